@@ -1,0 +1,1 @@
+//! The ballast command: localnet, demo, trade, govern, audit.

@@ -1,0 +1,1 @@
+//! Addresses, instructions, account views and quotes for Ballast.

@@ -1,0 +1,1 @@
+//! Local stand-in for the Pyth receiver, same account layout.

@@ -1,0 +1,1 @@
+//! Ballast under a real bank, under LiteSVM, and on local validators.
