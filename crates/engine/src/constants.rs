@@ -1,0 +1,119 @@
+//! Scales and fixed rules. What governance may change is in [`crate::params`] instead.
+
+/// `Price`: quote atoms per base atom, times this (exponent -9).
+pub const PRICE_SCALE: u64 = 1_000_000_000;
+/// `Ratio`: millionths (exponent -6). One basis point is 100.
+pub const RATIO_SCALE: u64 = 1_000_000;
+/// `FundingRate`: per hour, exponent -12. One basis point an hour is 100_000_000.
+pub const RATE_SCALE: u64 = 1_000_000_000_000;
+/// Millionths to a funding rate.
+pub const RATE_PER_RATIO: u64 = RATE_SCALE / RATIO_SCALE;
+/// `FundingIndex`: quote atoms per base atom, exponent -15 (a price times a millionth).
+pub const INDEX_SCALE: u64 = PRICE_SCALE * RATIO_SCALE;
+/// Claim factors and similar shares of one (exponent -18).
+pub const FACTOR_ONE: u64 = 1_000_000_000_000_000_000;
+
+/// A slot is taken to last so many milliseconds; the limit in seconds that follows applies too (section 4).
+pub const SLOT_MS: u64 = 400;
+/// Seconds in an hour.
+pub const HOUR: i64 = 3_600;
+/// Seconds in a day.
+pub const DAY: i64 = 86_400;
+
+/// A price no older than this, in slots, is good.
+pub const GOOD_SLOTS: u64 = 10;
+/// A price no older than this, in slots, is ageing; beyond, stale.
+pub const AGEING_SLOTS: u64 = 25;
+/// A price older than this, in seconds, is silent.
+pub const SILENT_SECONDS: i64 = HOUR;
+/// A publish time may be ahead of the chain's clock by this much, seconds.
+pub const FUTURE_TOLERANCE: i64 = 2;
+/// Confirmation of a jump: distinct publish times needed.
+pub const CONFIRM_UPDATES: u64 = 3;
+/// Confirmation of a jump: slots they must span.
+pub const CONFIRM_SLOTS: u64 = 5;
+/// A new market's averages count as unconfirmed for so long, seconds.
+pub const WARM_UP: i64 = 300;
+/// Windows of the two moving averages, seconds.
+pub const EMA5_WINDOW: i64 = 300;
+/// The slower average's window, seconds.
+pub const EMA60_WINDOW: i64 = 3_600;
+/// A new sample's own weight in an average is capped at so many seconds.
+pub const EMA_SAMPLE_CAP: i64 = 5;
+/// Observations kept per market.
+pub const RING: usize = 32;
+/// The least price that keeps four significant digits, in `Price` atoms.
+pub const PRICE_MIN: u64 = 10_000;
+/// The greatest price accepted, so that worst-case sums stay in range.
+pub const PRICE_MAX: u64 = 1 << 58;
+
+/// Positions per subaccount.
+pub const POSITIONS: usize = 8;
+/// Open orders per subaccount.
+pub const MAX_ORDERS: u64 = 16;
+/// Markets that cross accounts may use (their claims on one another are kept in a table of this length).
+pub const CROSS_MARKETS: usize = 16;
+/// Markets per exchange.
+pub const MAX_MARKETS: u64 = 256;
+
+/// An order cannot be cancelled for so long, seconds.
+pub const ORDER_LOCK: i64 = 10;
+/// An immediate reduction is worsened by at least this, millionths (10 bps).
+pub const REDUCE_SPREAD: u64 = 1_000;
+/// A funding accrual charges at most so many seconds.
+pub const FUNDING_DT_CAP: i64 = HOUR;
+
+/// Unpaid claims above this share of pool cash stop increases and liquidity exits, millionths (1 %).
+pub const CLAIMS_THRESHOLD: u64 = 10_000;
+/// Virtual shares and virtual quote added when pricing liquidity (against share inflation).
+pub const LP_VIRTUAL: u64 = 1_000_000;
+/// A ripe liquidity ticket lapses after so long, seconds.
+pub const TICKET_LAPSE: i64 = HOUR;
+
+/// Slots between flag and liquidation.
+pub const FLAG_WAIT_SLOTS: u64 = 2;
+/// A flag without a liquidation is void after so many slots.
+pub const FLAG_VOID_SLOTS: u64 = 150;
+/// Slots over which a liquidation may reach its full need.
+pub const RAMP_SLOTS: u64 = 25;
+/// Share of the need that may be liquidated at once, millionths (20 %).
+pub const RAMP_START: u64 = 200_000;
+/// Slots over which the keeper's fee rises from its least to its most.
+pub const KEEPER_RAMP_SLOTS: u64 = 25;
+/// The flagger's share of the keeper's fee, millionths (10 %).
+pub const FLAGGER_SHARE: u64 = 100_000;
+/// The insurance fee takes at most this share of what the account has left, millionths (95 %).
+pub const INSURANCE_FEE_SHARE: u64 = 950_000;
+/// Below this notional in whole units of the collateral ($50) pacing falls away.
+pub const DUST_UNITS: u64 = 50;
+/// Without pacing, the second price may be at most so old, seconds.
+pub const URGENT_PRICE_AGE: i64 = 2;
+
+/// Slots between good prices that the envelope assumes.
+pub const ENVELOPE_PRICE_SLOTS: u64 = 10;
+/// Slots that the envelope allows for confirmation.
+pub const ENVELOPE_CONFIRM_SLOTS: u64 = 20;
+/// Slots that the envelope allows for the second publish time.
+pub const ENVELOPE_SECOND_SLOTS: u64 = 10;
+
+/// A proposal expires so long after its ETA, seconds (7 days).
+pub const PROPOSAL_LIFE: i64 = 7 * DAY;
+/// A proposal's last slot may lie at most so far ahead, slots (24 h).
+pub const PROPOSAL_SLOTS_AHEAD: u64 = 216_000;
+/// One change per parameter per so many seconds.
+pub const PARAM_COOL_DOWN: i64 = DAY;
+/// Proposals pending at once, per exchange.
+pub const MAX_PENDING: u64 = 32;
+/// Replacing the guardian takes so long, seconds (8 days: longer than anything else).
+pub const GUARDIAN_DELAY: i64 = 8 * DAY;
+/// A protective pause lasts at most so long, seconds (72 h).
+pub const PAUSE_LIFE: i64 = 72 * HOUR;
+/// Protective pauses last at most so long in a window of 14 days, seconds (96 h).
+pub const PAUSE_BUDGET: i64 = 96 * HOUR;
+/// The window of both pause budgets, seconds (14 days).
+pub const PAUSE_WINDOW: i64 = 14 * DAY;
+/// An emergency pause lasts at most so long, seconds (12 h).
+pub const EMERGENCY_LIFE: i64 = 12 * HOUR;
+
+/// Principal is free of the outflow limiter after so long, seconds.
+pub const PRINCIPAL_AGE: i64 = HOUR;

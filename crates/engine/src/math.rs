@@ -1,0 +1,83 @@
+//! Checked integer maths. Each division names its rounding; a 128-bit division is the dearest thing on the hot path,
+//! so the divisors used there are below 2³², for which the runtime has a short path.
+
+use crate::error::{Error, Result};
+use crate::units::Rounding;
+
+/// `a × b ÷ d`.
+///
+/// # Errors
+/// [`Error::MathOverflow`] if the result leaves `u64` or `d` is zero.
+#[inline]
+pub fn mul_div(a: u64, b: u64, d: u64, rounding: Rounding) -> Result<u64> {
+    div_u128(u128::from(a).checked_mul(u128::from(b)).ok_or(Error::MathOverflow)?, d, rounding)
+}
+
+/// `n ÷ d` to 64 bits.
+///
+/// # Errors
+/// [`Error::MathOverflow`] if the result leaves `u64` or `d` is zero.
+#[inline]
+pub fn div_u128(n: u128, d: u64, rounding: Rounding) -> Result<u64> {
+    u64::try_from(div_wide(n, d, rounding)?).map_err(|_| Error::MathOverflow.into())
+}
+
+/// `n ÷ d` to 128 bits.
+///
+/// # Errors
+/// [`Error::MathOverflow`] if `d` is zero.
+#[inline]
+pub fn div_wide(n: u128, d: u64, rounding: Rounding) -> Result<u128> {
+    // Most amounts fit 64 bits, where the machine divides by itself.
+    if let Ok(n) = u64::try_from(n) {
+        let q = n.checked_div(d).ok_or(Error::MathOverflow)?;
+        let exact = n.checked_rem(d) == Some(0);
+        return bump(u128::from(q), exact, rounding);
+    }
+    let q = n.checked_div(u128::from(d)).ok_or(Error::MathOverflow)?;
+    // One division, not two: the remainder follows from the quotient.
+    let exact = rounding == Rounding::Down || q.checked_mul(u128::from(d)) == Some(n);
+    bump(q, exact, rounding)
+}
+
+#[inline]
+fn bump(q: u128, exact: bool, rounding: Rounding) -> Result<u128> {
+    match rounding {
+        Rounding::Down => Ok(q),
+        Rounding::Up if exact => Ok(q),
+        Rounding::Up => q.checked_add(1).ok_or(Error::MathOverflow.into()),
+    }
+}
+
+/// `n ÷ d` of a signed number; `Up` is towards plus infinity, `Down` towards minus infinity.
+///
+/// # Errors
+/// [`Error::MathOverflow`] if the result leaves `i128` or `d` is zero.
+#[inline]
+pub fn div_signed(n: i128, d: u64, rounding: Rounding) -> Result<i128> {
+    let magnitude = n.unsigned_abs();
+    if n >= 0 {
+        i128::try_from(div_wide(magnitude, d, rounding)?).map_err(|_| Error::MathOverflow.into())
+    } else {
+        let q = i128::try_from(div_wide(magnitude, d, rounding.flip())?).map_err(|_| Error::MathOverflow)?;
+        q.checked_neg().ok_or(Error::MathOverflow.into())
+    }
+}
+
+/// A number that must fit, or [`Error::MathOverflow`].
+///
+/// # Errors
+/// [`Error::MathOverflow`] if it does not fit.
+#[inline]
+pub fn fit<A, B: TryFrom<A>>(value: A) -> Result<B> {
+    B::try_from(value).map_err(|_| Error::MathOverflow.into())
+}
+
+/// An `Option` from a checked operation, or [`Error::MathOverflow`].
+///
+/// # Errors
+/// [`Error::MathOverflow`] on `None`.
+#[inline]
+pub fn some<T>(value: Option<T>) -> Result<T> {
+    value.ok_or(Error::MathOverflow.into())
+}
