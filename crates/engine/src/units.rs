@@ -145,7 +145,7 @@ impl SignedQuote {
     /// # Errors
     /// [`Error::MathOverflow`].
     #[inline]
-    pub fn neg(self) -> Result<Self> {
+    pub fn negated(self) -> Result<Self> {
         Ok(Self(some(self.0.checked_neg())?))
     }
 }
