@@ -1,6 +1,124 @@
-//! What the tests share: a market that is ready to trade, a clock.
+//! What the tests share: a market that is ready to trade, accounts, a clock, and money in whole units.
+#![allow(dead_code, reason = "each test module uses its own part")]
 
-use ballast_engine::Now;
+use ballast_engine::account::AccountState;
+use ballast_engine::constants::{FACTOR_ONE, PRICE_SCALE};
+use ballast_engine::market::{MarketState, Observation};
+use ballast_engine::params::MarketParams;
+use ballast_engine::{Base, Now, Price, Quote, Ratio};
 
 /// A clock at a round moment.
-pub const NOW: Now = Now { unix: 1_700_000_000, slot: 1_000_000, restart_slot: 0 };
+pub(crate) const NOW: Now = Now { unix: 1_700_000_000, slot: 1_000_000, restart_slot: 0 };
+
+/// The price of [`market`]: $100.
+pub(crate) const PRICE: Price = price(100);
+
+/// So many whole units of the collateral (6 decimals).
+pub(crate) const fn dollars(amount: u64) -> Quote {
+    Quote(amount * 1_000_000)
+}
+
+/// So many whole units of the asset (6 decimals).
+pub(crate) const fn units(amount: u64) -> Base {
+    Base(amount * 1_000_000)
+}
+
+/// A price in whole dollars: with 6 and 6 decimals a quote atom per base atom.
+pub(crate) const fn price(dollars: u64) -> Price {
+    Price(dollars * PRICE_SCALE)
+}
+
+/// Tier A's parameters: 5 % and 3 %, K of 50M units ($5B at $100), impact 20 bps (so 100k units or $10M of open
+/// interest a side), stress 20 %.
+pub(crate) fn params() -> MarketParams {
+    MarketParams {
+        initial_margin: Ratio(50_000),
+        maintenance_margin: Ratio(30_000),
+        liquidation_buffer: Ratio(15_000),
+        size_margin: Ratio(50_000),
+        oi_margin_start: Ratio(800_000),
+        oi_margin_full: Ratio(5_000_000),
+        profit_credit: Ratio(500_000),
+        skew_scale: units(50_000_000),
+        funding_skew_scale: units(100_000),
+        funding_velocity: 1_000_000_000,
+        funding_cap: Ratio(1_250),
+        funding_dead_zone: Ratio(20_000),
+        funding_half_life: 28_800,
+        holding_fee: Ratio(10),
+        open_interest_cap: dollars(10_000_000),
+        max_position: dollars(2_000_000),
+        min_notional: dollars(50),
+        taker_fee: Ratio(500),
+        mending_fee: Ratio(200),
+        fee_pool_share: Ratio(600_000),
+        fee_insurance_share: Ratio(200_000),
+        keeper_fee_min: Ratio(1_000),
+        keeper_fee_max: Ratio(5_000),
+        keeper_fee_floor: Quote(250_000),
+        keeper_floor_hourly: dollars(100),
+        insurance_fee_max: Ratio(5_000),
+        liquidation_impact: Ratio(2_000),
+        liquidation_capacity: dollars(1_000_000),
+        stress_move: Ratio(200_000),
+        lp_cooldown: 86_400,
+        lp_minimum: dollars(1_000),
+        order_fee: Quote(100_000),
+        ..MarketParams::default()
+    }
+}
+
+/// A tier A market, index 0, good price of $100 with 1 bp of confidence at [`NOW`], $10M of liquidity in as many shares.
+pub(crate) fn market() -> MarketState {
+    market_at(0, PRICE)
+}
+
+/// The same with another index and price.
+pub(crate) fn market_at(index: u16, price: Price) -> MarketState {
+    let mut market = MarketState::new(index, 0, 6, 6, params(), NOW.unix).unwrap();
+    assert_eq!(market.pool.claim_factor, FACTOR_ONE);
+    market.pool.cash = dollars(10_000_000);
+    market.pool.shares = dollars(10_000_000).0;
+    set_price_at(&mut market, price, &NOW);
+    market
+}
+
+/// A good price at [`NOW`]: price set, averages and the ring's only observation.
+pub(crate) fn set_price(market: &mut MarketState, price: Price) {
+    set_price_at(market, price, &NOW);
+}
+
+/// A good price at a moment; the averages stand at it, confirmed long since.
+pub(crate) fn set_price_at(market: &mut MarketState, price: Price, now: &Now) {
+    let observation = Observation {
+        prev_publish_time: now.unix - 1,
+        publish_time: now.unix,
+        price,
+        conf: Price(price.0 / 10_000),
+    };
+    let state = &mut market.price;
+    state.last = observation;
+    state.slot = now.slot;
+    state.valid = observation;
+    state.valid_slot = now.slot;
+    state.ema5 = price;
+    state.ema60 = price;
+    state.ema_sample = price;
+    state.ema_time = now.unix;
+    state.ema_start = now.unix - 7_200;
+    state.jump_count = 0;
+    state.ring = Default::default();
+    state.ring[0] = observation;
+    state.ring_next = 1;
+    market.funding.updated_at = now.unix;
+}
+
+/// A cross account with so much collateral.
+pub(crate) fn account(collateral: Quote) -> AccountState {
+    AccountState { collateral, ..AccountState::default() }
+}
+
+/// A moment later.
+pub(crate) fn later(now: &Now, seconds: i64) -> Now {
+    Now { unix: now.unix + seconds, slot: now.slot + seconds as u64 * 5 / 2, ..*now }
+}

@@ -10,12 +10,13 @@
 
 #![no_std]
 #![cfg_attr(ballast_registry_toolchain, feature(abi_unadjusted))]
+#![cfg_attr(ballast_registry_toolchain, allow(internal_features, reason = "there is no other way to say that ABI"))]
 
 mod divide;
 mod halves;
 mod multiply;
 #[cfg(ballast_registry_toolchain)]
-mod runtime;
+pub mod runtime;
 mod signed;
 
 pub use divide::udivmod;

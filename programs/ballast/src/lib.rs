@@ -1,4 +1,216 @@
-//! Perpetual futures on Solana with the timelock, bounds and solvency proof in the program.
+//! Ballast: perpetual futures on Solana with the timelock, the bounds and the solvency proof in the program.
+//!
+//! A thin shell: each instruction checks its accounts, calls the engine, moves tokens and emits. What it decides is in
+//! `ballast_engine`; what is promised is in README.md, each promise with the test that proves it.
+#![allow(unexpected_cfgs, reason = "Anchor's macros test for cfgs of its own")]
+#![allow(clippy::diverging_sub_expression, reason = "Anchor's entrypoint macro")]
 
 // 128-bit arithmetic, where the compiler has none of its own.
 use ballast_wide as _;
+
+pub mod error;
+pub mod events;
+#[cfg(feature = "idl-build")]
+pub mod idl;
+pub mod instructions;
+pub mod legs;
+pub mod seeds;
+pub mod state;
+
+use anchor_lang::prelude::*;
+
+use instructions::governance::*;
+use instructions::guardian::*;
+use instructions::keeper::*;
+use instructions::liquidity::*;
+use instructions::trader::*;
+
+pub use error::BallastError;
+
+declare_id!("FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq");
+
+/// The instructions. Who may call is the first word of each line.
+#[program]
+pub mod ballast {
+    use super::*;
+
+    // Governance.
+
+    /// Upgrade authority: creates the exchange of a mint.
+    pub fn initialize_exchange(ctx: Context<InitializeExchange>, args: InitializeExchangeArgs) -> Result<()> {
+        initialize_exchange::handle(ctx, args)
+    }
+    /// Governance: creates a market, with its open-interest cap at zero.
+    pub fn create_market(ctx: Context<CreateMarket>, args: CreateMarketArgs) -> Result<()> {
+        create_market::handle(ctx, args)
+    }
+    /// Governance or committee: queues a change of a market's parameter.
+    pub fn queue_market_parameter(ctx: Context<QueueMarketParameter>, args: QueueParameterArgs) -> Result<()> {
+        queue_market_parameter::handle(ctx, args)
+    }
+    /// Governance: queues a change of an exchange's parameter.
+    pub fn queue_exchange_parameter(ctx: Context<QueueExchangeProposal>, args: QueueParameterArgs) -> Result<()> {
+        queue_exchange_proposal::handle_parameter(ctx, args)
+    }
+    /// Governance: queues a new governance key, committee or guardian.
+    pub fn queue_role(ctx: Context<QueueExchangeProposal>, args: QueueRoleArgs) -> Result<()> {
+        queue_exchange_proposal::handle_role(ctx, args)
+    }
+    /// Governance: queues a change of a market's oracle feed.
+    pub fn queue_oracle_feed(ctx: Context<QueueMarketParameter>, args: QueueOracleFeedArgs) -> Result<()> {
+        queue_market_parameter::handle_oracle_feed(ctx, args)
+    }
+    /// The vetoer named in the proposal: ends it for good.
+    pub fn veto_proposal(ctx: Context<VetoProposal>) -> Result<()> {
+        veto_proposal::handle(ctx)
+    }
+    /// Anyone: executes a market's proposal when its delay is over.
+    pub fn execute_market_proposal(ctx: Context<ExecuteMarketProposal>) -> Result<()> {
+        execute_market_proposal::handle(ctx)
+    }
+    /// Anyone: executes an exchange's proposal when its delay is over.
+    pub fn execute_exchange_proposal(ctx: Context<ExecuteExchangeProposal>) -> Result<()> {
+        execute_exchange_proposal::handle(ctx)
+    }
+    /// Anyone: ends a proposal whose time to execute is over.
+    pub fn expire_proposal(ctx: Context<ExpireProposal>) -> Result<()> {
+        expire_proposal::handle(ctx)
+    }
+    /// The pending governance key: takes over.
+    pub fn accept_governance(ctx: Context<AcceptGovernance>) -> Result<()> {
+        accept_governance::handle(ctx)
+    }
+    /// Governance: dismisses the committee, at once.
+    pub fn dismiss_committee(ctx: Context<DismissCommittee>) -> Result<()> {
+        dismiss_committee::handle(ctx)
+    }
+
+    // Guardian.
+
+    /// Guardian: reduce-only or a lower open-interest cap for a market, for a while.
+    pub fn protect_market(ctx: Context<ProtectMarket>, args: ProtectMarketArgs) -> Result<()> {
+        protect_market::handle(ctx, args)
+    }
+    /// Guardian: pauses withdrawals and liquidity exits, 12 hours at most, once in 14 days.
+    pub fn emergency_pause(ctx: Context<EmergencyPause>, args: EmergencyPauseArgs) -> Result<()> {
+        emergency_pause::handle(ctx, args)
+    }
+
+    // Traders.
+
+    /// Anyone: opens a subaccount of their own.
+    pub fn open_subaccount(ctx: Context<OpenSubaccount>, args: OpenSubaccountArgs) -> Result<()> {
+        open_subaccount::handle(ctx, args)
+    }
+    /// Owner: closes an empty subaccount.
+    pub fn close_subaccount(ctx: Context<CloseSubaccount>) -> Result<()> {
+        close_subaccount::handle(ctx)
+    }
+    /// Owner: puts collateral in.
+    pub fn deposit(ctx: Context<Deposit>, amount: u64) -> Result<()> {
+        deposit::handle(ctx, amount)
+    }
+    /// Owner: takes collateral out. Remaining accounts: the account's markets.
+    pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
+        withdraw::handle(ctx, amount)
+    }
+    /// Owner: moves collateral to another of its subaccounts. Remaining accounts: the first one's markets.
+    pub fn transfer<'info>(ctx: Context<'info, Transfer<'info>>, amount: u64) -> Result<()> {
+        transfer::handle(ctx, amount)
+    }
+    /// Owner: places an order.
+    pub fn place_order(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
+        place_order::handle(ctx, args)
+    }
+    /// Owner after 10 seconds; anyone, for the fee, once it can never fill again: cancels an order.
+    pub fn cancel_order(ctx: Context<CancelOrder>) -> Result<()> {
+        cancel_order::handle(ctx)
+    }
+    /// Owner: reduces or closes a position at once. Remaining accounts: none, or the account's other markets
+    /// (writable) where their profits must pay the loss.
+    pub fn reduce<'info>(ctx: Context<'info, Reduce<'info>>, args: ReduceArgs) -> Result<()> {
+        reduce::handle(ctx, args)
+    }
+    /// Owner: closes a position of a market whose oracle has been silent for an hour, at the penalised price.
+    pub fn exit_silent(ctx: Context<ExitSilent>) -> Result<()> {
+        exit_silent::handle(ctx)
+    }
+
+    // Liquidity and insurance.
+
+    /// Anyone: files a liquidity deposit.
+    pub fn request_lp_deposit(ctx: Context<RequestLpDeposit>, amount: u64) -> Result<()> {
+        request_lp_deposit::handle(ctx, amount)
+    }
+    /// Anyone: executes a filed deposit at the first price after it.
+    pub fn execute_lp_deposit(ctx: Context<ExecuteLpDeposit>) -> Result<()> {
+        execute_lp_deposit::handle(ctx)
+    }
+    /// Anyone: gives a lapsed deposit back.
+    pub fn lapse_lp_deposit(ctx: Context<LapseLpDeposit>) -> Result<()> {
+        lapse_lp_deposit::handle(ctx)
+    }
+    /// A provider: files an exit, which locks its shares and cannot be cancelled.
+    pub fn request_lp_withdrawal(ctx: Context<RequestLpWithdrawal>, shares: u64) -> Result<()> {
+        request_lp_withdrawal::handle(ctx, shares)
+    }
+    /// Anyone: executes a ripe exit, as far as the limits allow.
+    pub fn execute_lp_withdrawal(ctx: Context<ExecuteLpWithdrawal>) -> Result<()> {
+        execute_lp_withdrawal::handle(ctx)
+    }
+    /// Anyone: gives a lapsed exit's shares back.
+    pub fn lapse_lp_withdrawal(ctx: Context<LapseLpWithdrawal>) -> Result<()> {
+        lapse_lp_withdrawal::handle(ctx)
+    }
+    /// Anyone: tops up a market's insurance.
+    pub fn top_up_market_insurance(ctx: Context<TopUpMarketInsurance>, amount: u64) -> Result<()> {
+        top_up_market_insurance::handle(ctx, amount)
+    }
+    /// Anyone: tops up the shared insurance fund.
+    pub fn top_up_shared_insurance(ctx: Context<TopUpSharedInsurance>, amount: u64) -> Result<()> {
+        top_up_shared_insurance::handle(ctx, amount)
+    }
+    /// Anyone: sends a market's protocol fees to the exchange's fee destination.
+    pub fn collect_fees(ctx: Context<CollectFees>) -> Result<()> {
+        collect_fees::handle(ctx)
+    }
+
+    // Keepers.
+
+    /// Anyone: stores an oracle's price and accrues funding; a no-op for a price that is not newer.
+    pub fn update_market(ctx: Context<UpdateMarket>) -> Result<()> {
+        update_market::handle(ctx)
+    }
+    /// Anyone: fills an order. Remaining accounts: the account's other markets (writable where their profits must pay).
+    pub fn execute_order<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
+        execute_order::handle(ctx)
+    }
+    /// Anyone: settles a position, its claim and its holdback.
+    pub fn settle(ctx: Context<Settle>) -> Result<()> {
+        settle::handle(ctx)
+    }
+    /// Anyone: collects what has been paid on a subaccount's claim, at any price.
+    pub fn collect_claim(ctx: Context<Settle>) -> Result<()> {
+        settle::handle_collect(ctx)
+    }
+    /// Anyone: collects what one pool has paid on another's claim.
+    pub fn collect_pool_claim(ctx: Context<CollectPoolClaim>) -> Result<()> {
+        collect_pool_claim::handle(ctx)
+    }
+    /// Anyone: flags an account below maintenance. Remaining accounts: all its markets.
+    pub fn flag<'info>(ctx: Context<'info, Flag<'info>>) -> Result<()> {
+        flag::handle(ctx)
+    }
+    /// Anyone: liquidates what pacing allows. Remaining accounts: the account's other markets.
+    pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
+        liquidate::handle(ctx)
+    }
+    /// Anyone: clears the flag of an account that is healthy again. Remaining accounts: all its markets.
+    pub fn unflag<'info>(ctx: Context<'info, Unflag<'info>>) -> Result<()> {
+        unflag::handle(ctx)
+    }
+    /// Anyone: resolves an account below zero. Remaining accounts: all its markets, writable.
+    pub fn resolve<'info>(ctx: Context<'info, Resolve<'info>>) -> Result<()> {
+        resolve::handle(ctx)
+    }
+}

@@ -1,0 +1,24 @@
+//! Instructions of this role.
+#![allow(ambiguous_glob_reexports, reason = "each file has its own `handle`; callers name the file")]
+
+pub mod accept_governance;
+pub mod create_market;
+pub mod dismiss_committee;
+pub mod execute_exchange_proposal;
+pub mod execute_market_proposal;
+pub mod expire_proposal;
+pub mod initialize_exchange;
+pub mod queue_exchange_proposal;
+pub mod queue_market_parameter;
+pub mod veto_proposal;
+
+pub use accept_governance::*;
+pub use create_market::*;
+pub use dismiss_committee::*;
+pub use execute_exchange_proposal::*;
+pub use execute_market_proposal::*;
+pub use expire_proposal::*;
+pub use initialize_exchange::*;
+pub use queue_exchange_proposal::*;
+pub use queue_market_parameter::*;
+pub use veto_proposal::*;

@@ -1,0 +1,20 @@
+//! Instructions of this role.
+#![allow(ambiguous_glob_reexports, reason = "each file has its own `handle`; callers name the file")]
+
+pub mod collect_pool_claim;
+pub mod execute_order;
+pub mod flag;
+pub mod liquidate;
+pub mod resolve;
+pub mod settle;
+pub mod unflag;
+pub mod update_market;
+
+pub use collect_pool_claim::*;
+pub use execute_order::*;
+pub use flag::*;
+pub use liquidate::*;
+pub use resolve::*;
+pub use settle::*;
+pub use unflag::*;
+pub use update_market::*;

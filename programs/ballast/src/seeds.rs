@@ -1,0 +1,20 @@
+//! Seeds of all program addresses.
+
+/// `exchange, mint`.
+pub const EXCHANGE: &[u8] = b"exchange";
+/// `vault, exchange`.
+pub const VAULT: &[u8] = b"vault";
+/// `market, exchange, index (u16)`.
+pub const MARKET: &[u8] = b"market";
+/// `lp, market`.
+pub const LP_MINT: &[u8] = b"lp";
+/// `subaccount, exchange, owner, id (u16)`.
+pub const SUBACCOUNT: &[u8] = b"subaccount";
+/// `order, subaccount, order id (u64)`.
+pub const ORDER: &[u8] = b"order";
+/// `lp_deposit, market, owner`.
+pub const LP_DEPOSIT: &[u8] = b"lp_deposit";
+/// `lp_withdrawal, market, owner`.
+pub const LP_WITHDRAWAL: &[u8] = b"lp_withdrawal";
+/// `proposal, exchange, id (u64)`.
+pub const PROPOSAL: &[u8] = b"proposal";

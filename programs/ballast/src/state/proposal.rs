@@ -1,0 +1,30 @@
+//! A proposal.
+
+use ballast_engine::governance::ProposalTerms;
+use ballast_engine::layout::Key;
+
+use crate::zero_copy_account;
+
+zero_copy_account! {
+    /// A queued change.
+    pub struct Proposal = 320, discriminator [26, 94, 189, 187, 116, 136, 53, 33], {
+        /// Layout version.
+        pub version: u8,
+        /// Bump of this address.
+        pub bump: u8,
+        /// For later versions.
+        pub reserved_bytes: [u8; 6],
+        /// Number of the proposal on its exchange.
+        pub id: u64,
+        /// The exchange.
+        pub exchange: Key,
+        /// The market; the default key for what concerns the exchange.
+        pub market: Key,
+        /// Who queued it.
+        pub proposer: Key,
+        /// For later versions.
+        pub reserved: [u64; 5],
+        /// What is changed, when, and its state.
+        pub terms: ProposalTerms,
+    }
+}
