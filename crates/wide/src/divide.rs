@@ -13,7 +13,7 @@ use crate::multiply::mul_high;
 /// the program and never yields a number.
 #[must_use]
 #[inline(always)]
-pub const fn udivmod(n: u128, d: u128) -> (u128, u128) {
+pub fn udivmod(n: u128, d: u128) -> (u128, u128) {
     let (n1, n0) = (high(n), low(n));
     let (d1, d0) = (high(d), low(d));
     if d1 != 0 {
@@ -30,7 +30,7 @@ pub const fn udivmod(n: u128, d: u128) -> (u128, u128) {
 
 /// `(n1 * 2^64 + n0) / d` for `n1 < d < 2^32`: schoolbook division in two hardware steps.
 #[inline(always)]
-const fn by_one_digit(n1: u64, n0: u64, d: u64) -> (u64, u64) {
+fn by_one_digit(n1: u64, n0: u64, d: u64) -> (u64, u64) {
     // `n1 < d`, so the dividends fit a word and the quotients fit a digit.
     let upper = (n1 << 32) | (n0 >> 32);
     let (q1, r1) = (upper / d, upper % d);
@@ -41,7 +41,7 @@ const fn by_one_digit(n1: u64, n0: u64, d: u64) -> (u64, u64) {
 /// `(n1 * 2^64 + n0) / d` for `n1 < d` and `2^32 <= d`: Knuth's algorithm D (The Art of Computer Programming, volume 2,
 /// 4.3.1) with two 32-bit digits of quotient, as in Hacker's Delight, `divlu`.
 #[inline(always)]
-const fn by_one_word(n1: u64, n0: u64, d: u64) -> (u64, u64) {
+fn by_one_word(n1: u64, n0: u64, d: u64) -> (u64, u64) {
     let shift = leading_zeros_below_32(d);
     let d = d << shift;
     // In two shifts on the right: `shift` can be zero, and a shift by 64 is none at all.
@@ -54,7 +54,7 @@ const fn by_one_word(n1: u64, n0: u64, d: u64) -> (u64, u64) {
 
 /// One step of algorithm D: `(n * 2^32 + next) / d` for `n < d`, `next < 2^32` and the top bit of `d` set.
 #[inline(always)]
-const fn quotient_digit(n: u64, next: u64, d: u64) -> (u64, u64) {
+fn quotient_digit(n: u64, next: u64, d: u64) -> (u64, u64) {
     let (d1, d0) = (d >> 32, d & DIGIT);
     let (mut q, mut r) = (n / d1, n % d1);
     // The estimate from the leading digit is at most two too large; a look at the next digit finds that out, and needs
@@ -73,7 +73,7 @@ const fn quotient_digit(n: u64, next: u64, d: u64) -> (u64, u64) {
 /// `n / d` for `d >= 2^64`, so that the quotient is a single word: estimated from the leading word of the divisor, as in
 /// Hacker's Delight, `udivdi3`.
 #[inline(always)]
-const fn by_two_words(n1: u64, n0: u64, d1: u64, d0: u64) -> (u128, u128) {
+fn by_two_words(n1: u64, n0: u64, d1: u64, d0: u64) -> (u128, u128) {
     if n1 < d1 || (n1 == d1 && n0 < d0) {
         return (0, join(n1, n0));
     }
@@ -94,20 +94,20 @@ const fn by_two_words(n1: u64, n0: u64, d1: u64, d0: u64) -> (u128, u128) {
 
 /// `a - b` on pairs of words, modulo 2^128.
 #[inline(always)]
-const fn subtract(a1: u64, a0: u64, b1: u64, b0: u64) -> (u64, u64) {
+fn subtract(a1: u64, a0: u64, b1: u64, b0: u64) -> (u64, u64) {
     (a1.wrapping_sub(b1).wrapping_sub((a0 < b0) as u64), a0.wrapping_sub(b0))
 }
 
 /// The number of leading zeros of a word that is not zero. The hardware cannot count them, and these few tests cost half
 /// of what the compiler makes of `u64::leading_zeros`.
 #[inline(always)]
-const fn leading_zeros(word: u64) -> u32 {
+fn leading_zeros(word: u64) -> u32 {
     if word >> 32 == 0 { 32 + leading_zeros_below_32(word << 32) } else { leading_zeros_below_32(word) }
 }
 
 /// [`leading_zeros`] of a word that has fewer than 32.
 #[inline(always)]
-const fn leading_zeros_below_32(mut word: u64) -> u32 {
+fn leading_zeros_below_32(mut word: u64) -> u32 {
     let mut count = 0;
     if word >> 48 == 0 {
         count = 16;

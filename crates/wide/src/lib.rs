@@ -9,7 +9,7 @@
 //! and must never use `*`, `/` or `%` on a 128-bit value: the compiler would call the routine that is being defined.
 
 #![no_std]
-#![cfg_attr(ballast_registry_toolchain, feature(abi_unadjusted))]
+#![cfg_attr(ballast_registry_toolchain, feature(abi_unadjusted, asm_experimental_arch))]
 #![cfg_attr(ballast_registry_toolchain, allow(internal_features, reason = "there is no other way to say that ABI"))]
 
 mod divide;
