@@ -58,6 +58,8 @@ pub const MAX_MARKETS: u64 = 256;
 
 /// An order cannot be cancelled for so long, seconds.
 pub const ORDER_LOCK: i64 = 10;
+/// A market order lapses so long after the observation that it fills by was published, seconds.
+pub const ORDER_LIFE: i64 = 30;
 /// An immediate reduction is worsened by at least this, millionths (10 bps).
 pub const REDUCE_SPREAD: u64 = 1_000;
 /// A funding accrual charges at most so many seconds.

@@ -33,7 +33,7 @@ macro_rules! for_each_error {
             PriceMissing "The market has never had a good price; run update_market first",
             // Orders
             OrderTooEarly "The order's observation is not there yet: it fills at a price published after it was placed; post one and try again",
-            OrderLapsed "The order's observation has left the ring: it can only be cancelled now",
+            OrderLapsed "The order waited too long: its observation is older than 30 seconds, has left the ring or is from before a restart; cancel it and place a new one",
             OrderExpired "The order has expired: it can only be cancelled now",
             OrderLocked "An order cannot be cancelled in its first 10 seconds (limit: unlock time, then now); wait",
             OrderLimit "The subaccount has as many open orders as it may (limit); cancel one",

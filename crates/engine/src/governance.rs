@@ -1,11 +1,28 @@
 //! Proposals (section 11): what may be queued, when it may be executed, and what storing it does.
+//!
+//! A proposal is judged twice in full: when it is queued, so that what cannot execute is refused at once, and when it
+//! is executed, on the state of that moment. It names the version of what it changes, and dies when that moves.
+
+mod execute;
+mod queue;
+mod roles;
+
+pub use execute::{
+    Change, RoleChange, execute_exchange_parameter, execute_market_parameter, execute_oracle_feed, execute_role,
+};
+pub use queue::{Request, queue_exchange_parameter, queue_market_parameter, queue_oracle_feed, queue_role};
+pub use roles::{Roles, role};
 
 use crate::Now;
-use crate::error::{Error, Result};
+use crate::constants::{DAY, GUARDIAN_DELAY, MAX_PENDING};
+use crate::error::{Error, Fault, Result, ensure};
+use crate::guardian::Emergency;
 use crate::layout;
 use crate::layout::Key;
 use crate::market::MarketState;
+use crate::math::some;
 use crate::params::{Class, ExchangeParams};
+use crate::units::Ratio;
 
 /// Kinds of proposals, as stored.
 pub mod kind {
@@ -35,6 +52,22 @@ pub mod state {
     pub const EXPIRED: u8 = 3;
 }
 
+/// Classes of a proposal, as stored.
+pub mod class {
+    /// Tune.
+    pub const TUNE: u8 = 1;
+    /// Risk.
+    pub const RISK: u8 = 2;
+    /// Deep.
+    pub const DEEP: u8 = 3;
+    /// The guardian's replacement.
+    pub const GUARDIAN: u8 = 4;
+}
+
+/// Pending proposals beyond which the committee may add none: it cannot fill the queue and so keep governance from
+/// replacing anybody.
+pub const COMMITTEE_PENDING: u64 = MAX_PENDING / 2;
+
 /// Who proposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proposer {
@@ -42,6 +75,37 @@ pub enum Proposer {
     Governance,
     /// The committee.
     Committee,
+}
+
+impl Proposer {
+    /// The stored byte.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Governance => 0,
+            Self::Committee => 1,
+        }
+    }
+}
+
+/// What the exchange says about whoever proposes and executes.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Its parameters: the delays, the grace.
+    pub params: &'a ExchangeParams,
+    /// Its roles.
+    pub roles: &'a Roles,
+    /// Its emergency pause, which stops the proposals' clocks.
+    pub emergency: &'a Emergency,
+}
+
+layout! {
+    /// Versions and times of an exchange's parameters, by id, as a market has them in its own account.
+    pub struct ParameterLog = 192 {
+        /// When each was last changed, Unix seconds.
+        pub changed: [i64; 16],
+        /// How often each was changed: a proposal names the version that it was made for.
+        pub version: [u32; 16],
+    }
 }
 
 layout! {
@@ -53,7 +117,7 @@ layout! {
         pub new_value: u64,
         /// New key or feed id for other kinds.
         pub new_key: Key,
-        /// Version of the parameter (or role) that it was made for.
+        /// Version of the parameter (or role, or feed) that it was made for.
         pub version: u32,
         /// Parameter id.
         pub parameter: u16,
@@ -63,45 +127,162 @@ layout! {
         pub state: u8,
         /// When it was queued, Unix seconds.
         pub queued_at: i64,
-        /// When it may be executed, Unix seconds.
+        /// When it may be executed, Unix seconds; emergency pauses since then move it.
         pub eta: i64,
-        /// When it is dead, Unix seconds.
+        /// When it is dead, Unix seconds; emergency pauses since then move it.
         pub expires_at: i64,
-        /// Who may veto it: the guardian when it was queued.
+        /// Who may veto it: the guardian when it was queued; nobody (zero) for the guardian's own replacement.
         pub vetoer: Key,
         /// Hash of its rationale.
         pub rationale: Key,
         /// Class: 1 G1, 2 G2, 3 G3, 4 the guardian's 8 days.
         pub class: u8,
+        /// Who queued it: 0 governance, 1 the committee.
+        pub proposer: u8,
+        /// 1 if it is a tightening, whose clock no pause stops.
+        pub tightening: u8,
         /// For later versions.
-        pub reserved_bytes: [u8; 7],
+        pub reserved_byte: u8,
+        /// The proposer's epoch: it dies with the power of whoever queued it.
+        pub epoch: u32,
+        /// Seconds that emergency pauses had lasted when it was queued.
+        pub held_before: i64,
         /// For later versions.
-        pub reserved: [u64; 2],
+        pub reserved: u64,
     }
 }
 
-/// The delay of a class.
+/// The delay of a class, seconds.
 pub fn delay(class: Class, exchange: &ExchangeParams) -> i64 {
-    let _ = (class, exchange);
-    0
+    let seconds = match class {
+        Class::G1 => exchange.delay_tune,
+        Class::G2 => exchange.delay_risk,
+        Class::G3 => exchange.delay_deep,
+    };
+    // A number beyond i64 cannot be stored (hard bounds); the longest wait is the safe answer to one.
+    i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
-/// Checks and fills in a proposal for a market's parameter: row, bounds, step, class, proposer's right, version, last
-/// slot, cool-down; the envelope is judged too, so that what cannot execute is refused at once.
+/// The delay of the guardian's replacement, seconds: 8 days, and a day more than the longest class in any case.
 ///
 /// # Errors
-/// Each check's own.
-#[allow(clippy::too_many_arguments, reason = "each is a field of the instruction")]
-pub fn queue_market_parameter(
-    market: &MarketState,
-    exchange: &ExchangeParams,
-    proposer: Proposer,
-    parameter: u16,
-    new_value: u64,
-    version: u32,
-    last_slot: u64,
-    now: &Now,
-) -> Result<ProposalTerms> {
-    let _ = (market, exchange, proposer, parameter, new_value, version, last_slot, now);
-    Err(Error::MathOverflow.into())
+/// [`Error::MathOverflow`].
+pub fn guardian_delay(exchange: &ExchangeParams) -> Result<i64> {
+    Ok(GUARDIAN_DELAY.max(some(delay(Class::G3, exchange).checked_add(DAY))?))
+}
+
+/// The lowest maintenance margin that any position may be held to at a time: during a grace the older one, if lower.
+#[inline]
+pub fn lowest_maintenance(market: &MarketState, unix: i64) -> Ratio {
+    let current = market.params.maintenance_margin;
+    if unix < market.grace_until { current.min(Ratio(market.old_maintenance)) } else { current }
+}
+
+/// Whether one more proposal may be queued when so many are pending on the exchange.
+///
+/// # Errors
+/// [`Error::ProposalLimit`].
+pub fn check_pending(proposer: Proposer, pending: u64) -> Result<()> {
+    let limit = match proposer {
+        Proposer::Governance => MAX_PENDING,
+        Proposer::Committee => COMMITTEE_PENDING,
+    };
+    ensure(pending < limit, Fault::new(Error::ProposalLimit, limit, pending))
+}
+
+impl ProposalTerms {
+    /// Seconds by which pauses have moved it.
+    fn held(&self, emergency: &Emergency, now: &Now) -> Result<i64> {
+        if self.tightening != 0 {
+            return Ok(0);
+        }
+        some(emergency.held_until(now)?.checked_sub(self.held_before))
+    }
+
+    /// From when on it may be executed, as things stand: its ETA and what pauses have added.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn ready_at(&self, emergency: &Emergency, now: &Now) -> Result<i64> {
+        some(self.eta.checked_add(self.held(emergency, now)?))
+    }
+
+    /// From when on it is dead, as things stand.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn dead_at(&self, emergency: &Emergency, now: &Now) -> Result<i64> {
+        some(self.expires_at.checked_add(self.held(emergency, now)?))
+    }
+
+    fn check_pending_state(&self) -> Result<()> {
+        ensure(self.state == state::PENDING, Fault::new(Error::ProposalClosed, self.state, self.state))
+    }
+
+    /// Whether its time has come: pending, its proposer still in power, not before its ETA, before its expiry.
+    ///
+    /// # Errors
+    /// [`Error::ProposalClosed`], [`Error::VersionMoved`] for a proposer no longer in power,
+    /// [`Error::ProposalNotReady`], [`Error::ProposalExpired`].
+    pub fn check_executable(&self, roles: &Roles, emergency: &Emergency, now: &Now) -> Result<()> {
+        self.check_pending_state()?;
+        let epoch = roles.epoch_of(self.proposer)?;
+        ensure(epoch == self.epoch, Fault::new(Error::VersionMoved, epoch, self.epoch))?;
+        let ready = self.ready_at(emergency, now)?;
+        ensure(now.unix >= ready, Fault::new(Error::ProposalNotReady, ready, now.unix))?;
+        let dead = self.dead_at(emergency, now)?;
+        ensure(now.unix < dead, Fault::new(Error::ProposalExpired, dead, now.unix))
+    }
+
+    /// Kills it for good. A veto is the stored vetoer's alone, needs no budget and has no expiry.
+    ///
+    /// # Errors
+    /// [`Error::ProposalClosed`], [`Error::NotVetoer`].
+    pub fn veto(&mut self, signer: &Key) -> Result<()> {
+        self.check_pending_state()?;
+        ensure(self.vetoer != Key::default() && self.vetoer == *signer, Error::NotVetoer)?;
+        self.state = state::VETOED;
+        Ok(())
+    }
+
+    /// Closes it after its expiry; by anyone.
+    ///
+    /// # Errors
+    /// [`Error::ProposalClosed`], [`Error::ProposalNotExpired`].
+    pub fn expire(&mut self, emergency: &Emergency, now: &Now) -> Result<()> {
+        self.check_pending_state()?;
+        let dead = self.dead_at(emergency, now)?;
+        ensure(now.unix >= dead, Fault::new(Error::ProposalNotExpired, dead, now.unix))?;
+        self.state = state::EXPIRED;
+        Ok(())
+    }
+}
+
+const fn class_byte(class: Class) -> u8 {
+    match class {
+        Class::G1 => class::TUNE,
+        Class::G2 => class::RISK,
+        Class::G3 => class::DEEP,
+    }
+}
+
+/// The entry of a table by parameter id.
+fn entry<T: Copy>(table: &[T], id: u16) -> Result<T> {
+    table.get(usize::from(id)).copied().ok_or(Error::ParameterUnknown.into())
+}
+
+/// Counts a change in the tables by parameter id; returns the new version.
+fn record(changed: &mut [i64], versions: &mut [u32], id: u16, now: &Now) -> Result<u32> {
+    let version = versions.get_mut(usize::from(id)).ok_or(Error::ParameterUnknown)?;
+    *version = some(version.checked_add(1))?;
+    *changed.get_mut(usize::from(id)).ok_or(Error::ParameterUnknown)? = now.unix;
+    Ok(*version)
+}
+
+/// The place of a field in a parameter set, which is its id, by its offset.
+const fn place_at(offset: usize) -> usize {
+    match offset.checked_div(size_of::<u64>()) {
+        Some(place) => place,
+        None => usize::MAX,
+    }
 }

@@ -153,17 +153,17 @@ layout! {
 
 layout! {
     /// What the guardian has put over a market; it expires by itself.
-    pub struct Overlay = 48 {
+    pub struct Overlay = 96 {
         /// Increases are refused until then, Unix seconds.
         pub reduce_only_until: i64,
         /// The guardian's lower open-interest cap.
         pub cap: Quote,
         /// That cap holds until then, Unix seconds.
         pub cap_until: i64,
-        /// Start of the 14-day window of the budget, Unix seconds.
-        pub window_start: i64,
-        /// Seconds of protection armed in that window.
-        pub window_used: i64,
+        /// Ends of the protections charged to the budget, Unix seconds; 0 is an empty place.
+        pub charge_until: [i64; 4],
+        /// Seconds charged for them.
+        pub charge_seconds: [i64; 4],
         /// For later versions.
         pub reserved: u64,
     }
@@ -211,7 +211,7 @@ layout! {
         /// For later versions.
         pub reserved_bytes: [u8; 3],
         /// For later versions.
-        pub reserved: [u64; 116],
+        pub reserved: [u64; 110],
     }
 }
 const _: () = assert!(CROSS_MARKETS == 16);
@@ -229,11 +229,29 @@ impl MarketState {
         params: MarketParams,
         unix: i64,
     ) -> Result<Self> {
-        Tier::from_byte(tier)?;
-        let mut market = Self { params, index, tier, base_decimals, quote_decimals, ..Self::default() };
-        market.pool.claim_factor = FACTOR_ONE;
-        market.funding.updated_at = unix;
+        let mut market = Self { params, ..Self::default() };
+        market.begin(index, tier, base_decimals, quote_decimals, unix)?;
         Ok(market)
+    }
+
+    /// Makes a market of zeroes and its parameters, in place: by value it is larger than a stack frame on chain.
+    ///
+    /// # Errors
+    /// [`Error::TierInvalid`].
+    pub fn begin(
+        &mut self,
+        index: u16,
+        tier: u8,
+        base_decimals: u8,
+        quote_decimals: u8,
+        unix: i64,
+    ) -> Result<()> {
+        Tier::from_byte(tier)?;
+        (self.index, self.tier) = (index, tier);
+        (self.base_decimals, self.quote_decimals) = (base_decimals, quote_decimals);
+        self.pool.claim_factor = FACTOR_ONE;
+        self.funding.updated_at = unix;
+        Ok(())
     }
 
     /// The tier's constants.

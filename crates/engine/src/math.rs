@@ -81,3 +81,21 @@ pub fn fit<A, B: TryFrom<A>>(value: A) -> Result<B> {
 pub fn some<T>(value: Option<T>) -> Result<T> {
     value.ok_or(Error::MathOverflow.into())
 }
+
+/// Which period of so many seconds a time lies in. Through unsigned numbers: the chain's machine has no signed division.
+///
+/// # Errors
+/// [`Error::MathOverflow`] for a time before 1970 or a zero length.
+#[inline]
+pub fn period(unix: i64, seconds: i64) -> Result<i64> {
+    fit(some(fit::<i64, u64>(unix)?.checked_div(fit(seconds)?))?)
+}
+
+/// The place of a period among `places` that are used in turn.
+///
+/// # Errors
+/// [`Error::MathOverflow`] for a negative period or no places.
+#[inline]
+pub fn place_of(period: i64, places: i64) -> Result<usize> {
+    fit(some(fit::<i64, u64>(period)?.checked_rem(fit(places)?))?)
+}

@@ -1,10 +1,12 @@
 //! Orders and the later-price rule (sections 5 and 10): an increase fills at a price that nobody could choose.
 
 use crate::Now;
-use crate::error::{Error, Result};
+use crate::constants::{ORDER_LIFE, ORDER_LOCK, REDUCE_SPREAD};
+use crate::error::{Error, Fault, Result, ensure};
 use crate::layout;
 use crate::market::{MarketState, Observation, PriceState};
-use crate::units::{Price, Quote, SignedBase};
+use crate::math::fit;
+use crate::units::{Price, Quote, Ratio, Rounding, SignedBase};
 
 layout! {
     /// An order's terms.
@@ -47,8 +49,20 @@ impl PriceState {
     /// The first observation published after `placed_at`: the one with
     /// `prev_publish_time < placed_at + 1 ≤ publish_time` where it was posted, else the ring's first one after.
     pub fn first_after(&self, placed_at: i64) -> Lookup {
-        let _ = placed_at;
-        Lookup::NotYet
+        if self.ring_evicted > placed_at {
+            return Lookup::Lapsed;
+        }
+        // From the newest back: an order's observation is rarely old. A corrupt place finds nothing.
+        let place = fit(self.ring_next).unwrap_or(usize::MAX);
+        let Some((newer, older)) = self.ring.split_at_checked(place) else { return Lookup::NotYet };
+        let mut found = None;
+        for observation in newer.iter().rev().chain(older.iter().rev()) {
+            if observation.publish_time <= placed_at || observation.publish_time == 0 {
+                break;
+            }
+            found = Some(observation);
+        }
+        found.map_or(Lookup::NotYet, |observation| Lookup::Found(*observation))
     }
 }
 
@@ -56,44 +70,73 @@ impl OrderTerms {
     /// Whether it may be cancelled by its owner now: not in its first 10 seconds.
     ///
     /// # Errors
-    /// [`Error::OrderLocked`].
+    /// [`Error::OrderLocked`] with the time of its end and now.
     pub fn check_cancel(&self, now: &Now) -> Result<()> {
-        let _ = now;
-        Err(Error::MathOverflow.into())
+        let unlocks = self.placed_at.saturating_add(ORDER_LOCK);
+        ensure(now.unix >= unlocks, Fault::new(Error::OrderLocked, unlocks, now.unix))
     }
 
-    /// Whether it can never fill again (expired, or its observation has left the ring), and why.
+    /// The observation it fills by.
+    fn observation(&self, market: &MarketState, now: &Now) -> core::result::Result<Observation, Error> {
+        if self.expires_at != 0 && now.unix > self.expires_at {
+            return Err(Error::OrderExpired);
+        }
+        // What was placed before a restart is void (section 4).
+        if self.placed_slot <= now.restart_slot {
+            return Err(Error::OrderLapsed);
+        }
+        match market.price.first_after(self.placed_at) {
+            // An order that its owner keeps unfillable until the outside market jumps is an option; so it lives briefly
+            // once it can fill.
+            Lookup::Found(seen) if now.unix > seen.publish_time.saturating_add(ORDER_LIFE) => Err(Error::OrderLapsed),
+            Lookup::Found(seen) => Ok(seen),
+            Lookup::Lapsed => Err(Error::OrderLapsed),
+            Lookup::NotYet => Err(Error::OrderTooEarly),
+        }
+    }
+
+    /// Whether it can never fill again (expired, placed before the last restart, its observation has left the ring or was
+    /// published more than [`ORDER_LIFE`] ago), and why.
     pub fn dead(&self, market: &MarketState, now: &Now) -> Option<Error> {
-        let _ = (market, now);
-        None
+        self.observation(market, now).err().filter(|error| *error != Error::OrderTooEarly)
     }
 
     /// The mark at which it fills: the worse for the owner of its observation and the current price (published no
-    /// earlier), worsened by `max(conf, move per slot × age)`. The fill's premium comes on top.
+    /// earlier), worsened by `max(conf, move per slot × age)`, the larger confidence of the two. The fill's premium comes
+    /// on top. Refuses a stale or silent price only: whether an increase's price is good is
+    /// [`check_increase`](crate::trade::check_increase)'s to test.
     ///
     /// # Errors
-    /// [`Error::OrderTooEarly`], [`Error::OrderLapsed`], [`Error::OrderExpired`].
+    /// [`Error::OrderTooEarly`], [`Error::OrderLapsed`], [`Error::OrderExpired`], [`Error::PriceStale`],
+    /// [`Error::PriceSilent`], [`Error::MathOverflow`].
     pub fn mark(&self, market: &MarketState, now: &Now) -> Result<Price> {
-        let _ = (market, now);
-        Err(Error::MathOverflow.into())
+        let seen = self.observation(market, now)?;
+        market.check_present(now)?;
+        // Published no earlier: it was stored no earlier, and only newer updates are stored.
+        let last = &market.price.last;
+        let buy = self.size.is_long();
+        let worse = if buy { seen.price.max(last.price) } else { seen.price.min(last.price) };
+        worse.moved(buy, seen.conf.max(last.conf).max(market.drift(now)?))
     }
 }
 
-/// The mark of an immediate reduction: worsened by `max(10 bps, conf, move per slot × age)`; `buy` closes a short.
-/// An uncertain price counts at its worse end. A stale or silent one is refused.
+/// The mark of an immediate reduction: worsened by `max(10 bps, conf, move per slot × age)`, rounded up; `buy` closes a
+/// short. An uncertain price so counts at its worse end. A stale or silent one is refused.
 ///
 /// # Errors
-/// [`Error::PriceStale`], [`Error::PriceSilent`].
+/// [`Error::PriceStale`], [`Error::PriceSilent`], [`Error::MathOverflow`].
 pub fn reduce_mark(market: &MarketState, buy: bool, now: &Now) -> Result<Price> {
-    let _ = (market, buy, now);
-    Err(Error::MathOverflow.into())
+    market.check_present(now)?;
+    let last = &market.price.last;
+    let share = market.drift_share(market.age_slots(now))?.max(Ratio(REDUCE_SPREAD));
+    last.price.moved(buy, last.price.portion(share, Rounding::Up)?.max(last.conf))
 }
 
 /// Whether a fill's average price is within the caller's limit (0: none).
 ///
 /// # Errors
-/// [`Error::SlippageExceeded`].
+/// [`Error::SlippageExceeded`] with the limit and the price.
 pub fn check_limit(price: Price, buy: bool, limit: Price) -> Result<()> {
-    let _ = (price, buy, limit);
-    Err(Error::MathOverflow.into())
+    let within = limit.is_zero() || if buy { price <= limit } else { price >= limit };
+    ensure(within, Fault::new(Error::SlippageExceeded, limit.0, price.0))
 }

@@ -33,6 +33,50 @@ pub enum Unit {
     Seconds,
 }
 
+impl Unit {
+    /// What tables call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ratio => "share",
+            Self::RatioPerHour => "share per hour",
+            Self::RatePerHour => "funding rate per hour",
+            Self::Quote => "collateral, smallest unit",
+            Self::Base => "base atoms",
+            Self::Seconds => "seconds",
+        }
+    }
+
+    /// A value of this unit, for people.
+    pub const fn show(self, value: u64) -> Shown {
+        Shown { unit: self, value }
+    }
+}
+
+/// A parameter's value for people: shares in percent with all their digits, the rest as integers with their unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its unit.
+    pub unit: Unit,
+    /// Its number.
+    pub value: u64,
+}
+
+impl core::fmt::Display for Shown {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let whole = |per_percent: u64| self.value.checked_div(per_percent).unwrap_or(0);
+        let part = |per_percent: u64| self.value.checked_rem(per_percent).unwrap_or(0);
+        match self.unit {
+            // Millionths: 10^4 to the percent.
+            Unit::Ratio => write!(f, "{}.{:04} %", whole(10_000), part(10_000)),
+            Unit::RatioPerHour => write!(f, "{}.{:04} %/h", whole(10_000), part(10_000)),
+            // Exponent -12: 10^10 to the percent.
+            Unit::RatePerHour => write!(f, "{}.{:010} %/h per hour", whole(10_000_000_000), part(10_000_000_000)),
+            Unit::Quote | Unit::Base => write!(f, "{}", self.value),
+            Unit::Seconds => write!(f, "{} s", self.value),
+        }
+    }
+}
+
 /// A row of the registry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
@@ -203,12 +247,12 @@ registry! {
     keeper_fee_min: Ratio, Ratio, 100..=20_000, step 500 or 200_000, up G1, down G1, "A liquidation keeper's fee at the flag.";
     keeper_fee_max: Ratio, Ratio, 100..=20_000, step 500 or 200_000, up G2, down G2, "A liquidation keeper's fee when the ramp ends.";
     keeper_fee_floor: Quote, Quote, 0..=100_000_000, step 250_000 or 200_000, up G1, down G1, "Least total keeper's fee per flag; insurance adds what the account lacks.";
-    keeper_floor_hourly: Quote, Quote, 0..=10_000_000_000, step 10_000_000 or 500_000, up G1, down G1, "What insurance adds to keepers' fees per hour at most.";
+    keeper_floor_hourly: Quote, Quote, 0..=1_000_000_000, step 10_000_000 or 500_000, up G2, down G1, "What insurance adds to keepers' fees per hour at most.";
     insurance_fee_max: Ratio, Ratio, 0..=20_000, step 500 or 200_000, up G2, down G2, "Most that a liquidation pays to insurance.";
     liquidation_impact: Ratio, Ratio, 100..=50_000, step 500 or 200_000, up G2, down G2, "No fill's premium exceeds this share of the price: open interest is held to it times K.";
     liquidation_capacity: Quote, Quote, 1_000_000..=1_000_000_000_000_000, step 1_000_000_000_000 or 500_000, up G2, down G2, "Notional that may be liquidated in this market per slot.";
-    stress_move: Ratio, Ratio, 20_000..=1_000_000, step 20_000 or 200_000, up G1, down G2, "The move of one side alone that the pool must be able to pay.";
-    lp_cooldown: Seconds, Seconds, 3_600..=172_800, step 21_600 or 500_000, up G2, down G2, "How long a liquidity exit waits.";
+    stress_move: Ratio, Ratio, 20_000..=1_000_000, step 20_000 or 200_000, up G2, down G2, "The move of one side alone that the pool must be able to pay; binds increases and liquidity exits.";
+    lp_cooldown: Seconds, Seconds, 3_600..=86_400, step 21_600 or 500_000, up G2, down G2, "How long a liquidity exit waits. At most a day: with the day to file it, out before the shortest delay is over.";
     lp_minimum: Quote, Quote, 1_000_000..=1_000_000_000_000, step 100_000_000 or 500_000, up G1, down G1, "Least first liquidity deposit.";
     order_fee: Quote, Quote, 0..=10_000_000, step 50_000 or 200_000, up G1, down G1, "Flat fee put aside per order for whoever executes it.";
 }

@@ -1,15 +1,27 @@
 //! A pool's books (section 5): equity, what can be paid on profit, claims, where a loss and a fee go.
+//!
+//! Free cash is `cash − claims_paid`: what the index has paid on claims belongs to their holders, who have yet to
+//! collect it. A side's *result* is its PnL less the funding it owes, for that is what its positions can realise.
 
-use crate::error::{Error, Result};
-use crate::market::{Claim, MarketState};
-use crate::units::{Price, Quote, SignedQuote};
+use crate::constants::{CLAIMS_THRESHOLD, FACTOR_ONE, RATIO_SCALE};
+use crate::error::{Error, Result, ensure};
+use crate::market::{Claim, MarketState, Pool};
+use crate::math::{mul_div, some};
+use crate::trade::Notional;
+use crate::units::{Price, Quote, Ratio, Rounding, SignedQuote};
 
-/// What share of profit the pool can pay in cash: `h = min(1, cash / gross)`, kept as its two numbers.
+/// A payment that would bring the claim factor below this pays the rest too, where the pool has the cash: the factor
+/// keeps at least six digits, and what is left then is dust but for very odd histories. Without the cash the factor
+/// goes on falling, rounded up, which only makes holders wait.
+const FACTOR_LEAST: u64 = 1_000_000;
+
+/// What share of profit the pool can pay in cash: `h = min(1, cash / gross)`, kept as its two numbers. Claims are not
+/// subtracted: a profit that is paid at `h` leaves `h` as it was for everyone after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payable {
     /// Cash that is not set aside for claims.
     pub cash: Quote,
-    /// `max(0, PnL of longs) + max(0, PnL of shorts)` at the mark, rounded up.
+    /// `max(0, result of longs) + max(0, result of shorts)` at the mark, rounded up; a result is PnL less funding owed.
     pub gross: Quote,
 }
 
@@ -17,22 +29,99 @@ pub struct Payable {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Realised {
-    /// Cash moved to the collateral (negative: from it).
+    /// Cash moved to the collateral (negative: from it), with what an older claim had been paid meanwhile.
     pub cash: SignedQuote,
     /// Profit that became a claim.
     pub claimed: Quote,
-    /// Loss that the collateral could not pay.
+    /// Loss that neither the collateral nor the slot's own claim could pay.
     pub unpaid: Quote,
 }
 
 impl Payable {
+    /// For a result that is known to be no profit.
+    pub const NOTHING: Self = Self { cash: Quote::ZERO, gross: Quote::ZERO };
+
     /// `profit × h`, rounded down and never more than the cash.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn of(&self, profit: Quote) -> Result<Quote> {
-        let _ = profit;
-        Err(Error::MathOverflow.into())
+        if self.gross <= self.cash {
+            return Ok(profit.min(self.cash));
+        }
+        Ok(profit.share(self.cash.0, self.gross.0, Rounding::Down)?.min(self.cash))
+    }
+}
+
+/// Both sides' values at a price, rounded against the pool.
+#[derive(Clone, Copy)]
+pub(crate) struct Values {
+    /// The longs', rounded up.
+    pub(crate) long: Quote,
+    /// The shorts', rounded down.
+    pub(crate) short: Quote,
+}
+
+impl Values {
+    pub(crate) fn of(market: &MarketState, price: Price) -> Result<Self> {
+        Ok(Self {
+            long: market.long.open_interest.value(price, Rounding::Up)?,
+            short: market.short.open_interest.value(price, Rounding::Down)?,
+        })
+    }
+    /// One side's, rounded up; an atom more for shorts saves a division.
+    pub(crate) fn side_up(&self, long: bool) -> Result<Quote> {
+        if long {
+            Ok(self.long)
+        } else if self.short.is_zero() {
+            Ok(Quote::ZERO)
+        } else {
+            self.short.plus(Quote(1))
+        }
+    }
+    /// The larger side's, rounded up.
+    pub(crate) fn larger(&self) -> Result<Quote> {
+        Ok(self.side_up(true)?.max(self.side_up(false)?))
+    }
+}
+
+impl Pool {
+    /// Cash that is not set aside for claim holders.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    #[inline]
+    pub fn free_cash(&self) -> Result<Quote> {
+        self.cash.less(self.claims_paid)
+    }
+
+    /// Puts free cash aside for claims and lowers the index. Rounded up the factor never promises more than was put
+    /// aside: with each claim's outstanding amount `a × F/f`, the sum of those stays at or above `claims`, and the sum
+    /// of all `a` equals `claims + claims_paid`; so what can be collected never exceeds `claims_paid` (P1).
+    fn pay_claims(&mut self, amount: Quote) -> Result<()> {
+        if amount.is_zero() || self.claims.is_zero() {
+            return Ok(());
+        }
+        let mut paid = amount.min(self.claims);
+        let mut rest = self.claims.less(paid)?;
+        let mut factor = mul_div(self.claim_factor, rest.0, self.claims.0, Rounding::Up)?;
+        if factor < FACTOR_LEAST && !rest.is_zero() && self.free_cash()?.less(paid)? >= rest {
+            paid = self.claims;
+            rest = Quote::ZERO;
+            factor = 0;
+        }
+        self.claims_paid = self.claims_paid.plus(paid)?;
+        self.claims = rest;
+        self.claim_factor = factor;
+        self.end_epoch_if_paid()
+    }
+
+    fn end_epoch_if_paid(&mut self) -> Result<()> {
+        if self.claims.is_zero() {
+            self.claim_epoch = some(self.claim_epoch.checked_add(1))?;
+            self.claim_factor = FACTOR_ONE;
+        }
+        Ok(())
     }
 }
 
@@ -42,80 +131,157 @@ impl MarketState {
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn side_pnl(&self, long: bool, price: Price) -> Result<SignedQuote> {
-        let _ = (long, price);
-        Err(Error::MathOverflow.into())
+        let side = self.side(long);
+        let rounding = if long { Rounding::Up } else { Rounding::Down };
+        pnl_of(long, side.open_interest.value(price, rounding)?, side.entry)
     }
+
+    /// A side's PnL less the funding it owes, rounded up (against the pool).
+    fn side_result(&self, long: bool, values: &Values) -> Result<SignedQuote> {
+        let side = self.side(long);
+        if side.open_interest.is_zero() {
+            return Ok(SignedQuote::ZERO);
+        }
+        let value = if long { values.long } else { values.short };
+        pnl_of(long, value, side.entry)?.less(side.funding_owed(Rounding::Down)?)
+    }
+
+    /// What all traders could realise as profit, side by side.
+    fn gross(&self, values: &Values) -> Result<Quote> {
+        self.side_result(true, values)?.gain().plus(self.side_result(false, values)?.gain())
+    }
+
     /// What the pool can pay on profit at its stored price.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn payable(&self) -> Result<Payable> {
-        Err(Error::MathOverflow.into())
+        let values = Values::of(self, self.price.last.price)?;
+        Ok(Payable { cash: self.pool.free_cash()?, gross: self.gross(&values)? })
     }
+
     /// Premium that the curve pays back when the skew unwinds: `skew² × price / 2K`, rounded up.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn skew_premium(&self, price: Price) -> Result<Quote> {
-        let _ = price;
-        Err(Error::MathOverflow.into())
+        let skew = self.skew()?.size();
+        if skew.is_zero() {
+            return Ok(Quote::ZERO);
+        }
+        Notional::new(skew, price)?.premium(skew.0, self.params.skew_scale, Rounding::Up)
     }
-    /// Pool equity at a price: `cash − claims − traders' PnL − funding owed to traders − skew premium`.
+
+    /// Free cash less claims and the skew's premium: equity before the traders' results.
+    fn equity_base(&self, price: Price) -> Result<SignedQuote> {
+        let owed = self.pool.claims.plus(self.skew_premium(price)?)?;
+        self.pool.free_cash()?.signed()?.less(owed.signed()?)
+    }
+
+    /// Pool equity at a price: `free cash − claims − traders' PnL − funding owed to traders − skew premium`. Claims on
+    /// other pools count nothing until they are paid.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn equity(&self, price: Price) -> Result<SignedQuote> {
-        let _ = price;
-        Err(Error::MathOverflow.into())
+        let values = Values::of(self, price)?;
+        let results = self.side_result(true, &values)?.plus(self.side_result(false, &values)?)?;
+        self.equity_base(price)?.less(results)
     }
-    /// Equity for exits and limits: losses count only once they are cash.
+
+    /// Equity for exits and limits: losses, and funding that a side owes beyond its profit, count only once they are
+    /// cash. Never above [`MarketState::equity`].
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn firm_equity(&self, price: Price) -> Result<SignedQuote> {
-        let _ = price;
-        Err(Error::MathOverflow.into())
+        self.firm_equity_at(price, &Values::of(self, price)?)
     }
-    /// Whether claims exceed 1 % of pool cash.
+
+    pub(crate) fn firm_equity_at(&self, price: Price, values: &Values) -> Result<SignedQuote> {
+        self.equity_base(price)?.less(self.gross(values)?.signed()?)
+    }
+
+    /// Whether claims exceed 1 % of the pool's free cash.
     pub fn claims_block(&self) -> bool {
-        true
+        let pool = &self.pool;
+        if pool.claims.is_zero() {
+            return false;
+        }
+        let free = pool.cash.saturating_sub(pool.claims_paid);
+        // No product of these overflows 128 bits.
+        u128::from(pool.claims.0).saturating_mul(u128::from(RATIO_SCALE))
+            > u128::from(free.0).saturating_mul(u128::from(CLAIMS_THRESHOLD))
     }
+
     /// Cash arrives: shared pro rata between outstanding claims and what unrealised profit lacks (so that it does not
-    /// matter who realised first), the rest is free. Cash beyond all profit pays claims too.
+    /// matter who realised first), the rest is free. Cash beyond all profit pays claims too; an amount of zero does
+    /// only that. Profit is taken at the stored price, after the payer's position has left the sums.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn receive(&mut self, amount: Quote) -> Result<()> {
-        let _ = amount;
-        Err(Error::MathOverflow.into())
+        let free = self.pool.free_cash()?;
+        self.pool.cash = self.pool.cash.plus(amount)?;
+        let claims = self.pool.claims;
+        if claims.is_zero() {
+            return Ok(());
+        }
+        let gross = self.gross(&Values::of(self, self.price.last.price)?)?;
+        let lacking = gross.saturating_sub(free);
+        let shared = amount.share(claims.0, claims.plus(lacking)?.0, Rounding::Down)?;
+        let beyond = free.plus(amount)?.less(shared)?.saturating_sub(gross);
+        self.pool.pay_claims(shared.plus(beyond)?)
     }
+
     /// Adds to a claim (collected up to now first, by the caller).
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`Error::InvariantBroken`] for a claim with something to collect, [`Error::MathOverflow`].
     pub fn add_claim(&mut self, claim: &mut Claim, amount: Quote) -> Result<()> {
-        let _ = (claim, amount);
-        Err(Error::MathOverflow.into())
+        let (outstanding, collectable) = self.claim_value(claim)?;
+        ensure(collectable.is_zero(), Error::InvariantBroken)?;
+        *claim =
+            Claim { amount: outstanding.plus(amount)?, factor: self.pool.claim_factor, epoch: self.pool.claim_epoch };
+        self.pool.claims = self.pool.claims.plus(amount)?;
+        Ok(())
     }
+
     /// Pays a holder what the index has paid on its claim: lowers the claim and the set-aside cash, returns the amount
-    /// (rounded down; the dust stays with the pool).
+    /// (rounded down; what rounding leaves can be collected once all claims are paid).
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn collect(&mut self, claim: &mut Claim) -> Result<Quote> {
-        let _ = claim;
-        Err(Error::MathOverflow.into())
+        if claim.amount.is_zero() {
+            return Ok(Quote::ZERO);
+        }
+        let (outstanding, collectable) = self.claim_value(claim)?;
+        self.pool.claims_paid = self.pool.claims_paid.less(collectable)?;
+        self.pool.cash = self.pool.cash.less(collectable)?;
+        *claim = Claim { amount: outstanding, factor: self.pool.claim_factor, epoch: self.pool.claim_epoch };
+        Ok(collectable)
     }
+
     /// What a claim is worth at face now (outstanding, not collected), and what collecting would pay.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn claim_value(&self, claim: &Claim) -> Result<(Quote, Quote)> {
-        let _ = claim;
-        Err(Error::MathOverflow.into())
+        let pool = &self.pool;
+        if claim.amount.is_zero() || claim.epoch != pool.claim_epoch {
+            return Ok((Quote::ZERO, claim.amount));
+        }
+        if claim.factor == pool.claim_factor {
+            return Ok((claim.amount, Quote::ZERO));
+        }
+        let outstanding = claim.amount.share(pool.claim_factor, claim.factor, Rounding::Up)?;
+        Ok((outstanding, claim.amount.less(outstanding)?))
     }
-    /// Books a realised result between collateral and pool: a loss as far as the collateral goes, a profit at `payable`
-    /// (taken before the position left the sums) in cash and the rest as a claim.
+
+    /// Books a realised result between collateral and pool: a loss as far as the collateral and then the slot's own
+    /// claim on this pool go (at face: pool and trader owe each other), a profit at `payable` (taken before the position
+    /// left the sums) in cash and the rest as a claim. What the claim has been paid is collected first.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
@@ -126,25 +292,80 @@ impl MarketState {
         payable: &Payable,
         result: SignedQuote,
     ) -> Result<Realised> {
-        let _ = (collateral, claim, payable, result);
-        Err(Error::MathOverflow.into())
+        let collected = self.collect(claim)?;
+        *collateral = collateral.plus(collected)?;
+        let mut realised = Realised { cash: collected.signed()?, ..Realised::default() };
+        if result.0 > 0 {
+            let profit = result.gain();
+            let cash = payable.of(profit)?.min(self.pool.free_cash()?);
+            self.pool.cash = self.pool.cash.less(cash)?;
+            *collateral = collateral.plus(cash)?;
+            realised.cash = realised.cash.plus(cash.signed()?)?;
+            realised.claimed = profit.less(cash)?;
+            if !realised.claimed.is_zero() {
+                self.add_claim(claim, realised.claimed)?;
+            }
+        } else if result.0 < 0 {
+            let loss = result.loss();
+            let cash = loss.min(*collateral);
+            *collateral = collateral.less(cash)?;
+            realised.cash = realised.cash.less(cash.signed()?)?;
+            // Before the cash comes in, which may pay claims.
+            realised.unpaid = self.set_off(claim, loss.less(cash)?)?;
+            self.receive(cash)?;
+        }
+        Ok(realised)
     }
+
+    /// Cancels a claim (collected just now) against a debt to the same pool, at face; returns the debt that is left.
+    fn set_off(&mut self, claim: &mut Claim, debt: Quote) -> Result<Quote> {
+        // Rounding may leave claims an atom above their exact sum.
+        let amount = debt.min(claim.amount).min(self.pool.claims);
+        if amount.is_zero() {
+            return Ok(debt);
+        }
+        claim.amount = claim.amount.less(amount)?;
+        self.pool.claims = self.pool.claims.less(amount)?;
+        self.pool.end_epoch_if_paid()?;
+        debt.less(amount)
+    }
+
     /// Splits a trading fee (already taken from collateral) among pool, insurance and protocol; the rest that rounding
     /// leaves goes to the pool.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn split_fee(&mut self, fee: Quote) -> Result<()> {
-        let _ = fee;
-        Err(Error::MathOverflow.into())
+        if fee.is_zero() {
+            return Ok(());
+        }
+        let (pool_share, insurance_share) = (self.params.fee_pool_share, self.params.fee_insurance_share);
+        let protocol_share = Ratio::ONE.less(pool_share)?.less(insurance_share)?;
+        let insurance = fee.portion(insurance_share, Rounding::Down)?;
+        let protocol = fee.portion(protocol_share, Rounding::Down)?;
+        self.pool.insurance = self.pool.insurance.plus(insurance)?;
+        self.pool.protocol_fees = self.pool.protocol_fees.plus(protocol)?;
+        self.receive(fee.less(insurance)?.less(protocol)?)
     }
+
     /// A deficit that no account can pay: the market's insurance pays the pool what it can; returns what it paid. The
     /// rest is the providers' (it is booked in `pool.deficits`).
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn absorb_deficit(&mut self, deficit: Quote) -> Result<Quote> {
-        let _ = deficit;
-        Err(Error::MathOverflow.into())
+        let paid = deficit.min(self.pool.insurance);
+        self.pool.insurance = self.pool.insurance.less(paid)?;
+        self.pool.insurance_paid = self.pool.insurance_paid.plus(paid)?;
+        self.pool.deficits = self.pool.deficits.plus(deficit.less(paid)?)?;
+        self.receive(paid)?;
+        Ok(paid)
     }
+}
+
+/// PnL of a size worth `value` that was entered for `entry`.
+#[inline]
+pub(crate) fn pnl_of(long: bool, value: Quote, entry: Quote) -> Result<SignedQuote> {
+    let (value, entry) = (value.signed()?, entry.signed()?);
+    if long { value.less(entry) } else { entry.less(value) }
 }

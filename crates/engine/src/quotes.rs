@@ -1,13 +1,25 @@
 //! What a client wants to know before it sends: the liquidation price, the largest size. The same rules as on chain.
+//!
+//! For clients only: each keeps copies of whole accounts on the stack, more than a frame on the chain's machine holds.
 
 use crate::Now;
 use crate::account::AccountState;
-use crate::error::{Error, Result};
+use crate::constants::{PRICE_MAX, PRICE_SCALE};
+use crate::error::{Error, Fault, Result, ensure};
+use crate::liquidation::is_flagged;
+use crate::margin::{Purpose, Totals, leg, leg_in};
 use crate::market::MarketState;
-use crate::units::{Base, Price};
+use crate::math::{mul_div, some};
+use crate::price::Status;
+use crate::trade::{check_increase, increase};
+use crate::units::{Base, Price, Rounding};
 
-/// The price of one market at which the account reaches maintenance, all others standing still; exact for one position.
-/// `markets` by slot in use, in slot order. `None` where no price does.
+/// The price of one market at which the account reaches maintenance, all others standing still: the last one at which it
+/// is not below it, so that one atom worse it can be flagged. An account that is below it now gets the price at which it
+/// no longer is. `markets` by slot in use, in slot order, and accrued. `None` where no price does.
+///
+/// Found by halving with the very function that the chain tests with, hence exact whatever the account holds. The price
+/// is taken as good and its confidence as it is now.
 ///
 /// # Errors
 /// [`Error::PositionNotFound`], [`Error::MathOverflow`].
@@ -17,11 +29,49 @@ pub fn liquidation_price(
     slot: usize,
     now: &Now,
 ) -> Result<Option<Price>> {
-    let _ = (account, markets, slot, now);
-    Err(Error::MathOverflow.into())
+    let position = account.position(slot)?;
+    ensure(position.is_open(), Error::PositionNotFound)?;
+    let others = others(account, markets, slot, Purpose::Maintenance, now)?;
+    let (_, market) = markets.iter().find(|(s, _)| *s == slot).ok_or(Error::PositionNotFound)?;
+    let mut moved = **market;
+    let long = position.size.is_long();
+    let mut healthy = |price: u64| -> Result<bool> {
+        moved.price.last.price = Price(price);
+        let mut totals = others;
+        totals.add(slot, &leg_in(&moved, position, Purpose::Maintenance, Status::Good, now)?)?;
+        Ok(totals.surplus()?.loss().is_zero())
+    };
+    let current = market.price.last.price.0;
+    ensure(current != 0, Error::PriceMissing)?;
+    let fine = healthy(current)?;
+    // The other end: down to an atom, or doubling upwards.
+    let mut end = if long == fine { 1 } else { current };
+    while healthy(end).or_else(lost)? == fine {
+        if end >= PRICE_MAX || long == fine {
+            return Ok(None);
+        }
+        end = end.saturating_mul(2).min(PRICE_MAX);
+    }
+    let (mut good, mut bad) = if fine { (current, end) } else { (end, current) };
+    while good.abs_diff(bad) > 1 {
+        let middle = good.midpoint(bad);
+        if healthy(middle).or_else(lost)? {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    Ok(Some(Price(good)))
 }
 
-/// The largest size by which a position can be opened or increased now, all limits and initial margin kept.
+/// What leaves the range is not health: a short's loss does so, and a long's profit beyond it is not counted on.
+fn lost(fault: Fault) -> Result<bool> {
+    if fault.error == Error::MathOverflow { Ok(false) } else { Err(fault) }
+}
+
+/// The largest size by which a position can be opened or increased now, all limits and initial margin kept, filled at
+/// the stored price worsened by `max(conf, move per slot × age)` as an order's is. Zero where any limit forbids it,
+/// the least notional included. `markets` by slot in use, in slot order; `market` is a copy of one of them or a new one.
 ///
 /// # Errors
 /// [`Error::MathOverflow`].
@@ -32,6 +82,50 @@ pub fn max_increase(
     long: bool,
     now: &Now,
 ) -> Result<Base> {
-    let _ = (account, markets, market, long, now);
-    Err(Error::MathOverflow.into())
+    let mut accrued = *market;
+    let _ = accrued.accrue(false, now)?;
+    let last = accrued.price.last;
+    let Ok(slot) = account.find_or_free(market.index) else { return Ok(Base::ZERO) };
+    if last.price.is_zero() || is_flagged(account, now) {
+        return Ok(Base::ZERO);
+    }
+    let others = others(account, markets, slot, Purpose::Increase, now)?;
+    let mark = last.price.moved(long, last.conf.max(accrued.drift(now)?))?;
+    let trial = |size: u64| -> Result<()> {
+        let (mut market, mut account) = (accrued, *account);
+        let _ = increase(&mut market, &mut account, slot, Base(size), long, mark)?;
+        check_increase(&market, &account, slot, now)?;
+        let mut totals = others;
+        totals.equity = totals.equity.plus(account.collateral.signed()?)?;
+        totals.add(slot, &leg(&market, account.position(slot)?, Purpose::Increase, now)?)?;
+        totals.check_initial()
+    };
+    let most = mul_div(market.params.max_position.0, PRICE_SCALE, last.price.0, Rounding::Up)?;
+    let (mut fits, mut over) = (0, some(most.checked_add(1))?);
+    while over.abs_diff(fits) > 1 {
+        let middle = fits.midpoint(over);
+        match trial(middle) {
+            Ok(()) => fits = middle,
+            // Too small is not too large.
+            Err(fault) if fault.error == Error::SizeBelowMinimum => fits = middle,
+            Err(_) => over = middle,
+        }
+    }
+    Ok(if fits != 0 && trial(fits).is_ok() { Base(fits) } else { Base::ZERO })
+}
+
+/// The totals of all slots but one. For an increase without the collateral, which the fill's fee changes.
+fn others(
+    account: &AccountState,
+    markets: &[(usize, &MarketState)],
+    slot: usize,
+    purpose: Purpose,
+    now: &Now,
+) -> Result<Totals> {
+    let collateral = if purpose == Purpose::Maintenance { account.collateral } else { Default::default() };
+    let mut totals = Totals::new(collateral)?;
+    for (other, market) in markets.iter().filter(|(other, _)| *other != slot) {
+        totals.add(*other, &leg(market, account.position(*other)?, purpose, now)?)?;
+    }
+    Ok(totals)
 }

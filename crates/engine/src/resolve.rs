@@ -4,10 +4,17 @@
 use core::ops::DerefMut;
 
 use crate::Now;
-use crate::account::AccountState;
-use crate::error::{Error, Result};
-use crate::market::MarketState;
-use crate::units::{Quote, SignedQuote};
+use crate::account::{AccountState, Flag};
+use crate::constants::POSITIONS;
+use crate::error::{Error, Fault, Result, ensure};
+use crate::liquidation::is_flagged;
+use crate::margin::{Purpose, Totals, funding_owed, leg, unrealised};
+use crate::market::{Claim, MarketState};
+use crate::math::some;
+use crate::price::Status;
+use crate::settle::{collect, collect_between, release_holdback, settle};
+use crate::trade::{Charge, reduce};
+use crate::units::{Price, Quote, Rounding, SignedBase, SignedQuote};
 
 /// What a resolution did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,10 +37,12 @@ pub struct Resolution {
 /// Pays `unpaid`, a loss booked in the market of `slot` that collateral could not pay, from the account's profits in
 /// its other markets: their good-priced profitable positions are settled (cash at their `h`, the rest claims), cash
 /// pays first, then claims are assigned at face. `markets` are those of the account's slots in use, in slot order, with
-/// their slots. Returns what is still unpaid.
+/// their slots; the slot that `unpaid` came from may have become free. Returns what is still unpaid.
+///
+/// Profits are settled in slot order, no more of them than the loss needs in cash.
 ///
 /// # Errors
-/// [`Error::MathOverflow`], [`Error::WrongMarketCount`].
+/// [`Error::MathOverflow`], [`Error::WrongMarketCount`], [`Error::WrongMarket`].
 pub fn cover<M: DerefMut<Target = MarketState>>(
     account: &mut AccountState,
     slot: usize,
@@ -41,21 +50,278 @@ pub fn cover<M: DerefMut<Target = MarketState>>(
     markets: &mut [(usize, M)],
     now: &Now,
 ) -> Result<Quote> {
-    let _ = (account, slot, unpaid, markets, now);
-    Err(Error::MathOverflow.into())
+    check_markets(account, markets, Some(slot))?;
+    let loser = some(markets.iter().position(|(s, _)| *s == slot))?;
+    let mut rest = unpaid;
+    for index in 0..markets.len() {
+        let (from, market) = entry_at(markets, index)?;
+        if index != loser && has_profit(market, account, from, now)? {
+            let _ = market.accrue(false, now)?;
+            // Funding due until now may have turned the profit.
+            if has_profit(market, account, from, now)? {
+                let _ = settle(market, account, from, now)?;
+            }
+        }
+        collect(market, account, from)?;
+        let cash = rest.min(account.collateral);
+        if !cash.is_zero() {
+            entry_at(markets, loser)?.1.receive(cash)?;
+            account.collateral = account.collateral.less(cash)?;
+            rest = rest.less(cash)?;
+        }
+        if rest.is_zero() {
+            return Ok(rest);
+        }
+    }
+    for debtor in (0..markets.len()).filter(|index| *index != loser) {
+        let amount = rest.min(claim_of(account, markets, debtor)?);
+        assign(account, markets, debtor, loser, amount)?;
+        rest = rest.less(amount)?;
+    }
+    Ok(rest)
 }
 
-/// Resolves a flagged account whose equity, profits and claims in full, is below zero: profits settled, all positions
-/// closed at price without premium, what collateral and claims are left split over its losing markets pro rata to their
-/// losses, the rest is each market's deficit. Needs a publish time newer than the flag's and a good price in every market.
+/// Resolves a flagged account whose equity, profits and claims in full, is below zero: all positions are closed at price
+/// without premium, profits as cash and claims, then what collateral and claims there are is split over the losing
+/// markets pro rata to their losses; the rest is each market's deficit. Needs a publish time newer than the flag's and a
+/// good price in every market; a silent one closes at its favourable price.
+///
+/// A market's own claim is set against the loss in it first: they owe each other. Everything goes by market index, so
+/// the result depends neither on the slots nor on the caller; what rounding leaves goes to the lowest indices.
 ///
 /// # Errors
-/// [`Error::NotFlagged`], [`Error::FlagTooFresh`], [`Error::NotBankrupt`], the worst price's refusal, [`Error::WrongMarketCount`].
+/// [`Error::NotFlagged`], [`Error::FlagTooFresh`], [`Error::NotBankrupt`], the worst price's refusal,
+/// [`Error::WrongMarketCount`], [`Error::WrongMarket`].
 pub fn resolve<M: DerefMut<Target = MarketState>>(
     account: &mut AccountState,
     markets: &mut [(usize, M)],
     now: &Now,
 ) -> Result<Resolution> {
-    let _ = (account, markets, now);
-    Err(Error::MathOverflow.into())
+    ensure(is_flagged(account, now), Error::NotFlagged)?;
+    check_markets(account, markets, None)?;
+    let equity_before = check_bankrupt(account, markets, now)?;
+    let order = by_market_index(markets)?;
+    let mut done = Resolution { equity_before, ..Resolution::default() };
+
+    // Close everything with an empty purse, so that no loss is paid before all are known.
+    let mut unpaid = [Quote::ZERO; POSITIONS];
+    let mut pot = core::mem::take(&mut account.collateral);
+    for &index in order.iter().take(markets.len()) {
+        let (slot, market) = entry_at(markets, index)?;
+        let loss = close(market, account, slot, &mut pot, now)?;
+        *some(unpaid.get_mut(index))? = loss;
+    }
+
+    let shares = split(pot, &unpaid, &order)?;
+    for (index, (loss, share)) in unpaid.iter_mut().zip(shares).enumerate() {
+        if !share.is_zero() {
+            entry_at(markets, index)?.1.receive(share)?;
+            *loss = loss.less(share)?;
+            pot = pot.less(share)?;
+            done.paid = done.paid.plus(share)?;
+        }
+    }
+    account.collateral = pot;
+
+    for &debtor in order.iter().take(markets.len()) {
+        let mut losers = unpaid;
+        // Nothing but dust can be left of both a market's loss and the claim on it.
+        *some(losers.get_mut(debtor))? = Quote::ZERO;
+        let shares = split(claim_of(account, markets, debtor)?, &losers, &order)?;
+        for &holder in order.iter().take(markets.len()) {
+            let share = some(shares.get(holder).copied())?;
+            assign(account, markets, debtor, holder, share)?;
+            let loss = some(unpaid.get_mut(holder))?;
+            *loss = loss.less(share)?;
+            done.assigned = done.assigned.plus(share)?;
+        }
+    }
+
+    for (index, deficit) in unpaid.into_iter().enumerate().filter(|(_, d)| !d.is_zero()) {
+        let (slot, market) = entry_at(markets, index)?;
+        done.insurance = done.insurance.plus(market.absorb_deficit(deficit)?)?;
+        done.deficit = done.deficit.plus(deficit)?;
+        *some(done.deficits.get_mut(slot))? = deficit;
+    }
+    account.flag = Flag::default();
+    Ok(done)
+}
+
+/// One market per slot in use (and per slot that has just become free), in slot order.
+fn check_markets<M: DerefMut<Target = MarketState>>(
+    account: &AccountState,
+    markets: &[(usize, M)],
+    freed: Option<usize>,
+) -> Result<()> {
+    let mut given = markets.iter();
+    for (slot, position) in account.positions.iter().enumerate() {
+        if position.is_free() && freed != Some(slot) {
+            continue;
+        }
+        let count = Fault::new(Error::WrongMarketCount, account.slots().count(), markets.len());
+        let (given_slot, market) = given.next().ok_or(count)?;
+        ensure(*given_slot == slot, count)?;
+        ensure(market.index == position.market, Fault::new(Error::WrongMarket, position.market, market.index))?;
+    }
+    ensure(
+        given.next().is_none(),
+        Fault::new(Error::WrongMarketCount, account.slots().count(), markets.len()),
+    )
+}
+
+/// Accrues every market and refuses unless the account may be resolved; returns its full equity.
+fn check_bankrupt<M: DerefMut<Target = MarketState>>(
+    account: &AccountState,
+    markets: &mut [(usize, M)],
+    now: &Now,
+) -> Result<SignedQuote> {
+    let mut totals = Totals::new(account.collateral)?;
+    for (slot, market) in markets {
+        let _ = market.accrue(false, now)?;
+        let leg = leg(market, account.position(*slot)?, Purpose::Maintenance, now)?;
+        ensure(matches!(leg.status, Status::Good | Status::Silent), leg.status.refusal())?;
+        totals.add(*slot, &leg)?;
+    }
+    let equity = totals.full_equity;
+    ensure(!equity.loss().is_zero(), Fault::new(Error::NotBankrupt, 0_i64, equity.0))?;
+    let flagged = account.flag.publish_time;
+    ensure(totals.publish_time > flagged, Fault::new(Error::FlagTooFresh, flagged, totals.publish_time))?;
+    Ok(equity)
+}
+
+/// Where each market stands in the order of their indices.
+fn by_market_index<M: DerefMut<Target = MarketState>>(markets: &[(usize, M)]) -> Result<[usize; POSITIONS]> {
+    let mut order = [0, 1, 2, 3, 4, 5, 6, 7];
+    some(order.get_mut(..markets.len()))?
+        .sort_unstable_by_key(|place| markets.get(*place).map_or(u16::MAX, |(_, market)| market.index));
+    Ok(order)
+}
+
+/// Closes a slot's position and moves everything it brings in cash to the pot; the collateral is empty before and
+/// after. Returns the loss, net of the slot's own claim.
+fn close(
+    market: &mut MarketState,
+    account: &mut AccountState,
+    slot: usize,
+    pot: &mut Quote,
+    now: &Now,
+) -> Result<Quote> {
+    let good = market.status(now)? == Status::Good;
+    if good {
+        release_holdback(market, account, slot)?;
+    } else {
+        let position = account.position_mut(slot)?;
+        *pot = pot.plus(core::mem::take(&mut position.held))?;
+        position.held_size = SignedBase::ZERO;
+        position.held_price = Price::ZERO;
+    }
+    collect(market, account, slot)?;
+    *pot = pot.plus(core::mem::take(&mut account.collateral))?;
+    let position = account.position(slot)?;
+    if !position.is_open() {
+        return Ok(Quote::ZERO);
+    }
+    let size = position.base();
+    let mark = if good { market.price.last.price } else { market.favourable_price(position.size.is_long(), now)? };
+    let fill = reduce(market, account, slot, size, mark, Charge::Plain)?;
+    // A market that this empties pays claims from all its cash.
+    collect(market, account, slot)?;
+    *pot = pot.plus(core::mem::take(&mut account.collateral))?;
+    Ok(fill.realised.unpaid)
+}
+
+/// Splits an amount pro rata, at most as much as the weights; what rounding leaves goes to the first in order.
+fn split(
+    amount: Quote,
+    weights: &[Quote; POSITIONS],
+    order: &[usize; POSITIONS],
+) -> Result<[Quote; POSITIONS]> {
+    let mut shares = [Quote::ZERO; POSITIONS];
+    let mut whole = Quote::ZERO;
+    for weight in weights {
+        whole = whole.plus(*weight)?;
+    }
+    let amount = amount.min(whole);
+    let mut rest = amount;
+    if amount.is_zero() {
+        return Ok(shares);
+    }
+    for (share, weight) in shares.iter_mut().zip(weights) {
+        *share = amount.share(weight.0, whole.0, Rounding::Down)?;
+        rest = rest.less(*share)?;
+    }
+    for place in order {
+        let share = some(shares.get_mut(*place))?;
+        // Fewer atoms are left than there are shares that were rounded, and those lie below their weights.
+        if !rest.is_zero() && weights.get(*place).is_some_and(|weight| *share < *weight) {
+            *share = share.plus(Quote(1))?;
+            rest = rest.less(Quote(1))?;
+        }
+    }
+    Ok(shares)
+}
+
+/// Whether settling a slot's position would bring a profit: at a good price, net of funding.
+fn has_profit(market: &MarketState, account: &AccountState, slot: usize, now: &Now) -> Result<bool> {
+    let position = account.position(slot)?;
+    if !position.is_open() || market.status(now)? != Status::Good {
+        return Ok(false);
+    }
+    let result = unrealised(position, market.price.last.price)?.less(funding_owed(market, position)?)?;
+    Ok(!result.gain().is_zero())
+}
+
+/// What is outstanding of a slot's claim, after collecting what was paid on it.
+fn claim_of<M: DerefMut<Target = MarketState>>(
+    account: &mut AccountState,
+    markets: &mut [(usize, M)],
+    index: usize,
+) -> Result<Quote> {
+    let (slot, market) = entry_at(markets, index)?;
+    collect(market, account, slot)?;
+    Ok(account.position(slot)?.claim.amount)
+}
+
+/// Moves a part of a slot's claim on its market, the debtor, to another market's pool, at face. The slot's claim was
+/// just collected.
+fn assign<M: DerefMut<Target = MarketState>>(
+    account: &mut AccountState,
+    markets: &mut [(usize, M)],
+    debtor: usize,
+    holder: usize,
+    amount: Quote,
+) -> Result<()> {
+    if amount.is_zero() {
+        return Ok(());
+    }
+    let (slot, _) = entry_at(markets, debtor)?;
+    let (debtor, holder) = pair(markets, debtor, holder)?;
+    collect_between(debtor, holder)?;
+    let claim = &mut account.position_mut(slot)?.claim;
+    let (factor, epoch) = (debtor.pool.claim_factor, debtor.pool.claim_epoch);
+    ensure(claim.factor == factor && claim.epoch == epoch, Error::InvariantBroken)?;
+    claim.amount = claim.amount.less(amount)?;
+    let held = holder.held.get_mut(usize::from(debtor.index)).ok_or(Error::WrongMarket)?;
+    *held = Claim { amount: held.amount.plus(amount)?, factor, epoch };
+    Ok(())
+}
+
+/// A market with its slot.
+fn entry_at<M: DerefMut<Target = MarketState>>(
+    markets: &mut [(usize, M)],
+    index: usize,
+) -> Result<(usize, &mut MarketState)> {
+    let (slot, market) = some(markets.get_mut(index))?;
+    Ok((*slot, market))
+}
+
+/// Two different markets.
+fn pair<M: DerefMut<Target = MarketState>>(
+    markets: &mut [(usize, M)],
+    one: usize,
+    other: usize,
+) -> Result<(&mut MarketState, &mut MarketState)> {
+    let [(_, one), (_, other)] =
+        markets.get_disjoint_mut([one, other]).map_err(|_| Fault::from(Error::MathOverflow))?;
+    Ok((one, other))
 }

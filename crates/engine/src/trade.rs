@@ -1,12 +1,18 @@
 //! Fills (section 5): the premium curve, increase, reduce, fees, and the limits on an increase. The side's sums and the
 //! position change together (P3), funding is settled first, every rounding is against the trader.
+//!
+//! After an error the states are to be thrown away, as a failed transaction does.
 
 use crate::Now;
-use crate::account::AccountState;
-use crate::error::{Error, Result};
-use crate::market::MarketState;
-use crate::pool::Realised;
-use crate::units::{Base, Price, Quote, SignedQuote};
+use crate::account::{AccountState, Position};
+use crate::constants::{PRICE_SCALE, RATIO_SCALE};
+use crate::error::{Error, Fault, Result, ensure};
+use crate::market::{MarketState, Side};
+use crate::math::{div_u128, div_wide, fit, mul_div, some};
+use crate::pool::{Payable, Realised, Values};
+use crate::price::Status;
+use crate::settle::release_holdback;
+use crate::units::{Base, FundingIndex, I128, Price, Quote, Ratio, Rounding, SignedBase, SignedQuote};
 
 /// What a fill did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,21 +53,135 @@ pub enum Charge {
     Silent,
 }
 
+/// `size × price`, exact: whole quote atoms and the rest in 1e-9 of one.
+#[derive(Clone, Copy)]
+pub(crate) struct Notional {
+    whole: u64,
+    rest: u64,
+}
+
+impl Notional {
+    pub(crate) fn new(size: Base, price: Price) -> Result<Self> {
+        let product = some(u128::from(size.0).checked_mul(u128::from(price.0)))?;
+        let whole = div_u128(product, PRICE_SCALE, Rounding::Down)?;
+        let taken = some(u128::from(whole).checked_mul(u128::from(PRICE_SCALE)))?;
+        Ok(Self { whole, rest: fit(some(product.checked_sub(taken))?)? })
+    }
+
+    /// In whole atoms.
+    pub(crate) fn value(self, rounding: Rounding) -> Result<Quote> {
+        let more = u64::from(rounding == Rounding::Up && self.rest != 0);
+        Ok(Quote(some(self.whole.checked_add(more))?))
+    }
+
+    /// `notional × turn / 2K` with a single rounding: in whole and rest apart the product never leaves 128 bits, and
+    /// two divisions that round the same way are one by the product.
+    pub(crate) fn premium(self, turn: u64, scale: Base, rounding: Rounding) -> Result<Quote> {
+        let rest = some(u128::from(self.rest).checked_mul(u128::from(turn)))?;
+        let rest = div_wide(rest, PRICE_SCALE, rounding)?;
+        let whole = some(u128::from(self.whole).checked_mul(u128::from(turn)))?;
+        Ok(Quote(div_u128(some(whole.checked_add(rest))?, some(scale.0.checked_mul(2))?, rounding)?))
+    }
+}
+
+/// The premium of a fill whose notional is known, from a skew.
+fn premium_of(
+    market: &MarketState,
+    notional: Notional,
+    size: Base,
+    buy: bool,
+    skew: SignedBase,
+) -> Result<SignedQuote> {
+    let turn = some(skew.0.checked_add(skew.plus(size.signed(buy)?)?.0))?;
+    if turn == 0 {
+        return Ok(SignedQuote::ZERO);
+    }
+    // price × (s₁² − s₀²) / 2K = price × (s₁ − s₀)(s₁ + s₀) / 2K.
+    let scale = market.params.skew_scale;
+    if (turn > 0) == buy {
+        notional.premium(turn.unsigned_abs(), scale, Rounding::Up)?.signed()
+    } else {
+        notional.premium(turn.unsigned_abs(), scale, Rounding::Down)?.signed()?.negated()
+    }
+}
+
 /// The premium of moving the skew by `size`: positive is paid by the trader. Path independent:
 /// `price × (s₁² − s₀²) / 2K`, rounded up.
 ///
 /// # Errors
 /// [`Error::MathOverflow`].
 pub fn premium(market: &MarketState, size: Base, buy: bool, mark: Price) -> Result<SignedQuote> {
-    let _ = (market, size, buy, mark);
-    Err(Error::MathOverflow.into())
+    premium_of(market, Notional::new(size, mark)?, size, buy, market.skew()?)
+}
+
+/// The trading fee of a fill from a skew: one rate on the part that mends the skew, another on the rest; rounded up.
+fn fee_of(
+    market: &MarketState,
+    notional: Notional,
+    size: Base,
+    buy: bool,
+    mark: Price,
+    skew: SignedBase,
+) -> Result<Quote> {
+    let (taker, mending) = (market.params.taker_fee, market.params.mending_fee);
+    let mends = if (skew.0 < 0) == buy { skew.size().min(size) } else { Base::ZERO };
+    if mends.is_zero() {
+        return notional.value(Rounding::Up)?.portion(taker, Rounding::Up);
+    }
+    if mends == size {
+        return notional.value(Rounding::Up)?.portion(mending, Rounding::Up);
+    }
+    // Both rates with one rounding, or a split at the turn could save an atom.
+    let charged = |part: Base, rate: Ratio| u128::from(part.0).checked_mul(u128::from(rate.0));
+    let parts = some(charged(mends, mending))?.checked_add(some(charged(size.less(mends)?, taker))?);
+    let product = some(some(parts)?.checked_mul(u128::from(mark.0)))?;
+    Ok(Quote(div_u128(div_wide(product, PRICE_SCALE, Rounding::Up)?, RATIO_SCALE, Rounding::Up)?))
+}
+
+/// The average price of a fill, rounded against the trader.
+fn average(cost: Quote, size: Base, buy: bool) -> Result<Price> {
+    Ok(Price(mul_div(cost.0, PRICE_SCALE, size.0, if buy { Rounding::Up } else { Rounding::Down })?))
+}
+
+/// `size × index`, as the side sums it.
+fn weighted(size: Base, index: FundingIndex) -> Result<i128> {
+    if size.is_zero() {
+        return Ok(0);
+    }
+    some(i128::from(size.0).checked_mul(index.get()))
+}
+
+/// Replaces a position's part in its side's sums: the old size and entry by new ones that stand at the side's index.
+pub(crate) fn rebook(side: &mut Side, position: &mut Position, size: Base, long: bool, entry: Quote) -> Result<()> {
+    let index = side.index;
+    let (old_size, old_entry) = (position.base(), position.entry);
+    side.open_interest = side.open_interest.less(old_size)?.plus(size)?;
+    side.entry = side.entry.less(old_entry)?.plus(entry)?;
+    let sum = some(side.funding_entry.get().checked_sub(weighted(old_size, position.funding_entry)?))?;
+    side.funding_entry = I128::new(some(sum.checked_add(weighted(size, index)?))?);
+    if old_size.is_zero() && !size.is_zero() {
+        side.positions = some(side.positions.checked_add(1))?;
+    } else if size.is_zero() && !old_size.is_zero() {
+        side.positions = some(side.positions.checked_sub(1))?;
+    }
+    position.size = size.signed(long)?;
+    position.entry = entry;
+    position.funding_entry = if size.is_zero() { FundingIndex::default() } else { index };
+    Ok(())
+}
+
+/// What can be paid on a result: needed for a profit only.
+pub(crate) fn payable_for(market: &MarketState, result: SignedQuote) -> Result<Payable> {
+    if result.0 > 0 { market.payable() } else { Ok(Payable::NOTHING) }
 }
 
 /// Opens or increases the position in a slot (free, or of this market and direction), in a market that accrued just now.
-/// Takes the fee from collateral. The caller checks limits ([`check_increase`]) and initial margin after it.
+/// Takes the fee from collateral. The caller checks limits ([`check_increase`]) and initial margin after it. A holdback
+/// in the slot is resolved first: an increase has a good price.
 ///
 /// # Errors
-/// [`Error::InsufficientCollateral`] if the fee or the funding owed cannot be paid, [`Error::MathOverflow`].
+/// [`Error::InsufficientCollateral`] if the fee or the funding owed cannot be paid, [`Error::AmountZero`],
+/// [`Error::WrongMarket`], [`Error::SizeNotReducing`] for a position of the other direction, [`Error::MathOverflow`].
 pub fn increase(
     market: &mut MarketState,
     account: &mut AccountState,
@@ -70,15 +190,64 @@ pub fn increase(
     long: bool,
     mark: Price,
 ) -> Result<Fill> {
-    let _ = (market, account, slot, size, long, mark);
-    Err(Error::MathOverflow.into())
+    ensure(!size.is_zero(), Error::AmountZero)?;
+    release_holdback(market, account, slot)?;
+    let AccountState { collateral, positions, .. } = account;
+    let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
+    ensure(position.is_free() || position.market == market.index, Error::WrongMarket)?;
+    let old_size = position.base();
+    ensure(old_size.is_zero() || position.size.is_long() == long, Error::SizeNotReducing)?;
+
+    let skew = market.skew()?;
+    let notional = Notional::new(size, mark)?;
+    let premium = premium_of(market, notional, size, long, skew)?;
+    let fee = fee_of(market, notional, size, long, mark, skew)?;
+    let cost = if long {
+        notional.value(Rounding::Up)?.signed()?.plus(premium)?
+    } else {
+        notional.value(Rounding::Down)?.signed()?.less(premium)?
+    };
+    ensure(cost.0 >= 0, Error::MathOverflow)?;
+    let cost = cost.gain();
+
+    let owed = market.side(long).index.owed(position.funding_entry, old_size)?;
+    let funding = owed.negated()?;
+    let payable = payable_for(market, funding)?;
+    let entry = position.entry.plus(cost)?;
+    let maintenance = market.params.maintenance_margin.0;
+    let (index, side) = (market.index, market.side_mut(long));
+    rebook(side, position, old_size.plus(size)?, long, entry)?;
+    position.maintenance = maintenance;
+    position.market = index;
+    position.generation = some(position.generation.checked_add(1))?;
+
+    let realised = market.realise(collateral, &mut position.claim, &payable, funding)?;
+    ensure(realised.unpaid.is_zero(), Fault::new(Error::InsufficientCollateral, realised.cash.loss().0, owed.0))?;
+    ensure(fee <= *collateral, Fault::new(Error::InsufficientCollateral, collateral.0, fee.0))?;
+    *collateral = collateral.less(fee)?;
+    market.split_fee(fee)?;
+    Ok(Fill {
+        size,
+        buy: long,
+        mark,
+        price: average(cost, size, long)?,
+        cost,
+        premium,
+        fee,
+        funding,
+        pnl: SignedQuote::ZERO,
+        realised,
+    })
 }
 
 /// Reduces or closes the position in a slot, in a market that accrued just now. A fee that the collateral cannot pay is
 /// taken as far as it goes; an unpaid loss is returned in `realised.unpaid` for [`crate::resolve::cover`].
 ///
+/// The part of the entry that leaves is rounded against the trader; the rest stays in the position, so that the parts
+/// add up to the whole.
+///
 /// # Errors
-/// [`Error::SizeNotReducing`], [`Error::MathOverflow`].
+/// [`Error::PositionNotFound`], [`Error::WrongMarket`], [`Error::SizeNotReducing`], [`Error::MathOverflow`].
 pub fn reduce(
     market: &mut MarketState,
     account: &mut AccountState,
@@ -87,26 +256,141 @@ pub fn reduce(
     mark: Price,
     charge: Charge,
 ) -> Result<Fill> {
-    let _ = (market, account, slot, size, mark, charge);
-    Err(Error::MathOverflow.into())
+    let AccountState { collateral, positions, .. } = account;
+    let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
+    ensure(position.is_open(), Error::PositionNotFound)?;
+    ensure(position.market == market.index, Error::WrongMarket)?;
+    let (old_size, long) = (position.base(), position.size.is_long());
+    ensure(!size.is_zero() && size <= old_size, Fault::new(Error::SizeNotReducing, old_size.0, size.0))?;
+
+    let skew = market.skew()?;
+    let buy = !long;
+    let notional = Notional::new(size, mark)?;
+    let premium = match charge {
+        Charge::Trade | Charge::Liquidation => premium_of(market, notional, size, buy, skew)?,
+        Charge::Plain | Charge::Silent => SignedQuote::ZERO,
+    };
+    let fee = match charge {
+        Charge::Trade => fee_of(market, notional, size, buy, mark, skew)?,
+        Charge::Liquidation | Charge::Plain | Charge::Silent => Quote::ZERO,
+    };
+    let leaving = if size == old_size {
+        position.entry
+    } else {
+        position.entry.share(size.0, old_size.0, if long { Rounding::Up } else { Rounding::Down })?
+    };
+    // Of dust the premium may be an atom more than the value: a signed amount, or the reduction would fail.
+    let (cost, pnl) = if long {
+        let brought = notional.value(Rounding::Down)?.signed()?.less(premium)?;
+        (brought, brought.less(leaving.signed()?)?)
+    } else {
+        let paid = notional.value(Rounding::Up)?.signed()?.plus(premium)?;
+        (paid, leaving.signed()?.less(paid)?)
+    };
+    let cost = cost.gain();
+
+    let owed = market.side(long).index.owed(position.funding_entry, old_size)?;
+    let mut result = pnl.less(owed)?;
+    if charge == Charge::Silent && result.0 > 0 {
+        result = SignedQuote::ZERO;
+    }
+    let payable = payable_for(market, result)?;
+    let entry = position.entry.less(leaving)?;
+    rebook(market.side_mut(long), position, old_size.less(size)?, long, entry)?;
+    position.generation = some(position.generation.checked_add(1))?;
+    if !position.is_open() {
+        position.maintenance = 0;
+    }
+
+    let realised = market.realise(collateral, &mut position.claim, &payable, result)?;
+    let fee = fee.min(*collateral);
+    *collateral = collateral.less(fee)?;
+    market.split_fee(fee)?;
+    Ok(Fill {
+        size,
+        buy,
+        mark,
+        price: average(cost, size, buy)?,
+        cost,
+        premium,
+        fee,
+        funding: owed.negated()?,
+        pnl,
+        realised,
+    })
 }
 
 /// The limits on an increase (section 5), tested on the market after it: good price, no pause, no claims, no waiting
 /// exit, stress and impact and cap of the side, position size and minimum notional.
 ///
 /// # Errors
-/// The limit's own error, with limit and value.
+/// The limit's own error, with limit and value in quote atoms.
 pub fn check_increase(market: &MarketState, account: &AccountState, slot: usize, now: &Now) -> Result<()> {
-    let _ = (market, account, slot, now);
-    Err(Error::MathOverflow.into())
+    let (params, pool) = (&market.params, &market.pool);
+    ensure(
+        !market.overlay.reduce_only(now),
+        Fault::new(Error::MarketReduceOnly, market.overlay.reduce_only_until, now.unix),
+    )?;
+    let status = market.status(now)?;
+    ensure(status == Status::Good, status.refusal())?;
+    ensure(pool.shares > 0, Error::PoolEmpty)?;
+    ensure(!market.claims_block(), Fault::new(Error::PoolClaims, pool.cash.0, pool.claims.0))?;
+    ensure(pool.exits_waiting_until <= now.unix, Fault::new(Error::ExitsWaiting, pool.exits_waiting_until, now.unix))?;
+
+    let position = account.position(slot)?;
+    let price = market.price.last.price;
+    let value = position.base().value(price, Rounding::Down)?;
+    ensure(value >= params.min_notional, Fault::new(Error::SizeBelowMinimum, params.min_notional.0, value.0))?;
+    ensure(value <= params.max_position, Fault::new(Error::PositionTooLarge, params.max_position.0, value.0))?;
+
+    let long = position.size.is_long();
+    let values = Values::of(market, price)?;
+    let side = values.side_up(long)?;
+    let cap = market.overlay.effective_cap(params.open_interest_cap, now);
+    ensure(side <= cap, Fault::new(Error::OpenInterestCap, cap.0, side.0))?;
+
+    // Ratios by cross products: a division less, and exact.
+    let open_interest = times(market.side(long).open_interest.0, RATIO_SCALE);
+    if open_interest > times(params.skew_scale.0, params.liquidation_impact.0) {
+        let limit = Base(mul_div(params.skew_scale.0, params.liquidation_impact.0, RATIO_SCALE, Rounding::Down)?);
+        return Err(Fault::new(Error::OpenInterestImpact, limit.value(price, Rounding::Down)?.0, side.0));
+    }
+
+    // Each side alone, as if the other had left: the larger one decides.
+    let larger = values.larger()?;
+    let carried = market.firm_equity_at(price, &values)?.gain();
+    if times(larger.0, params.stress_move.0) > times(carried.0, RATIO_SCALE) {
+        let limit = mul_div(carried.0, RATIO_SCALE, params.stress_move.0, Rounding::Down)?;
+        return Err(Fault::new(Error::OpenInterestStress, limit, larger.0));
+    }
+    Ok(())
 }
 
-/// The limit on a position that was reduced but not closed: still at least the minimum notional, unless it was below
-/// that before.
+/// A product of two 64-bit numbers, which 128 bits always hold.
+#[inline]
+const fn times(a: u64, b: u64) -> u128 {
+    (a as u128).saturating_mul(b as u128)
+}
+
+/// Whether an open position is below the minimum notional at the stored price; false for a closed one.
+///
+/// # Errors
+/// [`Error::PositionNotFound`], [`Error::MathOverflow`].
+pub fn below_minimum(market: &MarketState, account: &AccountState, slot: usize) -> Result<bool> {
+    let position = account.position(slot)?;
+    Ok(position.is_open()
+        && position.base().value(market.price.last.price, Rounding::Down)? < market.params.min_notional)
+}
+
+/// The limit on a position that was reduced but not closed: still at least the minimum notional. A caller whose position
+/// was [`below_minimum`] before the reduction leaves this test out, or it could only close the position whole.
 ///
 /// # Errors
 /// [`Error::SizeBelowMinimum`].
 pub fn check_rest(market: &MarketState, account: &AccountState, slot: usize) -> Result<()> {
-    let _ = (market, account, slot);
-    Err(Error::MathOverflow.into())
+    if below_minimum(market, account, slot)? {
+        let value = account.position(slot)?.base().value(market.price.last.price, Rounding::Down)?;
+        return Err(Fault::new(Error::SizeBelowMinimum, market.params.min_notional.0, value.0));
+    }
+    Ok(())
 }

@@ -1,4 +1,19 @@
 //! The engine's property, attack and worked-example tests, one binary.
 #![allow(missing_docs, reason = "tests document themselves by name")]
 
+mod envelope;
+mod funding;
+mod governance;
+mod guardian;
+mod limiter;
+mod liquidation;
+mod liquidity;
+mod margin;
+mod order;
+mod params;
+mod pool;
+mod price;
+mod principal;
+mod settle;
 mod support;
+mod trade;

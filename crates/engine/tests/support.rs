@@ -88,14 +88,16 @@ pub(crate) fn set_price(market: &mut MarketState, price: Price) {
     set_price_at(market, price, &NOW);
 }
 
+/// The same without confidence, for round numbers.
+pub(crate) fn sharp_price(market: &mut MarketState, price: Price) {
+    set_price(market, price);
+    market.price.last.conf = Price(0);
+}
+
 /// A good price at a moment; the averages stand at it, confirmed long since.
 pub(crate) fn set_price_at(market: &mut MarketState, price: Price, now: &Now) {
-    let observation = Observation {
-        prev_publish_time: now.unix - 1,
-        publish_time: now.unix,
-        price,
-        conf: Price(price.0 / 10_000),
-    };
+    let observation =
+        Observation { prev_publish_time: now.unix - 1, publish_time: now.unix, price, conf: Price(price.0 / 10_000) };
     let state = &mut market.price;
     state.last = observation;
     state.slot = now.slot;
@@ -121,4 +123,47 @@ pub(crate) fn account(collateral: Quote) -> AccountState {
 /// A moment later.
 pub(crate) fn later(now: &Now, seconds: i64) -> Now {
     Now { unix: now.unix + seconds, slot: now.slot + seconds as u64 * 5 / 2, ..*now }
+}
+
+/// All tokens of these markets and accounts (P1): collateral, holdbacks, pool cash, insurance, fees, filed deposits.
+pub(crate) fn tokens(markets: &[&MarketState], accounts: &[AccountState]) -> u128 {
+    let of_market = |m: &&MarketState| {
+        let pool = &m.pool;
+        [pool.cash, pool.insurance, pool.protocol_fees, pool.pending_deposits]
+            .iter()
+            .map(|q| u128::from(q.0))
+            .sum::<u128>()
+    };
+    let of_account =
+        |a: &AccountState| u128::from(a.collateral.0) + a.positions.iter().map(|p| u128::from(p.held.0)).sum::<u128>();
+    markets.iter().map(of_market).sum::<u128>() + accounts.iter().map(of_account).sum::<u128>()
+}
+
+/// A market's sums are those of its positions (P3), and what claim holders can collect has been put aside for them.
+pub(crate) fn assert_sums(market: &MarketState, accounts: &[AccountState]) {
+    market.invariant().unwrap();
+    for long in [true, false] {
+        let (mut base, mut entry, mut funding, mut count) = (0, 0, 0, 0);
+        for position in accounts.iter().flat_map(|a| &a.positions) {
+            if position.is_open() && position.market == market.index && position.size.is_long() == long {
+                base += position.base().0;
+                entry += position.entry.0;
+                funding += i128::from(position.base().0) * position.funding_entry.get();
+                count += 1;
+            }
+        }
+        let side = market.side(long);
+        let sums = (side.open_interest.0, side.entry.0, side.funding_entry.get(), side.positions);
+        assert_eq!(sums, (base, entry, funding, count), "sums of a side (long: {long})");
+    }
+    let (mut face, mut outstanding, mut collectable) = (0, 0, 0);
+    for position in accounts.iter().flat_map(|a| &a.positions).filter(|p| !p.is_free() && p.market == market.index) {
+        let value = market.claim_value(&position.claim).unwrap();
+        face += position.claim.amount.0;
+        outstanding += value.0.0;
+        collectable += value.1.0;
+    }
+    assert_eq!(face, market.pool.claims.0 + market.pool.claims_paid.0, "claims and what was paid on them");
+    assert!(collectable <= market.pool.claims_paid.0, "promised more than was put aside");
+    assert!(outstanding >= market.pool.claims.0);
 }

@@ -1,0 +1,191 @@
+//! What may be queued.
+
+use super::{
+    Context, ParameterLog, ProposalTerms, Proposer, class, class_byte, delay, entry, guardian_delay, kind,
+    lowest_maintenance, roles, state,
+};
+use crate::Now;
+use crate::constants::{PROPOSAL_LIFE, PROPOSAL_SLOTS_AHEAD};
+use crate::envelope::{check_exchange, check_market};
+use crate::error::{Error, Fault, Result, ensure};
+use crate::layout::Key;
+use crate::market::MarketState;
+use crate::math::some;
+use crate::params::{Class, ExchangeParams, MarketParams, Row};
+use crate::tier::Tier;
+use crate::units::Ratio;
+
+/// What whoever proposes signs, besides the change itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Who signs.
+    pub signer: Key,
+    /// The version that the change is made for: an approval collected before another change fails.
+    pub version: u32,
+    /// The last slot in which it may be queued, at most a day ahead: an approval collected long ago fails.
+    pub last_slot: u64,
+    /// Hash of the rationale.
+    pub rationale: Key,
+}
+
+impl Request {
+    fn check_slot(&self, now: &Now) -> Result<()> {
+        ensure(now.slot <= self.last_slot, Fault::new(Error::ProposalTooOld, now.slot, self.last_slot))?;
+        let furthest = some(now.slot.checked_add(PROPOSAL_SLOTS_AHEAD))?;
+        ensure(self.last_slot <= furthest, Fault::new(Error::ProposalTooOld, furthest, self.last_slot))
+    }
+
+    fn check_version(&self, current: u32) -> Result<()> {
+        ensure(self.version == current, Fault::new(Error::VersionMoved, current, self.version))
+    }
+
+    /// The terms that every kind has: who, when, until when, whose veto.
+    fn terms(&self, context: &Context<'_>, kind: u8, class: u8, wait: i64, now: &Now) -> Result<ProposalTerms> {
+        self.check_slot(now)?;
+        let proposer = context.roles.proposer(&self.signer)?;
+        ensure(proposer == Proposer::Governance || class == class::TUNE, Error::NotProposer)?;
+        let eta = some(now.unix.checked_add(wait))?;
+        // The guardian cannot veto its own replacement; anything else keeps the guardian of this moment.
+        let vetoer = if kind == super::kind::GUARDIAN { Key::default() } else { context.roles.guardian };
+        Ok(ProposalTerms {
+            version: self.version,
+            kind,
+            state: state::PENDING,
+            queued_at: now.unix,
+            eta,
+            expires_at: some(eta.checked_add(PROPOSAL_LIFE))?,
+            vetoer,
+            rationale: self.rationale,
+            class,
+            proposer: proposer.byte(),
+            epoch: context.roles.epoch_of(proposer.byte())?,
+            held_before: context.emergency.held_until(now)?,
+            ..ProposalTerms::default()
+        })
+    }
+
+    fn parameter_terms(
+        &self,
+        context: &Context<'_>,
+        kind: u8,
+        row: &Row,
+        change: (u16, u64, u64),
+        now: &Now,
+    ) -> Result<ProposalTerms> {
+        let (parameter, old_value, new_value) = change;
+        let class = check_change(row, old_value, new_value)?;
+        let terms = self.terms(context, kind, class_byte(class), delay(class, context.params), now)?;
+        // A direction that waits less than its opposite is the tightening one.
+        let tightening = u8::from(class < row.class(new_value, old_value)?);
+        Ok(ProposalTerms { parameter, old_value, new_value, tightening, ..terms })
+    }
+}
+
+/// Bounds, step and class of a change.
+pub(super) fn check_change(row: &Row, old: u64, new: u64) -> Result<Class> {
+    let class = row.class(old, new)?;
+    row.check_bounds(new)?;
+    row.check_step(old, new)?;
+    Ok(class)
+}
+
+/// The lowest maintenance margin in force once a parameter is changed.
+pub(super) fn lowest_after(market: &MarketState, next: &MarketParams, unix: i64) -> Ratio {
+    lowest_maintenance(market, unix).min(next.maintenance_margin)
+}
+
+/// Checks and fills in a proposal for a market's parameter: version, last slot, bounds, step, class, proposer's right;
+/// the envelope is judged too, as of the ETA, so that what cannot execute is refused at once.
+///
+/// # Errors
+/// Each check's own: [`Error::ParameterUnknown`], [`Error::VersionMoved`], [`Error::ParameterUnchanged`],
+/// [`Error::ParameterBounds`], [`Error::ParameterStep`], [`Error::ProposalTooOld`], [`Error::NotProposer`],
+/// [`Error::EnvelopeBroken`], [`Error::CrossCheckBroken`].
+pub fn queue_market_parameter(
+    market: &MarketState,
+    context: &Context<'_>,
+    request: &Request,
+    parameter: u16,
+    new_value: u64,
+    now: &Now,
+) -> Result<ProposalTerms> {
+    let row = MarketParams::row(parameter)?;
+    request.check_version(entry(&market.param_version, parameter)?)?;
+    let change = (parameter, market.params.get(parameter)?, new_value);
+    let terms = request.parameter_terms(context, kind::MARKET_PARAMETER, row, change, now)?;
+    let mut next = market.params;
+    next.set(parameter, new_value)?;
+    // As of the ETA: a grace that is over by then binds no more. The value being replaced counts too, for a raise of
+    // the maintenance margin leaves the old one in force.
+    let lowest = lowest_after(market, &next, terms.eta);
+    check_market(&next, Tier::from_byte(market.tier)?, lowest, market.quote_decimals)?;
+    Ok(terms)
+}
+
+/// The same for an exchange's parameter.
+///
+/// # Errors
+/// As [`queue_market_parameter`].
+pub fn queue_exchange_parameter(
+    log: &ParameterLog,
+    context: &Context<'_>,
+    request: &Request,
+    parameter: u16,
+    new_value: u64,
+    now: &Now,
+) -> Result<ProposalTerms> {
+    let row = ExchangeParams::row(parameter)?;
+    request.check_version(entry(&log.version, parameter)?)?;
+    let change = (parameter, context.params.get(parameter)?, new_value);
+    let terms = request.parameter_terms(context, kind::EXCHANGE_PARAMETER, row, change, now)?;
+    let mut next = *context.params;
+    next.set(parameter, new_value)?;
+    check_exchange(&next)?;
+    Ok(terms)
+}
+
+/// Checks and fills in a proposal for a role ([`kind::GOVERNANCE`], [`kind::COMMITTEE`], [`kind::GUARDIAN`]): class G2,
+/// the guardian's replacement longer than anything else. Only governance may.
+///
+/// # Errors
+/// [`Error::ParameterUnknown`] for another kind, [`Error::NotProposer`], [`Error::RoleKeyInvalid`],
+/// [`Error::VersionMoved`], [`Error::ProposalTooOld`].
+pub fn queue_role(
+    role_kind: u8,
+    new_key: Key,
+    context: &Context<'_>,
+    request: &Request,
+    now: &Now,
+) -> Result<ProposalTerms> {
+    context.roles.check_version(roles::of_kind(role_kind)?, request.version)?;
+    context.roles.check_key(&new_key)?;
+    let (class, wait) = if role_kind == kind::GUARDIAN {
+        (class::GUARDIAN, guardian_delay(context.params)?)
+    } else {
+        (class::RISK, delay(Class::G2, context.params))
+    };
+    let terms = request.terms(context, role_kind, class, wait, now)?;
+    Ok(ProposalTerms { new_key, ..terms })
+}
+
+/// Checks and fills in a proposal for a market's oracle feed, class G3. `feed` and `version` are the market's current
+/// ones. Only governance may.
+///
+/// # Errors
+/// [`Error::NotProposer`], [`Error::ParameterUnchanged`], [`Error::RoleKeyInvalid`] for a zero feed,
+/// [`Error::VersionMoved`], [`Error::ProposalTooOld`].
+pub fn queue_oracle_feed(
+    feed: &Key,
+    version: u32,
+    new_feed: Key,
+    context: &Context<'_>,
+    request: &Request,
+    now: &Now,
+) -> Result<ProposalTerms> {
+    request.check_version(version)?;
+    ensure(new_feed != *feed, Error::ParameterUnchanged)?;
+    ensure(new_feed != Key::default(), Error::RoleKeyInvalid)?;
+    let wait = delay(Class::G3, context.params);
+    let terms = request.terms(context, kind::ORACLE_FEED, class::DEEP, wait, now)?;
+    Ok(ProposalTerms { new_key: new_feed, ..terms })
+}

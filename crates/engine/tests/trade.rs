@@ -1,0 +1,447 @@
+//! Fills: the curve, fees, sums, limits.
+
+use ballast_engine::account::AccountState;
+use ballast_engine::error::Error;
+use ballast_engine::market::MarketState;
+use ballast_engine::settle::settle;
+use ballast_engine::trade::{Charge, below_minimum, check_increase, check_rest, increase, premium, reduce};
+use ballast_engine::units::{Base, FundingIndex, I128, Price, Quote, Ratio, SignedQuote};
+use proptest::prelude::*;
+
+use crate::support::{NOW, PRICE, account, assert_sums, dollars, market, price, set_price, tokens, units};
+
+/// Collateral, the claim at face and the position's value at a price: what the trader has.
+fn wealth(market: &MarketState, account: &AccountState, at: Price) -> i128 {
+    let mut sum = i128::from(account.collateral.0);
+    for position in account.positions.iter().filter(|p| !p.is_free()) {
+        sum += i128::from(position.claim.amount.0);
+        let value = i128::from(position.base().0) * i128::from(at.0) / 1_000_000_000;
+        let pnl = value - i128::from(position.entry.0);
+        sum += if position.size.is_long() { pnl } else { -pnl };
+        let index = market.side(position.size.is_long()).index;
+        sum -= i128::from(index.owed(position.funding_entry, position.base()).unwrap().0);
+    }
+    sum
+}
+
+/// A market whose skew is held by somebody else.
+fn skewed(skew: i64) -> MarketState {
+    let mut market = market();
+    if skew != 0 {
+        let size = Base(skew.unsigned_abs());
+        let mut holder = account(dollars(1_000_000));
+        let _ = increase(&mut market, &mut holder, 0, size, skew > 0, PRICE).unwrap();
+    }
+    market
+}
+
+#[test]
+fn a_skew_of_ten_million_on_a_scale_of_a_hundred_owes_half_a_million() {
+    // B5.1: K = $100M, skew $10M.
+    let mut market = market();
+    market.params.skew_scale = units(1_000_000);
+    assert_eq!(premium(&market, units(100_000), true, PRICE).unwrap(), SignedQuote(500_000_000_000));
+    let mut trader = account(dollars(2_000_000));
+    let fill = increase(&mut market, &mut trader, 0, units(100_000), true, PRICE).unwrap();
+    assert_eq!(fill.premium, SignedQuote(500_000_000_000));
+    assert_eq!(fill.cost, dollars(10_500_000));
+    assert_eq!(fill.price, price(105));
+    assert_eq!(market.skew_premium(PRICE).unwrap(), dollars(500_000));
+    // What mends it gets it back.
+    assert_eq!(premium(&market, units(100_000), false, PRICE).unwrap(), SignedQuote(-500_000_000_000));
+}
+
+#[test]
+fn each_side_of_the_curve_pays_or_is_paid_the_mirrored_premium() {
+    for (skew, buy, pays) in [(1, true, true), (1, false, false), (-1, true, false), (-1, false, true)] {
+        let market = skewed(skew * 1_000_000_000);
+        let paid = premium(&market, units(10), buy, PRICE).unwrap();
+        assert_eq!(paid.0 > 0, pays, "skew {skew}, buy {buy}");
+        // 10 units over an average skew of 1000 ± 5 units: $1000 × (1005 or 995) / 50M.
+        assert_eq!(paid.0, if pays { 20_100 } else { -19_900 });
+    }
+}
+
+#[test]
+fn the_premium_stays_in_range_at_the_largest_scale_and_price() {
+    let mut market = market();
+    market.params.skew_scale = Base(1_000_000_000_000_000);
+    let size = Base(50_000_000_000_000);
+    // 5e13 atoms at the price at which they are worth just under 2^63: the product of all four is beyond 128 bits.
+    let mark = Price(184_000_000_000_000);
+    assert_eq!(premium(&market, size, true, mark).unwrap(), SignedQuote(230_000_000_000_000_000));
+    assert_eq!(premium(&market, size, true, Price(1 << 58)).unwrap_err().error, Error::MathOverflow);
+    assert_eq!(premium(&market, Base(u64::MAX), true, PRICE).unwrap_err().error, Error::MathOverflow);
+}
+
+#[test]
+fn fees_charge_what_worsens_the_skew_more_and_are_split() {
+    let mut market = skewed(-10_000_000);
+    let before = market.pool;
+    let mut trader = account(dollars(10_000));
+    // 10 units mend at 2 bps, 30 worsen at 5 bps: $0.20 + $1.50.
+    let fill = increase(&mut market, &mut trader, 0, units(40), true, PRICE).unwrap();
+    assert_eq!(fill.fee, Quote(1_700_000));
+    assert_eq!(trader.collateral, Quote(9_998_300_000));
+    assert_eq!(market.pool.cash.0 - before.cash.0, 1_020_000);
+    assert_eq!(market.pool.insurance.0 - before.insurance.0, 340_000);
+    assert_eq!(market.pool.protocol_fees.0 - before.protocol_fees.0, 340_000);
+    let position = trader.positions[0];
+    assert_eq!(
+        (position.size.0, position.maintenance, position.generation, position.market),
+        (40_000_000, 30_000, 1, 0)
+    );
+}
+
+#[test]
+fn a_fee_beyond_the_collateral_stops_an_increase_but_never_a_reduction() {
+    let mut market = market();
+    let mut trader = account(Quote(499_999));
+    let fault = increase(&mut market, &mut trader, 0, units(10), true, PRICE).unwrap_err();
+    assert_eq!((fault.error, fault.limit, fault.value), (Error::InsufficientCollateral, 499_999, 500_000));
+    let (mut market, mut trader) = (self::market(), account(Quote(500_000)));
+    let _ = increase(&mut market, &mut trader, 0, units(10), true, PRICE).unwrap();
+    assert_eq!(trader.collateral, Quote::ZERO);
+    let fill = reduce(&mut market, &mut trader, 0, units(10), PRICE, Charge::Trade).unwrap();
+    assert_eq!((fill.fee, fill.realised.unpaid, trader.is_flat()), (Quote::ZERO, Quote::ZERO, true));
+}
+
+#[test]
+fn funding_owed_is_paid_before_an_increase_or_refuses_it() {
+    let mut market = market();
+    let mut trader = account(dollars(100));
+    let _ = increase(&mut market, &mut trader, 0, units(10), true, PRICE).unwrap();
+    // $2 per unit owed.
+    market.long.index = FundingIndex::new(2_000_000_000_000_000);
+    let cash = market.pool.cash.0;
+    let fill = increase(&mut market, &mut trader, 0, units(1), true, PRICE).unwrap();
+    assert_eq!((fill.funding.0, fill.realised.cash.0), (-20_000_000, -20_000_000));
+    assert_eq!(market.pool.cash.0 - cash, 20_000_000 + 30_000);
+    assert_sums(&market, &[trader]);
+    market.long.index = FundingIndex::new(12_000_000_000_000_000);
+    let fault = increase(&mut market, &mut trader, 0, units(1), true, PRICE).unwrap_err();
+    assert_eq!((fault.error, fault.value), (Error::InsufficientCollateral, 110_000_000));
+}
+
+#[test]
+fn an_atom_of_dust_can_be_closed_from_any_skew() {
+    for skew in [-99_000_000_000, -1, 0, 1, 99_000_000_000] {
+        for long in [true, false] {
+            let mut market = skewed(skew);
+            // A tenth of a quote atom each; a short's cost may not be negative at the opening, so some more of it.
+            let mut trader = account(dollars(1));
+            let _ = increase(&mut market, &mut trader, 0, Base(1_000), long, Price(100_000_000)).unwrap();
+            for _ in 0..1_000 {
+                let _ = reduce(&mut market, &mut trader, 0, Base(1), Price(100_000_000), Charge::Trade).unwrap();
+            }
+            assert!(trader.is_flat());
+            assert!(trader.collateral <= dollars(1));
+        }
+    }
+}
+
+#[test]
+fn a_reduction_is_opposite_and_no_larger_than_the_position() {
+    let mut market = market();
+    let mut trader = account(dollars(1_000));
+    let refused = |fault: ballast_engine::Fault| (fault.error, fault.limit, fault.value);
+    assert_eq!(
+        reduce(&mut market, &mut trader, 0, Base(1), PRICE, Charge::Trade).unwrap_err().error,
+        Error::PositionNotFound
+    );
+    let _ = increase(&mut market, &mut trader, 0, Base(500), true, PRICE).unwrap();
+    let fault = reduce(&mut market, &mut trader, 0, Base(501), PRICE, Charge::Trade).unwrap_err();
+    assert_eq!(refused(fault), (Error::SizeNotReducing, 500, 501));
+    assert_eq!(
+        reduce(&mut market, &mut trader, 0, Base(0), PRICE, Charge::Trade).unwrap_err().error,
+        Error::SizeNotReducing
+    );
+    assert_eq!(increase(&mut market, &mut trader, 0, Base(1), false, PRICE).unwrap_err().error, Error::SizeNotReducing);
+    assert_eq!(increase(&mut market, &mut trader, 0, Base(0), true, PRICE).unwrap_err().error, Error::AmountZero);
+    market.index = 3;
+    assert_eq!(increase(&mut market, &mut trader, 0, Base(1), true, PRICE).unwrap_err().error, Error::WrongMarket);
+    assert_eq!(
+        reduce(&mut market, &mut trader, 0, Base(1), PRICE, Charge::Trade).unwrap_err().error,
+        Error::WrongMarket
+    );
+}
+
+#[test]
+fn charges_differ_in_premium_fee_and_profit() {
+    let close = |charge| {
+        let mut market = skewed(1_000_000_000);
+        let mut trader = account(dollars(1_000));
+        let _ = increase(&mut market, &mut trader, 0, units(10), true, PRICE).unwrap();
+        let before = trader.collateral.0;
+        let fill = reduce(&mut market, &mut trader, 0, units(10), price(110), charge).unwrap();
+        assert_eq!(trader.collateral.0 - before, fill.realised.cash.gain().0 - fill.fee.0);
+        (fill.premium.0, fill.fee.0, fill.pnl.0, fill.realised.cash.0)
+    };
+    // $100 of profit less the premium of $0.0201 paid at the opening; $0.02211 come back at the higher price.
+    assert_eq!(close(Charge::Trade), (-22_110, 220_000, 100_002_010, 100_002_010));
+    assert_eq!(close(Charge::Liquidation), (-22_110, 0, 100_002_010, 100_002_010));
+    assert_eq!(close(Charge::Plain), (0, 0, 99_979_900, 99_979_900));
+    assert_eq!(close(Charge::Silent), (0, 0, 99_979_900, 0));
+}
+
+type Change = fn(&mut MarketState);
+
+#[test]
+fn every_limit_on_an_increase_binds_and_says_its_value() {
+    let filled = |change: Change| {
+        let mut market = market();
+        let mut trader = account(dollars(100_000));
+        let _ = increase(&mut market, &mut trader, 0, units(10_000), true, PRICE).unwrap();
+        change(&mut market);
+        check_increase(&market, &trader, 0, &NOW).map_err(|f| (f.error, f.limit, f.value))
+    };
+    let million = 1_000_000_000_000;
+    assert_eq!(filled(|_| ()), Ok(()));
+    assert_eq!(filled(|m| m.price.slot -= 11).unwrap_err().0, Error::PriceStale);
+    assert_eq!(filled(|m| m.pool.shares = 0).unwrap_err().0, Error::PoolEmpty);
+    assert_eq!(filled(|m| m.pool.claims = dollars(101_000)).unwrap_err().0, Error::PoolClaims);
+    assert_eq!(filled(|m| m.pool.claims = dollars(90_000)), Ok(()));
+    assert_eq!(
+        filled(|m| m.pool.exits_waiting_until = NOW.unix + 5),
+        Err((Error::ExitsWaiting, NOW.unix + 5, NOW.unix))
+    );
+    assert_eq!(
+        filled(|m| m.params.min_notional = dollars(1_000_001)),
+        Err((Error::SizeBelowMinimum, million + 1_000_000, million))
+    );
+    assert_eq!(
+        filled(|m| m.params.max_position = dollars(999_999)),
+        Err((Error::PositionTooLarge, million - 1_000_000, million))
+    );
+    assert_eq!(
+        filled(|m| m.params.open_interest_cap = dollars(999_999)),
+        Err((Error::OpenInterestCap, million - 1_000_000, million))
+    );
+    // 10,000 units are 20 bps of 5M units.
+    assert_eq!(filled(|m| m.params.skew_scale = units(5_000_000)), Ok(()));
+    let fault = filled(|m| m.params.skew_scale = Base(units(5_000_000).0 - 500)).unwrap_err();
+    assert_eq!(fault, (Error::OpenInterestImpact, million - 100, million));
+    // 20 % of $1M need $200k; the premium of $100, paid in the entry, is owed back and is not cash yet.
+    assert_eq!(filled(|m| m.pool.cash = dollars(200_100)), Ok(()));
+    let (error, limit, value) = filled(|m| m.pool.cash = dollars(199_000)).unwrap_err();
+    assert_eq!((error, value), (Error::OpenInterestStress, million));
+    assert!(limit < million && limit > million * 99 / 100);
+}
+
+#[test]
+fn the_guardian_stops_increases_until_its_pause_expires() {
+    let mut market = market();
+    let mut trader = account(dollars(1_000));
+    let _ = increase(&mut market, &mut trader, 0, units(10), true, PRICE).unwrap();
+    market.overlay.reduce_only_until = NOW.unix + 10;
+    let fault = check_increase(&market, &trader, 0, &NOW).unwrap_err();
+    assert_eq!((fault.error, fault.limit), (Error::MarketReduceOnly, NOW.unix + 10));
+    market.overlay.reduce_only_until = 0;
+    (market.overlay.cap, market.overlay.cap_until) = (dollars(500), NOW.unix + 10);
+    let fault = check_increase(&market, &trader, 0, &NOW).unwrap_err();
+    assert_eq!((fault.error, fault.limit, fault.value), (Error::OpenInterestCap, 500_000_000, 1_000_000_000));
+}
+
+#[test]
+fn a_balanced_book_is_held_to_each_side_alone() {
+    // Skew zero, so a skew limit would let it pass; $2M a side need $400k should one side leave.
+    let mut market = market();
+    market.pool.cash = dollars(390_000);
+    let (mut one, mut other) = (account(dollars(200_000)), account(dollars(200_000)));
+    let _ = increase(&mut market, &mut one, 0, units(20_000), true, PRICE).unwrap();
+    let _ = increase(&mut market, &mut other, 0, units(20_000), false, PRICE).unwrap();
+    assert_eq!(market.skew().unwrap().0, 0);
+    assert_eq!(check_increase(&market, &other, 0, &NOW).unwrap_err().error, Error::OpenInterestStress);
+}
+
+#[test]
+fn the_rest_of_a_reduction_is_at_least_the_minimum() {
+    let mut market = market();
+    let mut trader = account(dollars(1_000));
+    let _ = increase(&mut market, &mut trader, 0, units(1), true, PRICE).unwrap();
+    let _ = reduce(&mut market, &mut trader, 0, Base(500_000), PRICE, Charge::Trade).unwrap();
+    check_rest(&market, &trader, 0).unwrap();
+    let _ = reduce(&mut market, &mut trader, 0, Base(1), PRICE, Charge::Trade).unwrap();
+    let fault = check_rest(&market, &trader, 0).unwrap_err();
+    assert_eq!((fault.error, fault.limit, fault.value), (Error::SizeBelowMinimum, 50_000_000, 49_999_900));
+    assert!(below_minimum(&market, &trader, 0).unwrap());
+    let _ = reduce(&mut market, &mut trader, 0, Base(499_999), PRICE, Charge::Trade).unwrap();
+    check_rest(&market, &trader, 0).unwrap();
+}
+
+/// A step of a random history.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Account, size, side: increases, or flips where it holds the other side.
+    Trade(usize, u64, bool),
+    /// Account, share of the position in percent, charge.
+    Reduce(usize, u64, u8),
+    Settle(usize),
+    /// Price in cents.
+    Price(u64),
+    /// Moves both funding indices, as an accrual does.
+    Funding(i64, i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..4usize, 1..3_000_000_000u64, any::<bool>()).prop_map(|(a, s, l)| Step::Trade(a, s, l)),
+        3 => (0..4usize, 1..=100u64, 0..4u8).prop_map(|(a, s, c)| Step::Reduce(a, s, c)),
+        3 => (0..4usize).prop_map(Step::Settle),
+        2 => (8_000..12_500u64).prop_map(Step::Price),
+        1 => (-1_000_000_000_000i64..1_000_000_000_000, -1_000_000_000_000i64..1_000_000_000_000)
+            .prop_map(|(a, b)| Step::Funding(a, b)),
+    ]
+}
+
+fn apply(market: &mut MarketState, accounts: &mut [AccountState; 4], step: &Step, mark: &mut Price) {
+    // A refused step changes nothing, as a failed transaction does.
+    let mut next = (*market, *accounts);
+    let done = match *step {
+        Step::Trade(who, size, long) => (|| {
+            let (market, account) = (&mut next.0, &mut next.1[who]);
+            let held = account.positions[0];
+            if held.is_open() && held.size.is_long() != long {
+                let closed = held.base().min(Base(size));
+                let _ = reduce(market, account, 0, closed, *mark, Charge::Trade)?;
+                if closed.0 == size {
+                    return Ok(());
+                }
+                return increase(market, account, 0, Base(size - closed.0), long, *mark).map(|_| ());
+            }
+            increase(market, account, 0, Base(size), long, *mark).map(|_| ())
+        })(),
+        Step::Reduce(who, percent, charge) => {
+            let size = Base((next.1[who].positions[0].base().0 * percent).div_ceil(100));
+            let charge = [Charge::Trade, Charge::Liquidation, Charge::Plain, Charge::Silent][usize::from(charge)];
+            reduce(&mut next.0, &mut next.1[who], 0, size, *mark, charge).map(|_| ())
+        }
+        Step::Settle(who) => settle(&mut next.0, &mut next.1[who], 0, &NOW).map(|_| ()),
+        Step::Price(cents) => {
+            *mark = Price(cents * 10_000_000);
+            set_price(&mut next.0, *mark);
+            Ok(())
+        }
+        Step::Funding(long, short) => {
+            for (side, by) in [(&mut next.0.long, long), (&mut next.0.short, short)] {
+                side.index = FundingIndex(I128::new(side.index.get() + i128::from(by)));
+            }
+            Ok(())
+        }
+    };
+    if done.is_ok() {
+        (*market, *accounts) = next;
+    }
+}
+
+proptest! {
+    /// P1, P3: whatever happens, sums are those of the positions, no token appears or vanishes, and claim holders are
+    /// promised no more than was put aside. With little liquidity, so that claims come up.
+    #[test]
+    fn sums_and_tokens_hold_through_random_histories(
+        steps in prop::collection::vec(step(), 1..60),
+        liquidity in 0..500_000u64,
+        collateral in prop::array::uniform4(0..100_000u64),
+    ) {
+        let mut market = market();
+        market.pool.cash = dollars(liquidity);
+        let mut accounts = collateral.map(|c| account(dollars(c)));
+        let before = tokens(&[&market], &accounts);
+        let mut mark = PRICE;
+        for step in &steps {
+            apply(&mut market, &mut accounts, step, &mut mark);
+            prop_assert_eq!(tokens(&[&market], &accounts), before);
+            assert_sums(&market, &accounts);
+        }
+    }
+
+    /// P2: opening in parts and closing in parts at a constant price, from any skew, never profits; nor does settling
+    /// in between help.
+    #[test]
+    fn a_round_trip_at_a_constant_price_never_profits(
+        skew in -90_000_000_000i64..90_000_000_000,
+        parts in prop::collection::vec(1..5_000_000_000u64, 1..6),
+        cuts in prop::collection::vec(1..5_000_000_000u64, 0..6),
+        long in any::<bool>(),
+        fees in any::<bool>(),
+        settles in any::<bool>(),
+        mark in 10_000u64..1_000_000_000_000,
+    ) {
+        let mut market = skewed(skew);
+        let mark = Price(mark);
+        if !fees {
+            (market.params.taker_fee, market.params.mending_fee) = (Ratio(0), Ratio(0));
+        }
+        set_price(&mut market, mark);
+        // Others' results are not the question here.
+        market.pool.cash = Quote(1 << 60);
+        let mut trader = account(dollars(100_000_000));
+        for part in &parts {
+            // Dust whose premium exceeds its value is refused to a short.
+            prop_assume!(increase(&mut market, &mut trader, 0, Base(*part), long, mark).is_ok());
+            if settles {
+                let _ = settle(&mut market, &mut trader, 0, &NOW);
+            }
+        }
+        for cut in &cuts {
+            let left = trader.positions[0].base();
+            if cut < &left.0 {
+                let _ = reduce(&mut market, &mut trader, 0, Base(*cut), mark, Charge::Trade).unwrap();
+            }
+        }
+        let left = trader.positions[0].base();
+        let _ = reduce(&mut market, &mut trader, 0, left, mark, Charge::Trade).unwrap();
+        prop_assert!(trader.is_flat());
+        prop_assert!(trader.collateral <= dollars(100_000_000));
+    }
+
+    /// P2: a fill in parts is never better than the fill at once, and both are within an atom per part of each other
+    /// but for the fee's rounding.
+    #[test]
+    fn splitting_a_fill_never_gains(
+        skew in -90_000_000_000i64..90_000_000_000,
+        parts in prop::collection::vec(1_000..5_000_000_000u64, 2..6),
+        long in any::<bool>(),
+        mark in 1_000_000u64..1_000_000_000_000,
+    ) {
+        let mark = Price(mark);
+        let (mut once, mut split) = (skewed(skew), skewed(skew));
+        set_price(&mut once, mark);
+        set_price(&mut split, mark);
+        let (mut a, mut b) = (account(dollars(100_000_000)), account(dollars(100_000_000)));
+        let all = Base(parts.iter().sum());
+        prop_assume!(increase(&mut once, &mut a, 0, all, long, mark).is_ok());
+        for part in &parts {
+            prop_assume!(increase(&mut split, &mut b, 0, Base(*part), long, mark).is_ok());
+        }
+        let (one, many) = (wealth(&once, &a, mark), wealth(&split, &b, mark));
+        prop_assert!(many <= one);
+        prop_assert!(one - many <= 4 * parts.len() as i128);
+        // And out again.
+        let before = (a.collateral, b.collateral);
+        b = a;
+        split = once;
+        let _ = reduce(&mut once, &mut a, 0, all, mark, Charge::Trade).unwrap();
+        for part in &parts {
+            let _ = reduce(&mut split, &mut b, 0, Base(*part), mark, Charge::Trade).unwrap();
+        }
+        prop_assert!(b.collateral <= a.collateral, "{:?}", before);
+    }
+
+    /// The pool does not lose by a fill: equity at the mark falls by no more than the sums' own rounding.
+    #[test]
+    fn pool_equity_never_falls_by_a_fill_at_the_mark(
+        skew in -90_000_000_000i64..90_000_000_000,
+        size in 1_000..5_000_000_000u64,
+        long in any::<bool>(),
+    ) {
+        let mut market = skewed(skew);
+        let mut trader = account(dollars(10_000_000));
+        let before = market.equity(PRICE).unwrap().0;
+        let _ = increase(&mut market, &mut trader, 0, Base(size), long, PRICE).unwrap();
+        let middle = market.equity(PRICE).unwrap().0;
+        let _ = reduce(&mut market, &mut trader, 0, Base(size / 2), PRICE, Charge::Liquidation).unwrap();
+        let after = market.equity(PRICE).unwrap().0;
+        prop_assert!(middle >= before - 3 && after >= middle - 3, "{before} {middle} {after}");
+    }
+}
