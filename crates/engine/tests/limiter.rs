@@ -152,8 +152,13 @@ fn extremes_overflow_into_an_error_not_a_panic() {
     assert_eq!(outflow.room(Quote(u64::MAX), &params, &at(0)).unwrap_err().error, Error::MathOverflow);
     let far = Now { unix: i64::MAX, slot: 0, restart_slot: 0 };
     outflow.book(Quote(0), Quote(0), Quote(u64::MAX), &ExchangeParams::default(), &far).unwrap();
-    let back = Now { unix: i64::MIN, slot: 0, restart_slot: 0 };
+    // A clock that ran back changes nothing of the hours; one before 1970 is no clock.
+    let back = Now { unix: 0, slot: 0, restart_slot: 0 };
     outflow.book(Quote(0), Quote(0), Quote(u64::MAX), &ExchangeParams::default(), &back).unwrap();
+    assert_eq!(outflow.hour, i64::MAX / HOUR);
+    let never = Now { unix: i64::MIN, slot: 0, restart_slot: 0 };
+    let booked = outflow.book(Quote(0), Quote(0), Quote(u64::MAX), &ExchangeParams::default(), &never);
+    assert_eq!(booked.unwrap_err().error, Error::MathOverflow);
 }
 
 proptest! {

@@ -221,16 +221,35 @@ fn the_last_claim_cancelled_ends_the_epoch() {
 
 #[test]
 fn dust_of_claims_is_paid_with_the_rest_so_that_the_factor_keeps_its_digits() {
-    let mut market = plain_market(dollars(0));
+    // A profit of one atom beside claims of $10M: pro rata an atom of each would be left.
+    let claimed = Quote(10_000_000_000_000);
+    let mut market = plain_market(Quote::ZERO);
+    let _winner = open(&mut market, dollars(1), Base(1), true);
+    market.long.entry = Quote(99);
     let mut claim = Claim::default();
-    market.add_claim(&mut claim, Quote(10_000_000_000_000)).unwrap();
-    market.receive(Quote(9_999_999_999_999)).unwrap();
-    // An atom is left and no cash for it: holders wait, nothing is over-promised.
+    market.add_claim(&mut claim, claimed).unwrap();
+    market.receive(claimed).unwrap();
+    assert_eq!((market.pool.claims, market.pool.claim_epoch), (Quote(0), 1));
+    assert_eq!(market.collect(&mut claim).unwrap(), claimed);
+
+    // Without cash for the last atom holders wait.
+    let mut market = plain_market(Quote::ZERO);
+    let mut claim = Claim::default();
+    market.add_claim(&mut claim, claimed).unwrap();
+    market.receive(Quote(claimed.0 - 1)).unwrap();
     assert_eq!((market.pool.claims, market.pool.claim_epoch), (Quote(1), 0));
     assert_eq!(market.claim_value(&claim).unwrap().0, Quote(1));
-    market.receive(Quote(1)).unwrap();
-    assert_eq!((market.pool.claims, market.pool.claim_epoch), (Quote(0), 1));
-    assert_eq!(market.collect(&mut claim).unwrap(), Quote(10_000_000_000_000));
+    // The factor has six digits left now; a claim of $1bn that is paid a third is promised no more than was put aside.
+    let mut late = Claim::default();
+    market.add_claim(&mut late, Quote(1_000_000_000_000_000)).unwrap();
+    market.receive(Quote(333_333_333_333_333)).unwrap();
+    let values = [&claim, &late].map(|c| market.claim_value(c).unwrap());
+    assert!(values[0].1.0 + values[1].1.0 <= market.pool.claims_paid.0, "{values:?}");
+    assert!(values[1].1.0 > 333_332_000_000_000);
+    market.receive(market.pool.claims).unwrap();
+    assert_eq!(market.collect(&mut claim).unwrap(), claimed);
+    assert_eq!(market.collect(&mut late).unwrap(), Quote(1_000_000_000_000_000));
+    assert_eq!((market.pool.cash, market.pool.claims_paid), (Quote::ZERO, Quote::ZERO));
 }
 
 #[test]

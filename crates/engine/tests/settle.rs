@@ -104,13 +104,18 @@ fn settling_pays_claims_from_cash_that_no_profit_needs() {
     set_price(&mut market, price(110));
     let settled = settle(&mut market, &mut trader, 0, &NOW).unwrap();
     assert_eq!((settled.realised.cash.0, settled.realised.claimed), (0, dollars(100)));
-    // The pool comes into cash that waits for nobody's claim; closed, the slot keeps its claim.
-    market.pool.cash = dollars(30);
+    // The pool comes into cash that waits for nobody; closed, the slot keeps its claim.
     let _ = reduce(&mut market, &mut trader, 0, units(10), price(110), Charge::Plain).unwrap();
     assert!(!trader.positions[0].is_free());
+    let mut other = account(dollars(100));
+    let _ = increase(&mut market, &mut other, 0, units(1), true, price(110)).unwrap();
+    market.pool.cash = dollars(30);
+    // With positions open somebody has to see a good price first.
+    assert_eq!(collect(&mut market, &mut trader, 0).unwrap(), Quote::ZERO);
     let settled = settle(&mut market, &mut trader, 0, &NOW).unwrap();
     assert_eq!((settled.collected, trader.collateral), (dollars(30), dollars(130)));
     // Without open interest no price is needed.
+    let _ = reduce(&mut market, &mut other, 0, units(1), price(110), Charge::Plain).unwrap();
     market.pool.cash = dollars(70);
     assert_eq!(collect(&mut market, &mut trader, 0).unwrap(), dollars(70));
     assert!(trader.is_flat());

@@ -167,6 +167,22 @@ fn a_reduction_is_opposite_and_no_larger_than_the_position() {
 }
 
 #[test]
+fn the_part_of_the_entry_that_leaves_is_rounded_against_the_trader() {
+    for long in [true, false] {
+        let mut market = market();
+        let mut trader = account(dollars(1));
+        let _ = increase(&mut market, &mut trader, 0, Base(3), long, PRICE).unwrap();
+        trader.positions[0].entry = Quote(100);
+        market.side_mut(long).entry = Quote(100);
+        // A third of 100 at a mark worth 33⅓: 33 − 34 for a long, 33 − 34 for a short.
+        let fill = reduce(&mut market, &mut trader, 0, Base(1), Price(33_333_333_333), Charge::Plain).unwrap();
+        assert_eq!(fill.pnl.0, -1, "long {long}");
+        assert_eq!(trader.positions[0].entry.0, if long { 66 } else { 67 });
+        assert_sums(&market, &[trader]);
+    }
+}
+
+#[test]
 fn charges_differ_in_premium_fee_and_profit() {
     let close = |charge| {
         let mut market = skewed(1_000_000_000);
@@ -353,6 +369,22 @@ proptest! {
             prop_assert_eq!(tokens(&[&market], &accounts), before);
             assert_sums(&market, &accounts);
         }
+    }
+
+    /// The premium is the formula's, rounded once, up: against a wide reference.
+    #[test]
+    fn the_premium_is_rounded_once_and_up(
+        skew in -90_000_000_000i64..90_000_000_000,
+        size in 1..100_000_000_000u64,
+        buy in any::<bool>(),
+        mark in 1u64..1_000_000_000_000,
+    ) {
+        let market = skewed(skew);
+        let after = i128::from(skew) + if buy { i128::from(size) } else { -i128::from(size) };
+        let number = i128::from(mark) * (after * after - i128::from(skew) * i128::from(skew));
+        let scale = 2 * i128::from(market.params.skew_scale.0) * 1_000_000_000;
+        let expected = number.div_euclid(scale) + i128::from(number.rem_euclid(scale) != 0);
+        prop_assert_eq!(i128::from(premium(&market, Base(size), buy, Price(mark)).unwrap().0), expected);
     }
 
     /// P2: opening in parts and closing in parts at a constant price, from any skew, never profits; nor does settling

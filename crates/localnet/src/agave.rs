@@ -53,10 +53,7 @@ impl Agave {
 
     /// Healthy, and past the first slots: programs from genesis are executable from slot 1.
     async fn wait(&mut self, config: &Config, rpc_port: u16) -> Result<()> {
-        let rpc = RpcClient::new_with_commitment(
-            format!("http://127.0.0.1:{rpc_port}"),
-            CommitmentConfig::confirmed(),
-        );
+        let rpc = RpcClient::new_with_commitment(format!("http://127.0.0.1:{rpc_port}"), CommitmentConfig::confirmed());
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -162,7 +159,8 @@ fn write_account(dir: &Path, key: &Pubkey, account: &Account) -> Result<()> {
 }
 
 fn binary(config: &Config) -> Result<PathBuf> {
-    if let Some(path) = config.agave_binary.clone().or_else(|| std::env::var_os("BALLAST_AGAVE_VALIDATOR").map(Into::into))
+    if let Some(path) =
+        config.agave_binary.clone().or_else(|| std::env::var_os("BALLAST_AGAVE_VALIDATOR").map(Into::into))
     {
         if !path.is_file() {
             bail!("no validator at {}; scripts/agave-validator builds one and prints its path", path.display());
@@ -194,9 +192,8 @@ fn free_block() -> Result<u16> {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         // Below the ports that Linux gives to outgoing connections.
         let base = 10_000 + (seed >> 33) as u16 % 20_000;
-        let free = |port| {
-            TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok()
-        };
+        let free =
+            |port| TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok();
         if (base..base + FIXED_PORTS + DYNAMIC_PORTS).all(free) {
             return Ok(base);
         }

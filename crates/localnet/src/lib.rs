@@ -69,11 +69,11 @@ pub struct Config {
     pub accounts: Vec<(Pubkey, Account)>,
     /// Wallets to create, with their lamports.
     pub fund: Vec<(Pubkey, u64)>,
-    /// surfpool only: wall-clock milliseconds between blocks while nothing happens. Transactions do not wait for it,
-    /// see `eager`.
+    /// surfpool only: wall-clock milliseconds between blocks while no transaction waits for one.
     pub slot_ms: u64,
-    /// surfpool only: make a block as soon as a transaction waits for one, at most one per millisecond.
-    pub eager: bool,
+    /// surfpool only: the same while transactions wait. A short one confirms single transactions sooner; a longer one
+    /// puts more of them into a block, and a block costs some 2 ms of work and `chain_ms` of on-chain time.
+    pub busy_ms: u64,
     /// surfpool only: milliseconds by which every block moves the on-chain clock. 400 keeps slots and seconds in the
     /// relation programs assume, whatever the pace of blocks.
     pub chain_ms: u64,
@@ -95,7 +95,7 @@ impl Default for Config {
             accounts: Vec::new(),
             fund: Vec::new(),
             slot_ms: 400,
-            eager: true,
+            busy_ms: 5,
             chain_ms: 400,
             start_unix: None,
             rpc_port: None,

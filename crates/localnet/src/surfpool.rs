@@ -5,8 +5,8 @@
 //!
 //! * Blocks. surfpool's own clock thread queues a tick per slot without looking whether the last one was served, so
 //!   short slots pile up without bound under load; and its Transaction mode makes some thirty follow-up blocks per
-//!   transaction, each moving the clock. Here block production is Manual, and [`pace`] makes the blocks: one as soon
-//!   as transactions wait for it, and one per `slot_ms` otherwise.
+//!   transaction, each moving the clock. Here block production is Manual, and [`pace`] makes the blocks: one per
+//!   `busy_ms` as long as transactions wait, and one per `slot_ms` otherwise.
 //! * Time. surfpool's slot length serves both as the pace of blocks and as the step of the on-chain clock. Here the
 //!   step is `chain_ms`, whatever the pace.
 //! * Profiling. By default it executes every transaction once more per instruction to profile it, and keeps account
@@ -97,19 +97,21 @@ impl Surfpool {
         let locker = SurfnetSvmLocker::new(svm);
         let (commands, commands_rx) = crossbeam_channel::unbounded();
 
-        let run = surfpool_core::runloops::start_local_surfnet_runloop(
-            locker.clone(),
-            surfpool_config(config, port),
-            commands.clone(),
-            commands_rx,
-            geyser,
-        );
-        // Its future is not Send, and it blocks: a thread of its own.
-        let handle = runtime.handle().clone();
+        // Its future is neither Send nor quick to yield: a thread of its own.
+        let (handle, shared) = (runtime.handle().clone(), (locker.clone(), commands.clone()));
+        let node_config = surfpool_config(port);
         let (ended_tx, ended) = crossbeam_channel::bounded(1);
         std::thread::Builder::new()
             .name("surfpool-loop".into())
             .spawn(move || {
+                let (locker, commands) = shared;
+                let run = surfpool_core::runloops::start_local_surfnet_runloop(
+                    locker,
+                    node_config,
+                    commands,
+                    commands_rx,
+                    geyser,
+                );
                 let result = handle.block_on(run).map_err(|error| error.to_string());
                 if let Err(error) = &result {
                     tracing::error!(%error, "surfpool ended");
@@ -133,7 +135,7 @@ impl Surfpool {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         node.load(config).await?;
-        node.spawn_pace(Duration::from_millis(config.slot_ms.max(1)), config.eager);
+        node.spawn_pace(Duration::from_millis(config.slot_ms.max(1)), Duration::from_millis(config.busy_ms));
         Ok(node)
     }
 
@@ -182,9 +184,9 @@ impl Surfpool {
     pub(crate) async fn set_time(&self, unix: i64) -> Result<()> {
         self.advance(move |now| {
             let target = u64::try_from(unix).ok().and_then(|unix| unix.checked_mul(1_000));
-            target
-                .and_then(|target| target.checked_sub(now))
-                .ok_or_else(|| format!("the clock is at {} and cannot go back to {unix}; give a later time", now / 1_000))
+            target.and_then(|target| target.checked_sub(now)).ok_or_else(|| {
+                format!("the clock is at {} and cannot go back to {unix}; give a later time", now / 1_000)
+            })
         })
         .await
     }
@@ -220,14 +222,16 @@ impl Surfpool {
     }
 
     async fn block(&self) -> Result<()> {
-        self.inside(|locker| async move { locker.confirm_current_block(&None).await.map_err(|error| error.to_string()) })
-            .await?
-            .map_err(|error| anyhow!("surfpool made no block: {error}; restart it"))
+        self.inside(
+            |locker| async move { locker.confirm_current_block(&None).await.map_err(|error| error.to_string()) },
+        )
+        .await?
+        .map_err(|error| anyhow!("surfpool made no block: {error}; restart it"))
     }
 
-    fn spawn_pace(&self, idle: Duration, eager: bool) {
+    fn spawn_pace(&self, idle: Duration, busy: Duration) {
         let (locker, stopping) = (self.locker.clone(), self.stopping.clone());
-        self.handle().spawn(pace(locker, stopping, idle, eager));
+        self.handle().spawn(pace(locker, stopping, idle, busy));
     }
 
     /// Runs on surfpool's own runtime: its locks use calls that a single-threaded runtime refuses.
@@ -275,11 +279,12 @@ impl Drop for Surfpool {
 }
 
 /// Makes the blocks. Each is finished before the next is thought of, so none pile up.
-async fn pace(locker: SurfnetSvmLocker, stopping: Arc<AtomicBool>, idle: Duration, eager: bool) {
+async fn pace(locker: SurfnetSvmLocker, stopping: Arc<AtomicBool>, idle: Duration, busy: Duration) {
     let mut last = Instant::now();
     while !stopping.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(1).min(idle)).await;
-        let waiting = eager && !locker.0.read().await.transactions_queued_for_confirmation.is_empty();
+        let due = last.elapsed() >= busy;
+        let waiting = due && !locker.0.read().await.transactions_queued_for_confirmation.is_empty();
         if waiting || last.elapsed() >= idle {
             if let Err(error) = locker.confirm_current_block(&None).await {
                 tracing::error!(%error, "surfpool made no block");
@@ -300,7 +305,7 @@ fn write_clock(svm: &mut SurfnetSvm) {
     });
 }
 
-fn surfpool_config(config: &Config, port: u16) -> SurfpoolConfig {
+fn surfpool_config(port: u16) -> SurfpoolConfig {
     SurfpoolConfig {
         simnets: vec![SimnetConfig {
             offline_mode: true,
@@ -311,12 +316,7 @@ fn surfpool_config(config: &Config, port: u16) -> SurfpoolConfig {
             instruction_profiling_enabled: false,
             ..SimnetConfig::default()
         }],
-        rpc: RpcConfig {
-            bind_host: "127.0.0.1".into(),
-            bind_port: port,
-            ws_port: port + 1,
-            ..RpcConfig::default()
-        },
+        rpc: RpcConfig { bind_host: "127.0.0.1".into(), bind_port: port, ws_port: port + 1, ..RpcConfig::default() },
         ..SurfpoolConfig::default()
     }
 }

@@ -6,6 +6,79 @@
 
 use anchor_lang::prelude::*;
 
+/// Calls a macro with the list of all events; clients make their own enum from it.
+#[macro_export]
+macro_rules! for_each_event {
+    ($callback:path) => {
+        $callback! {
+            /// An exchange was created.
+            ExchangeCreated { exchange: Pubkey = "Exchange.", mint: Pubkey = "Collateral.", governance: Pubkey = "Governance key.", guardian: Pubkey = "Guardian key.", committee: Pubkey = "Committee key." }
+            /// A market was created.
+            MarketCreated { market: Pubkey = "Market.", index: u16 = "Its index.", tier: u8 = "Its tier.", feed_id: [u8; 32] = "Its oracle feed." }
+            /// A subaccount was opened.
+            SubaccountOpened { subaccount: Pubkey = "Subaccount.", owner: Pubkey = "Owner.", id: u16 = "Owner's number.", isolated: bool = "Whether it is isolated." }
+            /// A subaccount was closed.
+            SubaccountClosed { subaccount: Pubkey = "Subaccount.", account_sequence: u64 = "Sequence." }
+            /// Collateral came in.
+            Deposited { subaccount: Pubkey = "Subaccount.", amount: u64 = "Amount.", collateral: u64 = "Collateral after.", account_sequence: u64 = "Sequence." }
+            /// Collateral went out.
+            Withdrawn { subaccount: Pubkey = "Subaccount.", amount: u64 = "Amount.", limited: u64 = "Part subject to the outflow limiter.", collateral: u64 = "Collateral after.", account_sequence: u64 = "Sequence." }
+            /// Collateral moved between subaccounts of one owner.
+            Transferred { from: Pubkey = "From.", to: Pubkey = "To.", amount: u64 = "Amount.", from_sequence: u64 = "Sequence of the first.", to_sequence: u64 = "Sequence of the second." }
+            /// A price was stored.
+            PriceUpdated { market: Pubkey = "Market.", price: u64 = "Price.", conf: u64 = "Confidence.", publish_time: i64 = "Publish time.", ema5: u64 = "5-minute average.", ema60: u64 = "60-minute average.", status: u8 = "State: 0 silent, 1 stale, 2 uncertain, 3 jumped, 4 ageing, 5 good.", market_sequence: u64 = "Sequence." }
+            /// Funding accrued.
+            FundingAccrued { market: Pubkey = "Market.", seconds: i64 = "Seconds charged.", rate: i64 = "Rate per hour after, exponent -12.", long_index: i128 = "Long index.", short_index: i128 = "Short index.", longs_owe: i64 = "What longs came to owe.", shorts_owe: i64 = "What shorts came to owe.", market_sequence: u64 = "Sequence." }
+            /// An order was placed.
+            OrderPlaced { order: Pubkey = "Order.", subaccount: Pubkey = "Subaccount.", market: Pubkey = "Market.", size: i64 = "Signed size.", limit: u64 = "Worst price; 0 none.", placed_at: i64 = "Placement.", fee: u64 = "Fee put aside.", account_sequence: u64 = "Sequence." }
+            /// An order was cancelled.
+            OrderCancelled { order: Pubkey = "Order.", subaccount: Pubkey = "Subaccount.", reason: u32 = "0 by its owner, else the error code that made it dead.", fee_to_keeper: u64 = "Fee paid to the caller.", account_sequence: u64 = "Sequence." }
+            /// A fill.
+            Traded { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", order: Pubkey = "Order; default for an immediate reduction.", size: i64 = "Signed size.", mark: u64 = "Mark before the premium.", price: u64 = "Average price.", premium: i64 = "Premium paid (positive) or received.", fee: u64 = "Trading fee.", pnl: i64 = "Result of the closed part.", funding: i64 = "Funding received (positive) or paid.", claimed: u64 = "Profit that became a claim.", position: i64 = "Signed size after.", market_sequence: u64 = "Sequence.", account_sequence: u64 = "Sequence." }
+            /// A position was settled without changing its size.
+            PositionSettled { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", pnl: i64 = "PnL moved.", funding: i64 = "Funding moved.", claimed: u64 = "Became a claim.", collected: u64 = "Collected on a claim.", returned: u64 = "Holdback returned.", forfeited: u64 = "Holdback taken by the pool.", market_sequence: u64 = "Sequence.", account_sequence: u64 = "Sequence." }
+            /// Cash moved between pools on a claim of one on the other.
+            PoolClaimCollected { debtor: Pubkey = "Market that paid.", holder: Pubkey = "Market that received.", amount: u64 = "Amount.", market_sequence: u64 = "Sequence of the payer." }
+            /// An account was flagged.
+            Flagged { subaccount: Pubkey = "Subaccount.", flagger: Pubkey = "Subaccount that shares the fee.", equity: i64 = "Equity at the maintenance price.", maintenance: u64 = "Maintenance.", need: u64 = "Notional to close.", publish_time: i64 = "Newest publish time.", account_sequence: u64 = "Sequence." }
+            /// A flag was cleared.
+            Unflagged { subaccount: Pubkey = "Subaccount.", equity: i64 = "Equity.", maintenance: u64 = "Maintenance.", account_sequence: u64 = "Sequence." }
+            /// A liquidation's receipt: with it the decision can be run again with the engine.
+            Liquidated { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", keeper: Pubkey = "Keeper's subaccount.", size: i64 = "Signed size closed, as the fill traded.", price: u64 = "Oracle price.", conf: u64 = "Confidence.", publish_time: i64 = "Publish time.", fill_price: u64 = "Average price of the fill.", premium: i64 = "Premium.", pnl: i64 = "Result.", funding: i64 = "Funding.", notional: u64 = "Notional closed.", need: u64 = "Need in force.", closed: u64 = "Closed since the flag.", urgent: bool = "Whether pacing fell away.", equity_before: i64 = "Equity before.", maintenance_before: u64 = "Maintenance before.", keeper_fee: u64 = "Keeper's fee, the flagger's share included.", flagger_fee: u64 = "The flagger's share.", from_insurance: u64 = "What insurance added to it.", insurance_fee: u64 = "Insurance fee.", maintenance_ratio: u64 = "Maintenance margin in force, millionths.", parameter_version: u32 = "Version of that parameter.", position: i64 = "Signed size after.", market_sequence: u64 = "Sequence.", account_sequence: u64 = "Sequence." }
+            /// An account below zero was resolved.
+            Resolved { subaccount: Pubkey = "Subaccount.", equity_before: i64 = "Equity before, profits and claims in full.", paid: u64 = "Cash paid to losing markets.", assigned: u64 = "Claims assigned to them.", deficit: u64 = "What nobody's money paid.", insurance: u64 = "What the markets' insurance paid of it.", account_sequence: u64 = "Sequence." }
+            /// A market's part of a resolution.
+            DeficitBooked { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", deficit: u64 = "Deficit.", insurance_left: u64 = "The market's insurance after.", market_sequence: u64 = "Sequence." }
+            /// A liquidity ticket was filed.
+            LiquidityRequested { market: Pubkey = "Market.", owner: Pubkey = "Owner.", deposit: bool = "Deposit or exit.", amount: u64 = "Quote of a deposit, shares of an exit.", ripe_at: i64 = "When it is ripe.", market_sequence: u64 = "Sequence." }
+            /// A liquidity deposit executed.
+            LiquidityAdded { market: Pubkey = "Market.", owner: Pubkey = "Owner.", amount: u64 = "Quote.", shares: u64 = "Shares.", market_sequence: u64 = "Sequence." }
+            /// A liquidity exit executed, in whole or part.
+            LiquidityRemoved { market: Pubkey = "Market.", owner: Pubkey = "Owner.", amount: u64 = "Quote.", shares: u64 = "Shares.", left: u64 = "Shares still in the ticket.", market_sequence: u64 = "Sequence." }
+            /// A ripe liquidity exit was held back.
+            LiquidityHeldBack { market: Pubkey = "Market.", owner: Pubkey = "Owner.", reason: u32 = "Error code.", market_sequence: u64 = "Sequence." }
+            /// A liquidity ticket lapsed and was closed.
+            LiquidityLapsed { market: Pubkey = "Market.", owner: Pubkey = "Owner.", deposit: bool = "Deposit or exit.", amount: u64 = "Given back.", market_sequence: u64 = "Sequence." }
+            /// Insurance was topped up.
+            InsuranceToppedUp { exchange: Pubkey = "Exchange.", market: Pubkey = "Market; default for the shared fund.", from: Pubkey = "Who paid.", amount: u64 = "Amount.", fund: u64 = "Fund after.", market_sequence: u64 = "Sequence." }
+            /// Protocol fees were collected.
+            FeesCollected { market: Pubkey = "Market.", amount: u64 = "Amount.", market_sequence: u64 = "Sequence." }
+            /// A proposal was queued.
+            ProposalQueued { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Proposal.", id: u64 = "Its number.", market: Pubkey = "Market; default for the exchange.", kind: u8 = "Kind.", parameter: u16 = "Parameter id.", old_value: u64 = "Old value.", new_value: u64 = "New value.", new_key: Pubkey = "New key or feed.", version: u32 = "Version it was made for.", class: u8 = "Class.", eta: i64 = "When it may be executed.", expires_at: i64 = "When it is dead.", rationale: [u8; 32] = "Hash of its rationale.", sequence: u64 = "Exchange's sequence." }
+            /// A proposal ended.
+            ProposalEnded { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Proposal.", id: u64 = "Its number.", state: u8 = "1 executed, 2 vetoed, 3 expired.", market: Pubkey = "Market; default for the exchange.", kind: u8 = "Kind.", parameter: u16 = "Parameter id.", old_value: u64 = "Old value.", new_value: u64 = "New value.", new_key: Pubkey = "New key or feed.", by: Pubkey = "Who did it.", sequence: u64 = "Exchange's sequence." }
+            /// Governance changed hands: the second step.
+            GovernanceAccepted { exchange: Pubkey = "Exchange.", governance: Pubkey = "New governance key.", sequence: u64 = "Exchange's sequence." }
+            /// The committee was dismissed.
+            CommitteeDismissed { exchange: Pubkey = "Exchange.", committee: Pubkey = "Who was dismissed.", sequence: u64 = "Exchange's sequence." }
+            /// The guardian put protection over a market.
+            MarketProtected { market: Pubkey = "Market.", reduce_only_until: i64 = "Increases refused until then.", cap: u64 = "Lower open-interest cap.", cap_until: i64 = "It holds until then.", market_sequence: u64 = "Sequence." }
+            /// The guardian paused withdrawals and liquidity exits.
+            EmergencyPaused { exchange: Pubkey = "Exchange.", until: i64 = "Until then.", sequence: u64 = "Exchange's sequence." }
+        }
+    };
+}
+
 macro_rules! events {
     ($( $(#[doc = $doc:literal])* $name:ident { $( $field:ident : $ty:ty = $fdoc:literal ),* $(,)? } )*) => {
         $(
@@ -16,70 +89,4 @@ macro_rules! events {
         )*
     };
 }
-
-events! {
-    /// An exchange was created.
-    ExchangeCreated { exchange: Pubkey = "Exchange.", mint: Pubkey = "Collateral.", governance: Pubkey = "Governance key.", guardian: Pubkey = "Guardian key.", committee: Pubkey = "Committee key." }
-    /// A market was created.
-    MarketCreated { market: Pubkey = "Market.", index: u16 = "Its index.", tier: u8 = "Its tier.", feed_id: [u8; 32] = "Its oracle feed." }
-    /// A subaccount was opened.
-    SubaccountOpened { subaccount: Pubkey = "Subaccount.", owner: Pubkey = "Owner.", id: u16 = "Owner's number.", isolated: bool = "Whether it is isolated." }
-    /// A subaccount was closed.
-    SubaccountClosed { subaccount: Pubkey = "Subaccount.", account_sequence: u64 = "Sequence." }
-    /// Collateral came in.
-    Deposited { subaccount: Pubkey = "Subaccount.", amount: u64 = "Amount.", collateral: u64 = "Collateral after.", account_sequence: u64 = "Sequence." }
-    /// Collateral went out.
-    Withdrawn { subaccount: Pubkey = "Subaccount.", amount: u64 = "Amount.", limited: u64 = "Part subject to the outflow limiter.", collateral: u64 = "Collateral after.", account_sequence: u64 = "Sequence." }
-    /// Collateral moved between subaccounts of one owner.
-    Transferred { from: Pubkey = "From.", to: Pubkey = "To.", amount: u64 = "Amount.", from_sequence: u64 = "Sequence of the first.", to_sequence: u64 = "Sequence of the second." }
-    /// A price was stored.
-    PriceUpdated { market: Pubkey = "Market.", price: u64 = "Price.", conf: u64 = "Confidence.", publish_time: i64 = "Publish time.", ema5: u64 = "5-minute average.", ema60: u64 = "60-minute average.", status: u8 = "State: 0 silent, 1 stale, 2 uncertain, 3 jumped, 4 ageing, 5 good.", market_sequence: u64 = "Sequence." }
-    /// Funding accrued.
-    FundingAccrued { market: Pubkey = "Market.", seconds: i64 = "Seconds charged.", rate: i64 = "Rate per hour after, exponent -12.", long_index: i128 = "Long index.", short_index: i128 = "Short index.", longs_owe: i64 = "What longs came to owe.", shorts_owe: i64 = "What shorts came to owe.", market_sequence: u64 = "Sequence." }
-    /// An order was placed.
-    OrderPlaced { order: Pubkey = "Order.", subaccount: Pubkey = "Subaccount.", market: Pubkey = "Market.", size: i64 = "Signed size.", limit: u64 = "Worst price; 0 none.", placed_at: i64 = "Placement.", fee: u64 = "Fee put aside.", account_sequence: u64 = "Sequence." }
-    /// An order was cancelled.
-    OrderCancelled { order: Pubkey = "Order.", subaccount: Pubkey = "Subaccount.", reason: u32 = "0 by its owner, else the error code that made it dead.", fee_to_keeper: u64 = "Fee paid to the caller.", account_sequence: u64 = "Sequence." }
-    /// A fill.
-    Traded { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", order: Pubkey = "Order; default for an immediate reduction.", size: i64 = "Signed size.", mark: u64 = "Mark before the premium.", price: u64 = "Average price.", premium: i64 = "Premium paid (positive) or received.", fee: u64 = "Trading fee.", pnl: i64 = "Result of the closed part.", funding: i64 = "Funding received (positive) or paid.", claimed: u64 = "Profit that became a claim.", position: i64 = "Signed size after.", market_sequence: u64 = "Sequence.", account_sequence: u64 = "Sequence." }
-    /// A position was settled without changing its size.
-    PositionSettled { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", pnl: i64 = "PnL moved.", funding: i64 = "Funding moved.", claimed: u64 = "Became a claim.", collected: u64 = "Collected on a claim.", returned: u64 = "Holdback returned.", forfeited: u64 = "Holdback taken by the pool.", market_sequence: u64 = "Sequence.", account_sequence: u64 = "Sequence." }
-    /// Cash moved between pools on a claim of one on the other.
-    PoolClaimCollected { debtor: Pubkey = "Market that paid.", holder: Pubkey = "Market that received.", amount: u64 = "Amount.", market_sequence: u64 = "Sequence of the payer." }
-    /// An account was flagged.
-    Flagged { subaccount: Pubkey = "Subaccount.", flagger: Pubkey = "Subaccount that shares the fee.", equity: i64 = "Equity at the maintenance price.", maintenance: u64 = "Maintenance.", need: u64 = "Notional to close.", publish_time: i64 = "Newest publish time.", account_sequence: u64 = "Sequence." }
-    /// A flag was cleared.
-    Unflagged { subaccount: Pubkey = "Subaccount.", equity: i64 = "Equity.", maintenance: u64 = "Maintenance.", account_sequence: u64 = "Sequence." }
-    /// A liquidation's receipt: with it the decision can be run again with the engine.
-    Liquidated { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", keeper: Pubkey = "Keeper's subaccount.", size: i64 = "Signed size closed, as the fill traded.", price: u64 = "Oracle price.", conf: u64 = "Confidence.", publish_time: i64 = "Publish time.", fill_price: u64 = "Average price of the fill.", premium: i64 = "Premium.", pnl: i64 = "Result.", funding: i64 = "Funding.", notional: u64 = "Notional closed.", need: u64 = "Need in force.", closed: u64 = "Closed since the flag.", urgent: bool = "Whether pacing fell away.", equity_before: i64 = "Equity before.", maintenance_before: u64 = "Maintenance before.", keeper_fee: u64 = "Keeper's fee, the flagger's share included.", flagger_fee: u64 = "The flagger's share.", from_insurance: u64 = "What insurance added to it.", insurance_fee: u64 = "Insurance fee.", maintenance_ratio: u64 = "Maintenance margin in force, millionths.", parameter_version: u32 = "Version of that parameter.", position: i64 = "Signed size after.", market_sequence: u64 = "Sequence.", account_sequence: u64 = "Sequence." }
-    /// An account below zero was resolved.
-    Resolved { subaccount: Pubkey = "Subaccount.", equity_before: i64 = "Equity before, profits and claims in full.", paid: u64 = "Cash paid to losing markets.", assigned: u64 = "Claims assigned to them.", deficit: u64 = "What nobody's money paid.", insurance: u64 = "What the markets' insurance paid of it.", account_sequence: u64 = "Sequence." }
-    /// A market's part of a resolution.
-    DeficitBooked { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", deficit: u64 = "Deficit.", insurance_left: u64 = "The market's insurance after.", market_sequence: u64 = "Sequence." }
-    /// A liquidity ticket was filed.
-    LiquidityRequested { market: Pubkey = "Market.", owner: Pubkey = "Owner.", deposit: bool = "Deposit or exit.", amount: u64 = "Quote of a deposit, shares of an exit.", ripe_at: i64 = "When it is ripe.", market_sequence: u64 = "Sequence." }
-    /// A liquidity deposit executed.
-    LiquidityAdded { market: Pubkey = "Market.", owner: Pubkey = "Owner.", amount: u64 = "Quote.", shares: u64 = "Shares.", market_sequence: u64 = "Sequence." }
-    /// A liquidity exit executed, in whole or part.
-    LiquidityRemoved { market: Pubkey = "Market.", owner: Pubkey = "Owner.", amount: u64 = "Quote.", shares: u64 = "Shares.", left: u64 = "Shares still in the ticket.", market_sequence: u64 = "Sequence." }
-    /// A ripe liquidity exit was held back.
-    LiquidityHeldBack { market: Pubkey = "Market.", owner: Pubkey = "Owner.", reason: u32 = "Error code.", market_sequence: u64 = "Sequence." }
-    /// A liquidity ticket lapsed and was closed.
-    LiquidityLapsed { market: Pubkey = "Market.", owner: Pubkey = "Owner.", deposit: bool = "Deposit or exit.", amount: u64 = "Given back.", market_sequence: u64 = "Sequence." }
-    /// Insurance was topped up.
-    InsuranceToppedUp { exchange: Pubkey = "Exchange.", market: Pubkey = "Market; default for the shared fund.", from: Pubkey = "Who paid.", amount: u64 = "Amount.", fund: u64 = "Fund after.", market_sequence: u64 = "Sequence." }
-    /// Protocol fees were collected.
-    FeesCollected { market: Pubkey = "Market.", amount: u64 = "Amount.", market_sequence: u64 = "Sequence." }
-    /// A proposal was queued.
-    ProposalQueued { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Proposal.", id: u64 = "Its number.", market: Pubkey = "Market; default for the exchange.", kind: u8 = "Kind.", parameter: u16 = "Parameter id.", old_value: u64 = "Old value.", new_value: u64 = "New value.", new_key: Pubkey = "New key or feed.", version: u32 = "Version it was made for.", class: u8 = "Class.", eta: i64 = "When it may be executed.", expires_at: i64 = "When it is dead.", rationale: [u8; 32] = "Hash of its rationale.", sequence: u64 = "Exchange's sequence." }
-    /// A proposal ended.
-    ProposalEnded { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Proposal.", id: u64 = "Its number.", state: u8 = "1 executed, 2 vetoed, 3 expired.", market: Pubkey = "Market; default for the exchange.", kind: u8 = "Kind.", parameter: u16 = "Parameter id.", old_value: u64 = "Old value.", new_value: u64 = "New value.", new_key: Pubkey = "New key or feed.", by: Pubkey = "Who did it.", sequence: u64 = "Exchange's sequence." }
-    /// Governance changed hands: the second step.
-    GovernanceAccepted { exchange: Pubkey = "Exchange.", governance: Pubkey = "New governance key.", sequence: u64 = "Exchange's sequence." }
-    /// The committee was dismissed.
-    CommitteeDismissed { exchange: Pubkey = "Exchange.", committee: Pubkey = "Who was dismissed.", sequence: u64 = "Exchange's sequence." }
-    /// The guardian put protection over a market.
-    MarketProtected { market: Pubkey = "Market.", reduce_only_until: i64 = "Increases refused until then.", cap: u64 = "Lower open-interest cap.", cap_until: i64 = "It holds until then.", market_sequence: u64 = "Sequence." }
-    /// The guardian paused withdrawals and liquidity exits.
-    EmergencyPaused { exchange: Pubkey = "Exchange.", until: i64 = "Until then.", sequence: u64 = "Exchange's sequence." }
-}
+for_each_event!(events);

@@ -1,33 +1,87 @@
 //! An account's markets, passed as remaining accounts: one per slot in use (size, claim or holdback), in slot order,
 //! without the instruction's own market where it names one.
 
+use core::cell::{Ref, RefMut};
+
+use anchor_lang::compat::solana_sysvar::last_restart_slot::LastRestartSlot;
+use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::*;
-use ballast_engine::account::AccountState;
+use ballast_engine::account::{AccountState, Position};
 use ballast_engine::layout::Key;
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
-use ballast_engine::{Error as EngineError, Fault, Now};
+use ballast_engine::units::Quote;
+use ballast_engine::{Error as EngineError, Fault, Now, liquidation};
 
+use crate::checks::check_version;
 use crate::error::{OnChain, ensure, refuse};
-use crate::state::{ACCOUNT_VERSION, Market};
+use crate::state::Market;
 
 /// The chain's clock.
 pub fn now() -> Result<Now> {
     let clock = Clock::get()?;
-    let restart = anchor_lang::solana_program::sysvar::last_restart_slot::LastRestartSlot::get()?;
+    let restart = LastRestartSlot::get()?;
     Ok(Now { unix: clock.unix_timestamp, slot: clock.slot, restart_slot: restart.last_restart_slot })
 }
 
-/// An account's market among the remaining accounts: the program's, of this exchange, with this index.
-pub fn load<'info>(info: &'info AccountInfo<'info>, exchange: &Key, index: u16) -> Result<AccountLoader<'info, Market>> {
-    let loader = AccountLoader::<Market>::try_from(info)?;
-    {
-        let market = loader.load()?;
-        ensure(market.version == ACCOUNT_VERSION, EngineError::AccountVersion)?;
-        ensure(market.exchange == *exchange, EngineError::WrongExchange)?;
-        ensure(market.state.index == index, EngineError::WrongMarket)?;
+/// An account's market, to read: the program's, of this exchange, with this index.
+pub fn view<'info>(info: &'info AccountInfo<'info>, exchange: &Key, index: u16) -> Result<Ref<'info, Market>> {
+    let market = Ref::filter_map(borrow(info)?, |data| bytemuck::try_from_bytes(body(data)?).ok());
+    let market: Ref<'info, Market> = market.map_err(|_| ErrorCode::AccountDiscriminatorMismatch)?;
+    check(&market, exchange, index)?;
+    Ok(market)
+}
+
+/// The same, to change.
+pub fn change<'info>(info: &'info AccountInfo<'info>, exchange: &Key, index: u16) -> Result<RefMut<'info, Market>> {
+    if !info.is_writable {
+        return Err(ErrorCode::AccountNotMutable.into());
     }
-    Ok(loader)
+    // A look first: it says which of program, kind and market is wrong.
+    drop(view(info, exchange, index)?);
+    let market = RefMut::filter_map(info.try_borrow_mut_data()?, |data| {
+        let body = data.get_mut(Market::DISCRIMINATOR.len()..Market::SPACE)?;
+        bytemuck::try_from_bytes_mut(body).ok()
+    });
+    Ok(market.map_err(|_| ErrorCode::AccountDidNotDeserialize)?)
+}
+
+fn borrow<'info>(info: &'info AccountInfo<'info>) -> Result<Ref<'info, &'info mut [u8]>> {
+    if *info.owner != crate::ID {
+        return Err(Error::from(ErrorCode::AccountOwnedByWrongProgram).with_pubkeys((*info.owner, crate::ID)));
+    }
+    Ok(info.try_borrow_data()?)
+}
+
+#[inline]
+fn body<'a>(data: &'a &mut [u8]) -> Option<&'a [u8]> {
+    let (discriminator, body) = data.split_first_chunk::<8>()?;
+    if discriminator != Market::DISCRIMINATOR {
+        return None;
+    }
+    body.get(..core::mem::size_of::<Market>())
+}
+
+#[inline]
+fn check(market: &Market, exchange: &Key, index: u16) -> Result<()> {
+    check_version(market.version)?;
+    ensure(market.exchange == *exchange, EngineError::WrongExchange)?;
+    ensure(market.state.index == index, EngineError::WrongMarket)
+}
+
+/// The slots in use, but for the instruction's own market.
+fn wanted(account: &AccountState, own: Option<u16>) -> impl Iterator<Item = (usize, &Position)> {
+    account.slots().filter(move |(_, p)| own != Some(p.market))
+}
+
+/// Whether the account holds something in another market than this.
+pub fn has_others(account: &AccountState, own: u16) -> bool {
+    wanted(account, Some(own)).next().is_some()
+}
+
+fn check_count(account: &AccountState, own: Option<u16>, given: usize) -> Result<()> {
+    let count = wanted(account, own).count();
+    if count == given { Ok(()) } else { Err(refuse(Fault::new(EngineError::WrongMarketCount, count, given))) }
 }
 
 /// The totals of a margin test over all slots in use. `own` is the instruction's own market, which `others` leave out.
@@ -39,35 +93,67 @@ pub fn totals<'info>(
     purpose: Purpose,
     now: &Now,
 ) -> Result<Totals> {
+    check_count(account, own.map(|m| m.index), others.len())?;
     let mut sums = Totals::new(account.collateral).on_chain()?;
     let mut rest = others.iter();
     for (slot, position) in account.slots() {
         let leg = match own {
             Some(market) if market.index == position.market => margin::leg(market, position, purpose, now),
             _ => {
-                let info = rest.next().ok_or_else(|| count_fault(account, own, others.len()))?;
-                let loader = load(info, exchange, position.market)?;
-                let market = loader.load()?;
+                let info = rest.next().ok_or(ErrorCode::AccountNotEnoughKeys)?;
+                let market = view(info, exchange, position.market)?;
                 margin::leg(&market.state, position, purpose, now)
             }
         }
         .on_chain()?;
         sums.add(slot, &leg).on_chain()?;
     }
-    ensure_used_up(rest, account, own, others.len())?;
     Ok(sums)
 }
 
-fn ensure_used_up<'a>(
-    mut rest: impl Iterator<Item = &'a AccountInfo<'a>>,
+/// The market of a slot, where `markets` are those of all slots in use.
+pub fn of_slot<'info>(
     account: &AccountState,
-    own: Option<&MarketState>,
-    given: usize,
-) -> Result<()> {
-    if rest.next().is_some() { Err(count_fault(account, own, given)) } else { Ok(()) }
+    exchange: &Key,
+    markets: &'info [AccountInfo<'info>],
+    slot: usize,
+) -> Result<Ref<'info, Market>> {
+    let position = account.position(slot).on_chain()?;
+    let place = account.slots().take_while(|(s, _)| *s != slot).count();
+    view(markets.get(place).ok_or(ErrorCode::AccountNotEnoughKeys)?, exchange, position.market)
 }
 
-fn count_fault(account: &AccountState, own: Option<&MarketState>, given: usize) -> Error {
-    let wanted = account.slots().filter(|(_, p)| own.is_none_or(|m| m.index != p.market)).count();
-    refuse(Fault::new(EngineError::WrongMarketCount, wanted, given))
+/// The markets of all slots in use but `own`'s, to change, with their slots.
+pub fn change_all<'info>(
+    account: &AccountState,
+    exchange: &Key,
+    own: Option<u16>,
+    others: &'info [AccountInfo<'info>],
+) -> Result<Vec<(usize, RefMut<'info, Market>)>> {
+    check_count(account, own, others.len())?;
+    wanted(account, own)
+        .zip(others)
+        .map(|((slot, position), info)| Ok((slot, change(info, exchange, position.market)?)))
+        .collect()
+}
+
+/// Takes free collateral out of an account, by its owner's order: not from a flagged one, no more than there is, and no
+/// more than the initial margin leaves where a position is open. Without an open position no price can hold it back (P13).
+pub fn take_out<'info>(
+    account: &mut AccountState,
+    amount: Quote,
+    exchange: &Key,
+    markets: &'info [AccountInfo<'info>],
+    now: &Now,
+) -> Result<()> {
+    ensure(!amount.is_zero(), EngineError::AmountZero)?;
+    ensure(!liquidation::is_flagged(account, now), EngineError::FlaggedAccount)?;
+    if amount > account.collateral {
+        return Err(refuse(Fault::new(EngineError::InsufficientCollateral, account.collateral.0, amount.0)));
+    }
+    account.collateral = account.collateral.less(amount).on_chain()?;
+    if account.positions.iter().any(Position::is_open) {
+        totals(account, exchange, None, markets, Purpose::Withdrawal, now)?.check_initial().on_chain()?;
+    }
+    Ok(())
 }

@@ -1,17 +1,20 @@
 //! An exchange: one per collateral mint.
 
-use ballast_engine::governance::Roles;
+use ballast_engine::constants::MAX_PENDING;
+use ballast_engine::error::ensure;
+use ballast_engine::governance::{Context, ParameterLog, Roles};
 use ballast_engine::guardian::Emergency;
 use ballast_engine::layout::Key;
 use ballast_engine::limiter::Outflow;
 use ballast_engine::params::ExchangeParams;
 use ballast_engine::units::Quote;
+use ballast_engine::{Error, Now, Result};
 
 use crate::zero_copy_account;
 
 zero_copy_account! {
     /// An exchange. No trade writes it, so that trades in different markets run in parallel.
-    pub struct Exchange = 1656, discriminator [30, 200, 220, 149, 3, 61, 104, 50], {
+    pub struct Exchange = 1496, discriminator [30, 200, 220, 149, 3, 61, 104, 50], {
         /// Layout version.
         pub version: u8,
         /// Bump of this address.
@@ -36,10 +39,8 @@ zero_copy_account! {
         pub roles: Roles,
         /// Parameters.
         pub params: ExchangeParams,
-        /// When each parameter was last changed, Unix seconds, by id.
-        pub param_changed: [i64; 16],
-        /// How often each parameter was changed, by id.
-        pub param_version: [u32; 16],
+        /// Their versions and when each was last changed.
+        pub param_log: ParameterLog,
         /// The outflow limiter's memory.
         pub outflow: Outflow,
         /// The emergency pause.
@@ -54,5 +55,48 @@ zero_copy_account! {
         pub sequence: u64,
         /// For later versions.
         pub reserved: [u64; 48],
+    }
+}
+
+impl Exchange {
+    /// Collateral decimals that are supported.
+    pub const DECIMALS: core::ops::RangeInclusive<u8> = 6..=9;
+
+    /// The next event's sequence number.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn next_sequence(&mut self) -> Result<u64> {
+        self.sequence = self.sequence.checked_add(1).ok_or(Error::MathOverflow)?;
+        Ok(self.sequence)
+    }
+
+    /// What the rules of proposals need to know of it.
+    pub const fn governance(&self) -> Context<'_> {
+        Context { params: &self.params, roles: &self.roles, emergency: &self.emergency }
+    }
+
+    /// Tells the limiter that `amount` leaves a vault of `balance` outside its limits (liquidity exits have their
+    /// cool-down, filed deposits and fees are no profit): the hours to come are still measured on what is left.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`] if more than the balance leaves.
+    pub fn book_unlimited(&mut self, amount: Quote, balance: Quote, now: &Now) -> Result<()> {
+        self.outflow.book(amount, Quote::ZERO, balance, &self.params, now)
+    }
+
+    /// What must hold after every change.
+    ///
+    /// # Errors
+    /// [`Error::InvariantBroken`].
+    pub fn invariant(&self) -> Result<()> {
+        let unset = Key::default();
+        ensure(Self::DECIMALS.contains(&self.quote_decimals), Error::InvariantBroken)?;
+        ensure(self.mint != unset && self.vault != unset, Error::InvariantBroken)?;
+        ensure(self.fee_destination != unset && self.fee_destination != self.vault, Error::InvariantBroken)?;
+        ensure(self.roles.governance != unset && self.roles.guardian != unset, Error::InvariantBroken)?;
+        ensure(self.oracle_programs.iter().any(|p| *p != unset), Error::InvariantBroken)?;
+        ensure(self.pending_proposals <= MAX_PENDING, Error::InvariantBroken)?;
+        ensure(self.pending_proposals <= self.next_proposal, Error::InvariantBroken)
     }
 }

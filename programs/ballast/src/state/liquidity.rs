@@ -29,7 +29,8 @@ zero_copy_account! {
 }
 
 zero_copy_account! {
-    /// A liquidity exit that waits for its cool-down. Its shares are locked in its token account until it executes or lapses.
+    /// A liquidity exit that waits for its cool-down. Its shares left their owner's token account when it was filed and
+    /// still count in the pool until it executes; a lapse mints them again.
     pub struct LpWithdrawal = 136, discriminator [83, 198, 4, 255, 229, 177, 137, 100], {
         /// Layout version.
         pub version: u8,

@@ -44,7 +44,7 @@ macro_rules! zero_copy_account {
         impl anchor_lang::ZeroCopy for $name {}
         impl anchor_lang::AccountDeserialize for $name {
             fn try_deserialize(buf: &mut &[u8]) -> anchor_lang::Result<Self> {
-                let body = buf.strip_prefix(Self::DISCRIMINATOR).ok_or(
+                let body = buf.strip_prefix(<Self as anchor_lang::Discriminator>::DISCRIMINATOR).ok_or(
                     anchor_lang::error::ErrorCode::AccountDiscriminatorMismatch,
                 )?;
                 Self::try_deserialize_unchecked(&mut { body })

@@ -1,8 +1,12 @@
 //! A subaccount.
 
+use anchor_lang::prelude::*;
+use ballast_engine::Error as EngineError;
 use ballast_engine::account::AccountState;
 use ballast_engine::layout::Key;
 
+use crate::checks::{check_version, is};
+use crate::error::ensure;
 use crate::zero_copy_account;
 
 zero_copy_account! {
@@ -28,5 +32,21 @@ zero_copy_account! {
         pub reserved: [u64; 12],
         /// Collateral, positions, flag.
         pub state: AccountState,
+    }
+}
+
+impl Subaccount {
+    /// That it is readable and of this exchange.
+    #[inline]
+    pub fn check(&self, exchange: &Key) -> Result<()> {
+        check_version(self.version)?;
+        ensure(self.exchange == *exchange, EngineError::WrongExchange)
+    }
+
+    /// That it is readable and the signer's.
+    #[inline]
+    pub fn check_owner(&self, signer: &Pubkey) -> Result<()> {
+        check_version(self.version)?;
+        ensure(is(&self.owner, signer), EngineError::WrongOwner)
     }
 }

@@ -4,10 +4,12 @@
 pub mod accept_governance;
 pub mod create_market;
 pub mod dismiss_committee;
+mod durable_nonce;
 pub mod execute_exchange_proposal;
 pub mod execute_market_proposal;
 pub mod expire_proposal;
 pub mod initialize_exchange;
+mod proposals;
 pub mod queue_exchange_proposal;
 pub mod queue_market_parameter;
 pub mod veto_proposal;

@@ -1,0 +1,79 @@
+//! Every program address.
+
+use std::sync::LazyLock;
+
+use anchor_lang::prelude::Pubkey;
+use ballast::seeds;
+
+/// The program.
+pub const PROGRAM: Pubkey = ballast::ID;
+
+fn find(seeds: &[&[u8]]) -> Pubkey {
+    Pubkey::find_program_address(seeds, &PROGRAM).0
+}
+
+/// The exchange of a collateral mint.
+pub fn exchange(mint: &Pubkey) -> Pubkey {
+    find(&[seeds::EXCHANGE, mint.as_ref()])
+}
+
+/// An exchange's vault.
+pub fn vault(exchange: &Pubkey) -> Pubkey {
+    find(&[seeds::VAULT, exchange.as_ref()])
+}
+
+/// The market of an index.
+pub fn market(exchange: &Pubkey, index: u16) -> Pubkey {
+    find(&[seeds::MARKET, exchange.as_ref(), &index.to_le_bytes()])
+}
+
+/// A market's liquidity mint.
+pub fn lp_mint(market: &Pubkey) -> Pubkey {
+    find(&[seeds::LP_MINT, market.as_ref()])
+}
+
+/// An owner's subaccount.
+pub fn subaccount(exchange: &Pubkey, owner: &Pubkey, id: u16) -> Pubkey {
+    find(&[seeds::SUBACCOUNT, exchange.as_ref(), owner.as_ref(), &id.to_le_bytes()])
+}
+
+/// A subaccount's order.
+pub fn order(subaccount: &Pubkey, id: u64) -> Pubkey {
+    find(&[seeds::ORDER, subaccount.as_ref(), &id.to_le_bytes()])
+}
+
+/// An owner's liquidity deposit in a market.
+pub fn lp_deposit(market: &Pubkey, owner: &Pubkey) -> Pubkey {
+    find(&[seeds::LP_DEPOSIT, market.as_ref(), owner.as_ref()])
+}
+
+/// An owner's liquidity exit from a market.
+pub fn lp_withdrawal(market: &Pubkey, owner: &Pubkey) -> Pubkey {
+    find(&[seeds::LP_WITHDRAWAL, market.as_ref(), owner.as_ref()])
+}
+
+/// A proposal by its number.
+pub fn proposal(exchange: &Pubkey, id: u64) -> Pubkey {
+    find(&[seeds::PROPOSAL, exchange.as_ref(), &id.to_le_bytes()])
+}
+
+/// The signer of the program's events.
+pub fn event_authority() -> Pubkey {
+    static FOUND: LazyLock<Pubkey> = LazyLock::new(|| find(&[b"__event_authority"]));
+    *FOUND
+}
+
+/// The program's data account under the upgradeable loader, which names the upgrade authority.
+pub fn program_data() -> Pubkey {
+    Pubkey::find_program_address(&[PROGRAM.as_ref()], &anchor_lang::solana_program::bpf_loader_upgradeable::ID).0
+}
+
+/// A publisher's local price feed.
+pub fn price_feed(publisher: &Pubkey, feed_id: &[u8; 32]) -> Pubkey {
+    Pubkey::find_program_address(&[price_feed::FEED_SEED, publisher.as_ref(), feed_id], &price_feed::ID).0
+}
+
+/// An owner's associated token account of a classic mint. The program accepts any other of the owner's too.
+pub fn tokens(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
+    anchor_spl::associated_token::get_associated_token_address(owner, mint)
+}

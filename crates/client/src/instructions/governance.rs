@@ -1,0 +1,216 @@
+//! Instructions of the governance roles, and of whoever executes what they queued.
+
+use anchor_lang::prelude::{Pubkey, system_program};
+use anchor_lang::solana_program::instruction::Instruction;
+use ballast::instructions::governance::{
+    CreateMarketArgs, InitializeExchangeArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+};
+use ballast::{accounts, instruction};
+
+use super::build;
+use crate::address;
+
+/// The instructions sysvar, which queueing reads to refuse durable-nonce transactions.
+const INSTRUCTIONS: Pubkey = Pubkey::from_str_const("Sysvar1nstructions1111111111111111111111111");
+
+/// Creates the exchange of `mint`. Signed by `payer` and the program's upgrade authority.
+pub fn initialize_exchange(
+    payer: &Pubkey,
+    upgrade_authority: &Pubkey,
+    mint: &Pubkey,
+    fee_destination: &Pubkey,
+    args: InitializeExchangeArgs,
+) -> Instruction {
+    let exchange = address::exchange(mint);
+    let accounts = accounts::InitializeExchange {
+        payer: *payer,
+        upgrade_authority: *upgrade_authority,
+        program_data: address::program_data(),
+        mint: *mint,
+        exchange,
+        vault: address::vault(&exchange),
+        fee_destination: *fee_destination,
+        token_program: anchor_spl::token::ID,
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::InitializeExchange { args }, &[])
+}
+
+/// Creates the market of `args.index`, which must be the exchange's next. Signed by `payer` and governance.
+pub fn create_market(payer: &Pubkey, governance: &Pubkey, exchange: &Pubkey, args: CreateMarketArgs) -> Instruction {
+    let market = address::market(exchange, args.index);
+    let accounts = accounts::CreateMarket {
+        payer: *payer,
+        governance: *governance,
+        exchange: *exchange,
+        market,
+        lp_mint: address::lp_mint(&market),
+        token_program: anchor_spl::token::ID,
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CreateMarket { args }, &[])
+}
+
+fn queue_market_accounts(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    market: u16,
+    id: u64,
+) -> accounts::QueueMarketParameter {
+    accounts::QueueMarketParameter {
+        payer: *payer,
+        proposer: *proposer,
+        exchange: *exchange,
+        market: address::market(exchange, market),
+        proposal: address::proposal(exchange, id),
+        instructions: INSTRUCTIONS,
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    }
+}
+
+fn queue_exchange_accounts(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    id: u64,
+) -> accounts::QueueExchangeProposal {
+    accounts::QueueExchangeProposal {
+        payer: *payer,
+        proposer: *proposer,
+        exchange: *exchange,
+        proposal: address::proposal(exchange, id),
+        instructions: INSTRUCTIONS,
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    }
+}
+
+/// Queues a change of a market's parameter as proposal `id`, which must be the exchange's next. Signed by `payer` and
+/// by governance or, for class G1, the committee.
+pub fn queue_market_parameter(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    market: u16,
+    id: u64,
+    args: QueueParameterArgs,
+) -> Instruction {
+    let accounts = queue_market_accounts(payer, proposer, exchange, market, id);
+    build(accounts, instruction::QueueMarketParameter { args }, &[])
+}
+
+/// Queues a change of a market's oracle feed as proposal `id`. Signed by `payer` and governance.
+pub fn queue_oracle_feed(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    market: u16,
+    id: u64,
+    args: QueueOracleFeedArgs,
+) -> Instruction {
+    let accounts = queue_market_accounts(payer, proposer, exchange, market, id);
+    build(accounts, instruction::QueueOracleFeed { args }, &[])
+}
+
+/// Queues a change of an exchange's parameter as proposal `id`. Signed by `payer` and governance.
+pub fn queue_exchange_parameter(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    id: u64,
+    args: QueueParameterArgs,
+) -> Instruction {
+    let accounts = queue_exchange_accounts(payer, proposer, exchange, id);
+    build(accounts, instruction::QueueExchangeParameter { args }, &[])
+}
+
+/// Queues a new holder of a role as proposal `id`. Signed by `payer` and governance.
+pub fn queue_role(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    id: u64,
+    args: QueueRoleArgs,
+) -> Instruction {
+    let accounts = queue_exchange_accounts(payer, proposer, exchange, id);
+    build(accounts, instruction::QueueRole { args }, &[])
+}
+
+/// Ends a pending proposal for good. Signed by the vetoer that it names.
+pub fn veto_proposal(vetoer: &Pubkey, exchange: &Pubkey, id: u64) -> Instruction {
+    let accounts = accounts::VetoProposal {
+        vetoer: *vetoer,
+        exchange: *exchange,
+        proposal: address::proposal(exchange, id),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::VetoProposal {}, &[])
+}
+
+/// Executes a ripe proposal about a market. Signed by anyone.
+pub fn execute_market_proposal(executor: &Pubkey, exchange: &Pubkey, market: u16, id: u64) -> Instruction {
+    let accounts = accounts::ExecuteMarketProposal {
+        executor: *executor,
+        exchange: *exchange,
+        market: address::market(exchange, market),
+        proposal: address::proposal(exchange, id),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::ExecuteMarketProposal {}, &[])
+}
+
+/// Executes a ripe proposal about the exchange. Signed by anyone.
+pub fn execute_exchange_proposal(executor: &Pubkey, exchange: &Pubkey, id: u64) -> Instruction {
+    let accounts = accounts::ExecuteExchangeProposal {
+        executor: *executor,
+        exchange: *exchange,
+        proposal: address::proposal(exchange, id),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::ExecuteExchangeProposal {}, &[])
+}
+
+/// Ends a proposal whose time to execute is over. Signed by anyone.
+pub fn expire_proposal(caller: &Pubkey, exchange: &Pubkey, id: u64) -> Instruction {
+    let accounts = accounts::ExpireProposal {
+        caller: *caller,
+        exchange: *exchange,
+        proposal: address::proposal(exchange, id),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::ExpireProposal {}, &[])
+}
+
+/// Takes governance over. Signed by the key that an executed proposal offered it to.
+pub fn accept_governance(governance: &Pubkey, exchange: &Pubkey) -> Instruction {
+    let accounts = accounts::AcceptGovernance {
+        governance: *governance,
+        exchange: *exchange,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::AcceptGovernance {}, &[])
+}
+
+/// Dismisses the committee, at once. Signed by governance.
+pub fn dismiss_committee(governance: &Pubkey, exchange: &Pubkey) -> Instruction {
+    let accounts = accounts::DismissCommittee {
+        governance: *governance,
+        exchange: *exchange,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::DismissCommittee {}, &[])
+}

@@ -1,0 +1,122 @@
+//! Instructions of keepers: anyone sends them, nobody signs. A keeper's reward goes to a subaccount that it names.
+
+use anchor_lang::prelude::{AccountMeta, Pubkey};
+use anchor_lang::solana_program::instruction::Instruction;
+use ballast::{accounts, instruction};
+
+use super::build;
+use crate::address;
+
+/// Stores an oracle account's price in a market and accrues funding.
+pub fn update_market(market: &Pubkey, oracle: &Pubkey) -> Instruction {
+    let accounts = accounts::UpdateMarket {
+        market: *market,
+        oracle: *oracle,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::UpdateMarket {}, &[])
+}
+
+/// Fills an order; `rent_to` is who paid its rent. `legs` are the account's other markets: all of them for an increase
+/// or a flip; for a reduction none, or all (writable where their profits must pay the loss).
+pub fn execute_order(
+    market: &Pubkey,
+    subaccount: &Pubkey,
+    order: &Pubkey,
+    rent_to: &Pubkey,
+    keeper: Option<&Pubkey>,
+    legs: &[AccountMeta],
+) -> Instruction {
+    let accounts = accounts::ExecuteOrder {
+        market: *market,
+        subaccount: *subaccount,
+        order: *order,
+        rent_to: *rent_to,
+        keeper: keeper.copied(),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::ExecuteOrder {}, legs)
+}
+
+fn settle_accounts(market: &Pubkey, subaccount: &Pubkey) -> accounts::Settle {
+    accounts::Settle {
+        market: *market,
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    }
+}
+
+/// Settles a position, its claim and its holdback.
+pub fn settle(market: &Pubkey, subaccount: &Pubkey) -> Instruction {
+    build(settle_accounts(market, subaccount), instruction::Settle {}, &[])
+}
+
+/// Collects what has been paid on a subaccount's claim, at any price.
+pub fn collect_claim(market: &Pubkey, subaccount: &Pubkey) -> Instruction {
+    build(settle_accounts(market, subaccount), instruction::CollectClaim {}, &[])
+}
+
+/// Collects what `debtor`'s pool has paid on a claim that `holder`'s pool holds on it.
+pub fn collect_pool_claim(debtor: &Pubkey, holder: &Pubkey) -> Instruction {
+    let accounts = accounts::CollectPoolClaim {
+        debtor: *debtor,
+        holder: *holder,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CollectPoolClaim {}, &[])
+}
+
+/// Flags an account below maintenance; `flagger` is the subaccount that shares in the fee, `legs` all its markets.
+pub fn flag(subaccount: &Pubkey, flagger: &Pubkey, legs: &[AccountMeta]) -> Instruction {
+    let accounts = accounts::Flag {
+        subaccount: *subaccount,
+        flagger: *flagger,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::Flag {}, legs)
+}
+
+/// Liquidates what pacing allows in `market`, which must be that of the largest requirement with a good price; `legs`
+/// are the account's other markets, writable where their profits must pay the loss.
+pub fn liquidate(
+    market: &Pubkey,
+    subaccount: &Pubkey,
+    keeper: &Pubkey,
+    flagger: Option<&Pubkey>,
+    legs: &[AccountMeta],
+) -> Instruction {
+    let accounts = accounts::Liquidate {
+        market: *market,
+        subaccount: *subaccount,
+        keeper: *keeper,
+        flagger: flagger.copied(),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::Liquidate {}, legs)
+}
+
+/// Clears the flag of an account that is healthy again; `legs` are all its markets.
+pub fn unflag(subaccount: &Pubkey, legs: &[AccountMeta]) -> Instruction {
+    let accounts = accounts::Unflag {
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::Unflag {}, legs)
+}
+
+/// Resolves a flagged account below zero; `legs` are all its markets, writable.
+pub fn resolve(subaccount: &Pubkey, legs: &[AccountMeta]) -> Instruction {
+    let accounts = accounts::Resolve {
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::Resolve {}, legs)
+}

@@ -1,0 +1,163 @@
+//! Instructions of traders. `owner_tokens` is any token account of the owner's.
+
+use anchor_lang::prelude::{AccountMeta, Pubkey, system_program};
+use anchor_lang::solana_program::instruction::Instruction;
+use ballast::instructions::trader::{OpenSubaccountArgs, PlaceOrderArgs, ReduceArgs};
+use ballast::{accounts, instruction};
+
+use super::build;
+use crate::address;
+
+/// Opens the owner's subaccount `id`. Signed by the owner, who pays its rent.
+pub fn open_subaccount(exchange: &Pubkey, owner: &Pubkey, id: u16, isolated: bool) -> Instruction {
+    let accounts = accounts::OpenSubaccount {
+        owner: *owner,
+        exchange: *exchange,
+        subaccount: address::subaccount(exchange, owner, id),
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::OpenSubaccount { args: OpenSubaccountArgs { id, isolated } }, &[])
+}
+
+/// Closes an empty subaccount. Signed by the owner, who gets its rent.
+pub fn close_subaccount(owner: &Pubkey, subaccount: &Pubkey) -> Instruction {
+    let accounts = accounts::CloseSubaccount {
+        owner: *owner,
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CloseSubaccount {}, &[])
+}
+
+/// Puts collateral in. Signed by the owner.
+pub fn deposit(
+    exchange: &Pubkey,
+    owner: &Pubkey,
+    subaccount: &Pubkey,
+    owner_tokens: &Pubkey,
+    amount: u64,
+) -> Instruction {
+    let accounts = accounts::Deposit {
+        owner: *owner,
+        exchange: *exchange,
+        subaccount: *subaccount,
+        owner_tokens: *owner_tokens,
+        vault: address::vault(exchange),
+        token_program: anchor_spl::token::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::Deposit { amount }, &[])
+}
+
+/// Takes collateral out; `legs` are all the subaccount's markets. Signed by the owner.
+pub fn withdraw(
+    exchange: &Pubkey,
+    owner: &Pubkey,
+    subaccount: &Pubkey,
+    owner_tokens: &Pubkey,
+    amount: u64,
+    legs: &[AccountMeta],
+) -> Instruction {
+    let accounts = accounts::Withdraw {
+        owner: *owner,
+        exchange: *exchange,
+        subaccount: *subaccount,
+        owner_tokens: *owner_tokens,
+        vault: address::vault(exchange),
+        token_program: anchor_spl::token::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::Withdraw { amount }, legs)
+}
+
+/// Moves collateral between two subaccounts of the owner; `legs` are all markets of the first. Signed by the owner.
+pub fn transfer(owner: &Pubkey, from: &Pubkey, to: &Pubkey, amount: u64, legs: &[AccountMeta]) -> Instruction {
+    let accounts = accounts::Transfer {
+        owner: *owner,
+        from: *from,
+        to: *to,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::Transfer { amount }, legs)
+}
+
+/// Places an order with the number `id`, which must be the subaccount's next. Signed by the owner, who pays its rent.
+pub fn place_order(
+    owner: &Pubkey,
+    market: &Pubkey,
+    subaccount: &Pubkey,
+    id: u64,
+    args: PlaceOrderArgs,
+) -> Instruction {
+    let accounts = accounts::PlaceOrder {
+        owner: *owner,
+        market: *market,
+        subaccount: *subaccount,
+        order: address::order(subaccount, id),
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::PlaceOrder { args }, &[])
+}
+
+/// Cancels an order; `rent_to` is who paid its rent, `keeper` gets a dead order's fee. Signed by the owner, or by
+/// anyone where the order can never fill again.
+pub fn cancel_order(
+    canceller: &Pubkey,
+    market: &Pubkey,
+    subaccount: &Pubkey,
+    order: &Pubkey,
+    rent_to: &Pubkey,
+    keeper: Option<&Pubkey>,
+) -> Instruction {
+    let accounts = accounts::CancelOrder {
+        canceller: *canceller,
+        market: *market,
+        subaccount: *subaccount,
+        order: *order,
+        rent_to: *rent_to,
+        keeper: keeper.copied(),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CancelOrder {}, &[])
+}
+
+/// Reduces a position at once by `size`; `limit` is the worst average price accepted, 0 for none. `legs`: none, or all
+/// other markets of the account (writable where their profits must pay the loss). Signed by the owner.
+pub fn reduce(
+    owner: &Pubkey,
+    market: &Pubkey,
+    subaccount: &Pubkey,
+    size: u64,
+    limit: u64,
+    legs: &[AccountMeta],
+) -> Instruction {
+    let accounts = accounts::Reduce {
+        owner: *owner,
+        market: *market,
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::Reduce { args: ReduceArgs { size, limit } }, legs)
+}
+
+/// Closes a position in a market whose oracle is silent, at the penalised price. Signed by the owner.
+pub fn exit_silent(owner: &Pubkey, market: &Pubkey, subaccount: &Pubkey) -> Instruction {
+    let accounts = accounts::ExitSilent {
+        owner: *owner,
+        market: *market,
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::ExitSilent {}, &[])
+}

@@ -1,0 +1,317 @@
+//! What the instructions that trade share: reducing with all its rules, increasing with all its checks, both in one for
+//! a flip, the funding that accrues first, and who is paid for it.
+
+use anchor_lang::Key as _;
+use anchor_lang::prelude::*;
+use ballast_engine::account::AccountState;
+use ballast_engine::constants::{CROSS_MARKETS, PRICE_SCALE};
+use ballast_engine::layout::Key;
+use ballast_engine::margin::{self, Purpose};
+use ballast_engine::market::MarketState;
+use ballast_engine::math::{fit, mul_div};
+use ballast_engine::order::check_limit;
+use ballast_engine::trade::{self, Charge, Fill};
+use ballast_engine::units::{Base, Price, Quote, Rounding, SignedBase, SignedQuote};
+use ballast_engine::{Error as EngineError, Fault, Now, liquidation, resolve};
+
+use crate::error::{OnChain, ensure, refuse};
+use crate::events::{FundingAccrued, Traded};
+use crate::legs;
+use crate::state::Subaccount;
+use crate::state::order::opposite;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// Signed size: positive buys.
+    pub size: SignedBase,
+    /// Whether it may only reduce; the size is then capped at the position.
+    pub reduce_only: bool,
+    /// Worst average price; 0 for none.
+    pub limit: Price,
+    /// The mark, before the premium.
+    pub mark: Price,
+}
+
+/// Who is trading, and what its other positions need.
+pub struct Trader<'a, 'info> {
+    /// Its state.
+    pub account: &'a mut AccountState,
+    /// Its exchange.
+    pub exchange: &'a Key,
+    /// Its other markets, as passed.
+    pub others: &'info [AccountInfo<'info>],
+}
+
+/// What one or two fills did together.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    buy: bool,
+    size: Base,
+    mark: Price,
+    price: Price,
+    cost: Quote,
+    premium: SignedQuote,
+    fee: Quote,
+    pnl: SignedQuote,
+    funding: SignedQuote,
+    claimed: Quote,
+}
+
+impl Done {
+    /// Of one fill.
+    pub fn of(fill: &Fill) -> Self {
+        Self {
+            buy: fill.buy,
+            size: fill.size,
+            mark: fill.mark,
+            price: fill.price,
+            cost: fill.cost,
+            premium: fill.premium,
+            fee: fill.fee,
+            pnl: fill.pnl,
+            funding: fill.funding,
+            claimed: fill.realised.claimed,
+        }
+    }
+
+    /// With a second fill in the same direction, at the average price of both.
+    fn and(self, next: &Fill) -> ballast_engine::Result<Self> {
+        let size = self.size.plus(next.size)?;
+        let cost = self.cost.plus(next.cost)?;
+        let against = if self.buy { Rounding::Up } else { Rounding::Down };
+        Ok(Self {
+            size,
+            cost,
+            price: Price(mul_div(cost.0, PRICE_SCALE, size.0, against)?),
+            premium: self.premium.plus(next.premium)?,
+            fee: self.fee.plus(next.fee)?,
+            pnl: self.pnl.plus(next.pnl)?,
+            funding: self.funding.plus(next.funding)?,
+            claimed: self.claimed.plus(next.realised.claimed)?,
+            ..self
+        })
+    }
+
+    /// Its event.
+    pub fn event(
+        &self,
+        market: Pubkey,
+        state: &mut MarketState,
+        subaccount: Pubkey,
+        account: &mut AccountState,
+        order: Pubkey,
+    ) -> Result<Traded> {
+        Ok(Traded {
+            market,
+            subaccount,
+            order,
+            size: self.size.signed(self.buy).on_chain()?.0,
+            mark: self.mark.0,
+            price: self.price.0,
+            premium: self.premium.0,
+            fee: self.fee.0,
+            pnl: self.pnl.0,
+            funding: self.funding.0,
+            claimed: self.claimed.0,
+            position: position_of(account, state.index),
+            market_sequence: state.next_sequence().on_chain()?,
+            account_sequence: account.next_sequence().on_chain()?,
+        })
+    }
+}
+
+/// The signed size held in a market.
+pub fn position_of(account: &AccountState, market: u16) -> i64 {
+    account.find(market).and_then(|slot| account.positions.get(slot)).map_or(0, |p| p.size.0)
+}
+
+/// Accrues funding before a touch. The event, where somebody came to owe something.
+pub fn accrue(key: Pubkey, market: &mut MarketState, skip_invalid: bool, now: &Now) -> Result<Option<FundingAccrued>> {
+    let accrual = market.accrue(skip_invalid, now).on_chain()?;
+    if accrual.longs_owe.is_zero() && accrual.shorts_owe.is_zero() {
+        return Ok(None);
+    }
+    Ok(Some(FundingAccrued {
+        market: key,
+        seconds: accrual.seconds,
+        rate: accrual.rate.0,
+        long_index: market.long.index.get(),
+        short_index: market.short.index.get(),
+        longs_owe: accrual.longs_owe.0,
+        shorts_owe: accrual.shorts_owe.0,
+        market_sequence: market.next_sequence().on_chain()?,
+    }))
+}
+
+/// That an account may hold this market: the long tail is for isolated accounts only, and so is what lies beyond the
+/// table of claims that cross markets keep on one another.
+pub fn check_mode(market: &MarketState, account: &AccountState) -> Result<()> {
+    if account.isolated == 0 {
+        let cross = market.rules().on_chain()?.cross && usize::from(market.index) < CROSS_MARKETS;
+        ensure(cross, EngineError::CrossNotAllowed)?;
+    }
+    Ok(())
+}
+
+/// Fills what is asked for: reduces an opposite position first, opens or increases with the rest, and keeps every rule
+/// of either. The market has accrued just now.
+pub fn fill(market: &mut MarketState, trader: &mut Trader<'_, '_>, ask: &Ask, now: &Now) -> Result<Done> {
+    let (buy, size) = (ask.size.0 > 0, ask.size.size());
+    ensure(!size.is_zero(), EngineError::AmountZero)?;
+    let held = opposite(trader.account, market.index, buy).map(|(slot, position)| (slot, position.base()));
+    let Some((slot, held)) = held else {
+        ensure(!ask.reduce_only, EngineError::PositionNotFound)?;
+        let done = Done::of(&increase(market, trader, size, buy, ask.mark, now)?);
+        return finish(market, trader, done, ask, now);
+    };
+    if ask.reduce_only || size <= held {
+        return reduce(market, trader, slot, size.min(held), ask.mark, ask.limit, now);
+    }
+    let closed = close(market, trader, slot, held, ask.mark, now)?;
+    let opened = increase(market, trader, size.less(held).on_chain()?, buy, ask.mark, now)?;
+    finish(market, trader, Done::of(&closed).and(&opened).on_chain()?, ask, now)
+}
+
+/// Reduces or closes the position in a slot. A part of it leaves the account no less healthy (section 7); the whole of it
+/// may always go.
+pub fn reduce(
+    market: &mut MarketState,
+    trader: &mut Trader<'_, '_>,
+    slot: usize,
+    size: Base,
+    mark: Price,
+    limit: Price,
+    now: &Now,
+) -> Result<Done> {
+    let position = trader.account.position(slot).on_chain()?;
+    let held = position.base();
+    let maintenance = margin::maintenance_ratio(market, position, now);
+    let fill = close(market, trader, slot, size, mark, now)?;
+    check_limit(fill.price, fill.buy, limit).on_chain()?;
+    if size != held {
+        check_rest(market, trader.account, slot, held).on_chain()?;
+        // The account loses what the fill falls short of the maintenance price, and gains the margin set free. One
+        // price before and after: so it holds in every state of the price, and without the other markets.
+        let price = market.maintenance_price(!fill.buy).on_chain()?;
+        let value = fill.size.value(price, if fill.buy { Rounding::Down } else { Rounding::Up }).on_chain()?;
+        let short = if fill.buy { fill.cost.saturating_sub(value) } else { value.saturating_sub(fill.cost) };
+        let lost = short.plus(fill.fee).on_chain()?;
+        let notional = fill.size.value(market.price.last.price, Rounding::Down).on_chain()?;
+        if lost > notional.portion(maintenance, Rounding::Down).on_chain()? {
+            check_surplus(market, trader, now)?;
+        }
+    }
+    Ok(Done::of(&fill))
+}
+
+/// What is left is at least the minimum notional, unless even what was held before lay below it.
+fn check_rest(market: &MarketState, account: &AccountState, slot: usize, held: Base) -> ballast_engine::Result<()> {
+    let Err(fault) = trade::check_rest(market, account, slot) else { return Ok(()) };
+    let before = held.value(market.price.last.price, Rounding::Down)?;
+    if before < market.params.min_notional { Ok(()) } else { Err(fault) }
+}
+
+/// A reduction dearer than the margin it sets free is for accounts without a shortfall.
+fn check_surplus(market: &MarketState, trader: &Trader<'_, '_>, now: &Now) -> Result<()> {
+    let known = !trader.others.is_empty() || !legs::has_others(trader.account, market.index);
+    ensure(known, EngineError::WorsensShortfall)?;
+    let totals = legs::totals(trader.account, trader.exchange, Some(market), trader.others, Purpose::Maintenance, now)?;
+    ensure(totals.surplus().on_chain()?.0 >= 0, EngineError::WorsensShortfall)
+}
+
+/// Reduces without further checks; other markets' profits pay what the collateral cannot.
+fn close(
+    market: &mut MarketState,
+    trader: &mut Trader<'_, '_>,
+    slot: usize,
+    size: Base,
+    mark: Price,
+    now: &Now,
+) -> Result<Fill> {
+    let fill = trade::reduce(market, trader.account, slot, size, mark, Charge::Trade).on_chain()?;
+    pay_loss(market, trader, slot, fill.realised.unpaid, now)?;
+    Ok(fill)
+}
+
+fn increase(
+    market: &mut MarketState,
+    trader: &mut Trader<'_, '_>,
+    size: Base,
+    long: bool,
+    mark: Price,
+    now: &Now,
+) -> Result<Fill> {
+    ensure(!liquidation::is_flagged(trader.account, now), EngineError::FlaggedAccount)?;
+    check_mode(market, trader.account)?;
+    let slot = trader.account.find_or_free(market.index).on_chain()?;
+    let fill = trade::increase(market, trader.account, slot, size, long, mark).on_chain()?;
+    trade::check_increase(market, trader.account, slot, now).on_chain()?;
+    Ok(fill)
+}
+
+/// What must hold after an increase.
+fn finish(market: &MarketState, trader: &Trader<'_, '_>, done: Done, ask: &Ask, now: &Now) -> Result<Done> {
+    check_limit(done.price, done.buy, ask.limit).on_chain()?;
+    legs::totals(trader.account, trader.exchange, Some(market), trader.others, Purpose::Increase, now)?
+        .check_initial()
+        .on_chain()?;
+    Ok(done)
+}
+
+/// Pays a loss booked in `slot` that the collateral could not, from the account's profits in its other markets
+/// (section 5), which must then be writable.
+pub fn pay_loss(
+    market: &mut MarketState,
+    trader: &mut Trader<'_, '_>,
+    slot: usize,
+    unpaid: Quote,
+    now: &Now,
+) -> Result<()> {
+    if unpaid.is_zero() {
+        return Ok(());
+    }
+    let refused =
+        |left: Quote| Err(refuse(Fault::new(EngineError::LossNotCovered, unpaid.saturating_sub(left).0, unpaid.0)));
+    let writable = !trader.others.is_empty() && trader.others.iter().all(|info| info.is_writable);
+    if !writable {
+        return refused(unpaid);
+    }
+    let mut others = legs::change_all(trader.account, trader.exchange, Some(market.index), trader.others)?;
+    let mut markets: Vec<(usize, &mut MarketState)> = Vec::with_capacity(others.len().saturating_add(1));
+    markets.extend(others.iter_mut().map(|(other, market)| (*other, &mut market.state)));
+    let place = markets.iter().take_while(|(other, _)| *other < slot).count();
+    markets.insert(place, (slot, market));
+    let left = resolve::cover(trader.account, slot, unpaid, &mut markets, now).on_chain()?;
+    if !left.is_zero() {
+        return refused(left);
+    }
+    for (_, market) in &markets {
+        market.invariant().on_chain()?;
+    }
+    Ok(())
+}
+
+/// That a reward account is a subaccount of this exchange, and not the one acted upon.
+pub fn check_keeper(keeper: &AccountLoader<'_, Subaccount>, exchange: &Key, acted_upon: &Pubkey) -> Result<()> {
+    ensure(keeper.key() != *acted_upon, EngineError::KeeperAccountInvalid)?;
+    let keeper = keeper.load()?;
+    crate::checks::check_version(keeper.version)?;
+    ensure(keeper.exchange == *exchange, EngineError::KeeperAccountInvalid)
+}
+
+/// Credits a fee to a subaccount.
+pub fn credit(to: &AccountLoader<'_, Subaccount>, amount: Quote) -> Result<()> {
+    if amount.is_zero() {
+        return Ok(());
+    }
+    let state = &mut to.load_mut()?.state;
+    state.collateral = state.collateral.plus(amount).on_chain()?;
+    Ok(())
+}
+
+/// A size as an instruction carries it.
+pub fn base_of(size: u64) -> Result<Base> {
+    let _: i64 = fit(size).on_chain()?;
+    Ok(Base(size))
+}

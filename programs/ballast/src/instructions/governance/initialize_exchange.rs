@@ -1,0 +1,163 @@
+//! Creates the exchange of a mint. The program's upgrade authority signs: else the first caller would own the exchange
+//! of a mint that everybody wants to use.
+
+use anchor_lang::prelude::*;
+use anchor_lang::solana_program::bpf_loader_upgradeable;
+use anchor_spl::token::{Mint, Token, TokenAccount};
+use ballast_engine::governance::Roles;
+use ballast_engine::layout;
+use ballast_engine::units::Quote;
+use ballast_engine::{Error as EngineError, envelope, presets};
+
+use crate::checks::key_of;
+use crate::emit::emit;
+use crate::error::{BallastError, OnChain, ensure};
+use crate::events::ExchangeCreated;
+use crate::seeds;
+use crate::state::{ACCOUNT_VERSION, Exchange};
+
+/// Arguments of `initialize_exchange`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitializeExchangeArgs {
+    /// Governance: any address, usually a multisig's.
+    pub governance: Pubkey,
+    /// The committee; the default key for none.
+    pub committee: Pubkey,
+    /// The guardian.
+    pub guardian: Pubkey,
+    /// Programs that may own a market's oracle accounts; the default key for an empty place.
+    pub oracle_programs: [Pubkey; 2],
+}
+
+/// Accounts of `initialize_exchange`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct InitializeExchange<'info> {
+    /// Pays the rents.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// The program's upgrade authority.
+    pub upgrade_authority: Signer<'info>,
+    /// CHECK: the program's own data account, by its address; names the upgrade authority.
+    #[account(
+        seeds = [crate::ID.as_ref()], bump, seeds::program = bpf_loader_upgradeable::ID,
+        owner = bpf_loader_upgradeable::ID @ BallastError::NotUpgradeAuthority,
+    )]
+    pub program_data: UncheckedAccount<'info>,
+    /// The collateral: a classic SPL Token mint.
+    pub mint: Box<Account<'info, Mint>>,
+    /// The exchange.
+    #[account(
+        init, payer = payer, space = Exchange::SPACE,
+        seeds = [seeds::EXCHANGE, mint.key().as_ref()], bump,
+    )]
+    pub exchange: AccountLoader<'info, Exchange>,
+    /// The vault.
+    #[account(
+        init, payer = payer, token::mint = mint, token::authority = exchange,
+        seeds = [seeds::VAULT, exchange.key().as_ref()], bump,
+    )]
+    pub vault: Box<Account<'info, TokenAccount>>,
+    /// Where collected protocol fees go.
+    pub fee_destination: Box<Account<'info, TokenAccount>>,
+    /// The token program.
+    pub token_program: Program<'info, Token>,
+    /// The system program.
+    pub system_program: Program<'info, System>,
+}
+
+impl InitializeExchange<'_> {
+    fn validate(&self, args: &InitializeExchangeArgs) -> Result<()> {
+        let Self {
+            payer: _, // signs
+            upgrade_authority,
+            program_data,
+            mint,
+            exchange,
+            vault,
+            fee_destination,
+            token_program: _,   // by type
+            system_program: _,  // by type
+            event_authority: _, // by its seeds
+            program: _,         // by the event's own call
+        } = self;
+        let authority = upgrade_authority_in(&program_data.try_borrow_data()?);
+        ensure(authority == Some(upgrade_authority.key()), EngineError::NotUpgradeAuthority)?;
+        ensure(Exchange::DECIMALS.contains(&mint.decimals), EngineError::MintUnsupported)?;
+        ensure(fee_destination.key() != vault.key(), EngineError::WrongVault)?;
+        ensure(fee_destination.mint == mint.key(), EngineError::WrongMint)?;
+        // What the exchange itself owns beside the vault, nobody could ever move.
+        ensure(fee_destination.owner != exchange.key(), EngineError::WrongOwner)?;
+        let [first, second] = args.oracle_programs;
+        let unset = Pubkey::default();
+        ensure(first != unset && first != second, EngineError::OracleProgramInvalid)
+    }
+}
+
+/// The upgrade authority that a loader-v3 program's data account names: tag 3 (u32), slot (u64), an optional key.
+fn upgrade_authority_in(data: &[u8]) -> Option<Pubkey> {
+    let (tag, rest) = data.split_at_checked(4)?;
+    let key: [u8; 32] = rest.get(9..41)?.try_into().ok()?;
+    (tag == 3_u32.to_le_bytes() && rest.get(8) == Some(&1)).then(|| Pubkey::new_from_array(key))
+}
+
+/// See the module.
+pub fn handle(ctx: Context<InitializeExchange>, args: InitializeExchangeArgs) -> Result<()> {
+    ctx.accounts.validate(&args)?;
+    let accounts = &ctx.accounts;
+    let decimals = accounts.mint.decimals;
+
+    let mut params = presets::new_exchange();
+    // Presets are for six decimals.
+    let scale = 10_u64.checked_pow(u32::from(decimals.saturating_sub(6))).ok_or(BallastError::MathOverflow)?;
+    params.outflow_floor = Quote(params.outflow_floor.0.checked_mul(scale).ok_or(BallastError::MathOverflow)?);
+    envelope::check_exchange(&params).on_chain()?;
+    let roles = Roles::new(key_of(&args.governance), key_of(&args.committee), key_of(&args.guardian)).on_chain()?;
+    {
+        let mut exchange = accounts.exchange.load_init()?;
+        exchange.version = ACCOUNT_VERSION;
+        exchange.bump = ctx.bumps.exchange;
+        exchange.vault_bump = ctx.bumps.vault;
+        exchange.quote_decimals = decimals;
+        exchange.mint = key_of(&accounts.mint.key());
+        exchange.vault = key_of(&accounts.vault.key());
+        exchange.oracle_programs = args.oracle_programs.map(|p| layout::Key(p.to_bytes()));
+        exchange.fee_destination = key_of(&accounts.fee_destination.key());
+        exchange.roles = roles;
+        exchange.params = params;
+        exchange.invariant().on_chain()?;
+    }
+    emit(
+        &accounts.event_authority,
+        &ExchangeCreated {
+            exchange: accounts.exchange.key(),
+            mint: accounts.mint.key(),
+            governance: args.governance,
+            guardian: args.guardian,
+            committee: args.committee,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_programs_data_account_names_an_upgrade_authority() {
+        let mut data = vec![3, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 1];
+        data.extend([7; 32]);
+        data.extend([0x7f; 100]);
+        assert_eq!(upgrade_authority_in(&data), Some(Pubkey::new_from_array([7; 32])));
+        // A final program keeps the bytes of its last authority.
+        data[12] = 0;
+        assert_eq!(upgrade_authority_in(&data), None);
+        data[12] = 1;
+        // A buffer has its authority elsewhere, and anybody can be that.
+        data[0] = 1;
+        assert_eq!(upgrade_authority_in(&data), None);
+        for length in 0..45 {
+            assert_eq!(upgrade_authority_in(&data[..length]), None);
+        }
+    }
+}

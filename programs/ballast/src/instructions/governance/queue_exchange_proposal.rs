@@ -1,0 +1,118 @@
+//! Queues a change of the exchange: a parameter, or who holds a role.
+
+use anchor_lang::prelude::*;
+use ballast_engine::governance;
+
+use super::durable_nonce;
+use super::proposals::{self, Place};
+use super::queue_market_parameter::QueueParameterArgs;
+use crate::checks::{check_version, key_of};
+use crate::emit::emit;
+use crate::error::OnChain;
+use crate::legs;
+use crate::seeds;
+use crate::state::{Exchange, Proposal};
+
+/// Arguments of `queue_role`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueRoleArgs {
+    /// Which role: 2 governance, 3 the committee, 4 the guardian.
+    pub kind: u8,
+    /// Who shall have it.
+    pub new_key: Pubkey,
+    /// The role's version that this is made for.
+    pub version: u32,
+    /// The last slot in which it may be queued, at most a day ahead.
+    pub last_slot: u64,
+    /// Hash of the rationale.
+    pub rationale: [u8; 32],
+}
+
+/// Accounts of `queue_exchange_parameter` and `queue_role`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct QueueExchangeProposal<'info> {
+    /// Pays the proposal's rent: a multisig proposes by the signature of an address that holds nothing.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// Governance.
+    pub proposer: Signer<'info>,
+    /// The exchange.
+    #[account(mut)]
+    pub exchange: AccountLoader<'info, Exchange>,
+    /// The proposal, with the exchange's next number.
+    #[account(
+        init, payer = payer, space = Proposal::SPACE,
+        seeds = [seeds::PROPOSAL, exchange.key().as_ref(), exchange.load()?.next_proposal.to_le_bytes().as_ref()], bump,
+    )]
+    pub proposal: AccountLoader<'info, Proposal>,
+    /// CHECK: the instructions sysvar, by its address.
+    #[account(address = durable_nonce::INSTRUCTIONS)]
+    pub instructions: UncheckedAccount<'info>,
+    /// The system program.
+    pub system_program: Program<'info, System>,
+}
+
+impl<'info> QueueExchangeProposal<'info> {
+    fn validate(&self) -> Result<()> {
+        let Self {
+            payer: _,    // signs
+            proposer: _, // signs; the engine asks which role it has
+            exchange,
+            proposal: _, // created here
+            instructions,
+            system_program: _,  // by type
+            event_authority: _, // by its seeds
+            program: _,         // by the event's own call
+        } = self;
+        durable_nonce::refuse(instructions)?;
+        check_version(exchange.load()?.version)
+    }
+
+    fn place(&self, bump: u8) -> Place<'_, 'info> {
+        Place {
+            proposal: &self.proposal,
+            bump,
+            exchange: self.exchange.key(),
+            market: Pubkey::default(),
+            proposer: self.proposer.key(),
+        }
+    }
+}
+
+/// See the module.
+pub fn handle_parameter(ctx: Context<QueueExchangeProposal>, args: QueueParameterArgs) -> Result<()> {
+    ctx.accounts.validate()?;
+    let accounts = &ctx.accounts;
+    let now = legs::now()?;
+    let event = {
+        let mut exchange = accounts.exchange.load_mut()?;
+        let request = proposals::request(accounts.proposer.key, args.version, args.last_slot, args.rationale);
+        let terms = governance::queue_exchange_parameter(
+            &exchange.param_log,
+            &exchange.governance(),
+            &request,
+            args.parameter,
+            args.new_value,
+            &now,
+        )
+        .on_chain()?;
+        proposals::open(&mut exchange, &accounts.place(ctx.bumps.proposal), terms)?
+    };
+    emit(&accounts.event_authority, &event)
+}
+
+/// See the module.
+pub fn handle_role(ctx: Context<QueueExchangeProposal>, args: QueueRoleArgs) -> Result<()> {
+    ctx.accounts.validate()?;
+    let accounts = &ctx.accounts;
+    let now = legs::now()?;
+    let event = {
+        let mut exchange = accounts.exchange.load_mut()?;
+        let request = proposals::request(accounts.proposer.key, args.version, args.last_slot, args.rationale);
+        let new_key = key_of(&args.new_key);
+        let terms = governance::queue_role(args.kind, new_key, &exchange.governance(), &request, &now).on_chain()?;
+        proposals::open(&mut exchange, &accounts.place(ctx.bumps.proposal), terms)?
+    };
+    emit(&accounts.event_authority, &event)
+}

@@ -1,0 +1,73 @@
+//! Stores an oracle's price and accrues funding. The one instruction that reads an oracle account.
+
+use anchor_lang::prelude::*;
+
+use crate::checks::check_version;
+use crate::emit::emit;
+use crate::error::OnChain;
+use crate::events::PriceUpdated;
+use crate::fill;
+use crate::legs::now;
+use crate::oracle;
+use crate::state::Market;
+
+/// Accounts of `update_market`.
+#[event_cpi]
+#[derive(Accounts)]
+pub struct UpdateMarket<'info> {
+    /// The market.
+    #[account(mut)]
+    pub market: AccountLoader<'info, Market>,
+    /// The oracle's account.
+    /// CHECK: `oracle::read` checks owner, discriminator, verification and feed.
+    pub oracle: UncheckedAccount<'info>,
+}
+
+impl UpdateMarket<'_> {
+    fn validate(&self) -> Result<()> {
+        let Self {
+            market,
+            oracle: _, // read against the market in the handler
+            event_authority: _,
+            program: _,
+        } = self;
+        check_version(market.load()?.version)
+    }
+}
+
+/// See the module.
+pub fn handle(ctx: Context<UpdateMarket>) -> Result<()> {
+    let accounts = &*ctx.accounts;
+    accounts.validate()?;
+    let key = accounts.market.key();
+    let market = &mut *accounts.market.load_mut()?;
+    let raw = oracle::read(&accounts.oracle, &market.oracle_program, &market.feed_id)?;
+    let state = &mut market.state;
+    // Whoever posts first must not make a victim's bundled transaction fail: what is not newer is a no-op.
+    if raw.publish_time <= state.price.last.publish_time {
+        return Ok(());
+    }
+    let now = now()?;
+    let update = raw.scaled(state.base_decimals, state.quote_decimals, &now).on_chain()?;
+    let (band, rules) = (state.band().on_chain()?, state.rules().on_chain()?);
+    if !state.price.store(update, raw.posted_slot, band, rules, &now).on_chain()? {
+        return Ok(());
+    }
+    let status = state.status(&now).on_chain()?;
+    // Funding for the time up to this price is charged at it; an invalid one charges nothing and skips the time.
+    let accrued = fill::accrue(key, state, !status.is_valid(), &now)?;
+    let event = PriceUpdated {
+        market: key,
+        price: state.price.last.price.0,
+        conf: state.price.last.conf.0,
+        publish_time: state.price.last.publish_time,
+        ema5: state.price.ema5.0,
+        ema60: state.price.ema60.0,
+        status: status as u8,
+        market_sequence: state.next_sequence().on_chain()?,
+    };
+    if let Some(accrued) = accrued {
+        emit(&accounts.event_authority, &accrued)?;
+    }
+    emit(&accounts.event_authority, &event)
+}

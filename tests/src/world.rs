@@ -1,0 +1,250 @@
+//! A chain in the process: programs, clock, transactions, and what they cost.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anchor_lang::prelude::{Clock, Pubkey};
+use ballast_client::{errors, events::Event};
+use ballast_engine::{Error, Now};
+use litesvm::LiteSVM;
+use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
+use solana_account::Account;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_message::{Message, VersionedMessage};
+use solana_signer::Signer;
+use solana_transaction::versioned::VersionedTransaction;
+
+/// What a transaction that went through did.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Compute units of the whole transaction.
+    pub units: u64,
+    /// Its logs.
+    pub logs: Vec<String>,
+    /// Ballast's events.
+    pub events: Vec<Event>,
+}
+
+/// Why a transaction was refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Ballast's reason, if it was Ballast that refused.
+    pub error: Option<Error>,
+    /// The custom error code, if there is one.
+    pub code: Option<u32>,
+    /// The runtime's words.
+    pub message: String,
+    /// Logs.
+    pub logs: Vec<String>,
+}
+
+/// A chain in the process.
+pub struct World {
+    /// The machine.
+    pub svm: LiteSVM,
+    /// Pays for everything.
+    pub payer: Keypair,
+    /// May upgrade the program, hence create exchanges.
+    pub upgrade_authority: Keypair,
+    /// Compute units by instruction, where a test recorded them.
+    pub units: BTreeMap<String, Vec<u64>>,
+}
+
+/// A key pair that is the same in every run, so that addresses and compute units are too.
+pub fn fixed_key(name: &str) -> Keypair {
+    let mut seed = [0_u8; 32];
+    for (place, byte) in seed.iter_mut().zip(name.bytes()) {
+        *place = byte;
+    }
+    Keypair::new_from_array(seed)
+}
+
+/// The folder of the programs' files: `BALLAST_SBF_DIR`, or `target/deploy`.
+pub fn program_dir() -> PathBuf {
+    std::env::var_os("BALLAST_SBF_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/deploy")),
+        PathBuf::from,
+    )
+}
+
+/// A program's file.
+///
+/// # Panics
+/// If it was not built.
+pub fn program_bytes(name: &str) -> Vec<u8> {
+    let path = program_dir().join(name);
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-program first", path.display()))
+}
+
+/// The bytes of a ProgramData account with its upgrade authority set.
+pub fn with_authority(mut data: Vec<u8>, authority: &Pubkey) -> Vec<u8> {
+    data[12] = 1;
+    data[13..45].copy_from_slice(authority.as_ref());
+    data
+}
+
+impl World {
+    /// A chain with both programs loaded.
+    ///
+    /// # Panics
+    /// If the programs were not built or cannot be loaded.
+    pub fn new() -> Self {
+        let mut svm = LiteSVM::new().with_log_bytes_limit(None).with_transaction_history(0);
+        let payer = fixed_key("payer");
+        let upgrade_authority = fixed_key("upgrade authority");
+        for key in [&payer, &upgrade_authority] {
+            svm.airdrop(&key.pubkey(), 1_000_000_000_000_000).expect("airdrop");
+        }
+        svm.add_program(ballast::ID, &program_bytes("ballast.so")).expect("ballast.so loads");
+        svm.add_program(price_feed::ID, &program_bytes("price_feed.so")).expect("price_feed.so loads");
+        let address = ballast_client::address::program_data();
+        let mut data = svm.get_account(&address).expect("program data");
+        data.data = with_authority(data.data, &upgrade_authority.pubkey());
+        svm.set_account(address, data).expect("program data with its authority");
+        let mut world = Self { svm, payer, upgrade_authority, units: BTreeMap::new() };
+        world.set_clock(1_700_000_000, 1_000_000);
+        world
+    }
+
+    /// The clock as the program sees it.
+    pub fn now(&self) -> Now {
+        let clock = self.svm.get_sysvar::<Clock>();
+        let restart = self
+            .svm
+            .get_sysvar::<anchor_lang::solana_program::sysvar::last_restart_slot::LastRestartSlot>()
+            .last_restart_slot;
+        Now { unix: clock.unix_timestamp, slot: clock.slot, restart_slot: restart }
+    }
+
+    /// Sets the clock.
+    pub fn set_clock(&mut self, unix: i64, slot: u64) {
+        let mut clock = self.svm.get_sysvar::<Clock>();
+        clock.unix_timestamp = unix;
+        clock.slot = slot;
+        self.svm.set_sysvar(&clock);
+    }
+
+    /// Moves the clock by seconds, slots with it at 400 ms each.
+    pub fn advance(&mut self, seconds: i64) {
+        let now = self.now();
+        let slots = u64::try_from(seconds).expect("time goes forward") * 5 / 2;
+        self.set_clock(now.unix + seconds, now.slot + slots);
+    }
+
+    /// Moves the clock by slots, and seconds with it, rounded down.
+    pub fn advance_slots(&mut self, slots: u64) {
+        let now = self.now();
+        self.set_clock(now.unix + i64::try_from(slots * 2 / 5).expect("small"), now.slot + slots);
+    }
+
+    /// Says that the cluster restarted at a slot.
+    pub fn set_restart_slot(&mut self, slot: u64) {
+        self.svm.set_sysvar(&anchor_lang::solana_program::sysvar::last_restart_slot::LastRestartSlot {
+            last_restart_slot: slot,
+        });
+    }
+
+    /// Sends instructions in one transaction, paid by the payer.
+    ///
+    /// # Errors
+    /// [`Refused`] with the reason.
+    pub fn send(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Sent, Box<Refused>> {
+        // A fresh blockhash each time: the same instruction may be sent twice.
+        self.svm.expire_blockhash();
+        let message = Message::new_with_blockhash(instructions, Some(&self.payer.pubkey()), &self.svm.latest_blockhash());
+        let mut keys: Vec<&Keypair> = vec![&self.payer];
+        for key in signers {
+            if keys.iter().all(|k| k.pubkey() != key.pubkey()) {
+                keys.push(key);
+            }
+        }
+        let transaction = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &keys).map_err(|e| {
+            Box::new(Refused { error: None, code: None, message: e.to_string(), logs: vec![] })
+        })?;
+        match self.svm.send_transaction(transaction) {
+            Ok(meta) => Ok(sent(&meta)),
+            Err(failed) => Err(Box::new(refused(failed))),
+        }
+    }
+
+    /// Sends one instruction and records its compute units under a name.
+    ///
+    /// # Errors
+    /// [`Refused`] with the reason.
+    pub fn measure(&mut self, name: &str, instruction: Instruction, signers: &[&Keypair]) -> Result<Sent, Box<Refused>> {
+        let sent = self.send(&[instruction], signers)?;
+        self.units.entry(name.to_owned()).or_default().push(sent.units);
+        Ok(sent)
+    }
+
+    /// Decodes an account.
+    ///
+    /// # Panics
+    /// If it does not exist or is another kind of account.
+    pub fn read<T: anchor_lang::Discriminator + bytemuck::Pod>(&self, address: &Pubkey) -> Box<T> {
+        let account = self.svm.get_account(address).unwrap_or_else(|| panic!("{address} does not exist"));
+        let body = account.data.strip_prefix(T::DISCRIMINATOR).unwrap_or_else(|| panic!("{address} is of another kind"));
+        let mut value = bytemuck::allocation::zeroed_box::<T>();
+        bytemuck::bytes_of_mut(&mut *value).copy_from_slice(body);
+        value
+    }
+
+    /// Overwrites an account's bytes: for states that only a fault or an older version could have left.
+    ///
+    /// # Panics
+    /// If the account does not exist.
+    pub fn write<T: anchor_lang::Discriminator + bytemuck::Pod>(&mut self, address: &Pubkey, value: &T) {
+        let mut account = self.svm.get_account(address).expect("exists");
+        account.data = [T::DISCRIMINATOR, bytemuck::bytes_of(value)].concat();
+        self.svm.set_account(*address, account).expect("set");
+    }
+
+    /// Puts an account there.
+    pub fn set_account(&mut self, address: Pubkey, account: Account) {
+        self.svm.set_account(address, account).expect("set");
+    }
+
+    /// Tokens in a token account.
+    pub fn tokens(&self, address: &Pubkey) -> u64 {
+        self.svm
+            .get_account(address)
+            .and_then(|a| a.data.get(64..72).map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes"))))
+            .unwrap_or(0)
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn sent(meta: &TransactionMetadata) -> Sent {
+    let events = meta
+        .inner_instructions
+        .iter()
+        .flatten()
+        .filter_map(|inner| Event::decode(&inner.instruction.data))
+        .collect();
+    Sent { units: meta.compute_units_consumed, logs: meta.logs.clone(), events }
+}
+
+fn refused(failed: FailedTransactionMetadata) -> Refused {
+    let message = format!("{:?}", failed.err);
+    let code = message
+        .split("Custom(")
+        .nth(1)
+        .and_then(|rest| rest.split(')').next())
+        .and_then(|digits| digits.parse().ok());
+    // Other programs number their errors too: the reason is ours only if the last program that failed was ours.
+    let ours = failed
+        .meta
+        .logs
+        .iter()
+        .rev()
+        .find(|l| l.contains(" failed: "))
+        .is_some_and(|l| l.contains(&ballast::ID.to_string()));
+    let error = code.filter(|_| ours).and_then(errors::from_code);
+    Refused { error, code, message, logs: failed.meta.logs }
+}
