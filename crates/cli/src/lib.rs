@@ -1,1 +1,0 @@
-//! The ballast command: localnet, demo, trade, govern, audit.
