@@ -209,11 +209,9 @@ impl Books {
         let mut pending = 0_i128;
         for (address, account) in accounts {
             match account {
-                Account::Order(order) => {
-                    if self.markets.contains_key(&Pubkey::new_from_array(order.market.0)) {
-                        *orders.entry(order.subaccount.0).or_default() += 1;
-                        audit.order_fees += u128::from(order.terms.fee.0);
-                    }
+                Account::Order(order) if self.markets.contains_key(&Pubkey::new_from_array(order.market.0)) => {
+                    *orders.entry(order.subaccount.0).or_default() += 1;
+                    audit.order_fees += u128::from(order.terms.fee.0);
                 }
                 Account::LpDeposit(ticket) => {
                     if let Some(sums) = self.sums.get_mut(&Pubkey::new_from_array(ticket.market.0)) {

@@ -75,6 +75,14 @@ fn the_premium_stays_in_range_at_the_largest_scale_and_price() {
 }
 
 #[test]
+fn an_atoms_premium_is_an_atom_and_what_it_gets_back_is_nothing() {
+    // Its value is below a quote atom, so all of it lies in the rest of the notional.
+    let market = skewed(90_000_000_000);
+    assert_eq!(premium(&market, Base(1), true, Price(999_999_999)).unwrap(), SignedQuote(1));
+    assert_eq!(premium(&market, Base(1), false, Price(999_999_999)).unwrap(), SignedQuote(0));
+}
+
+#[test]
 fn fees_charge_what_worsens_the_skew_more_and_are_split() {
     let mut market = skewed(-10_000_000);
     let before = market.pool;

@@ -32,7 +32,9 @@ pub(crate) struct Agave {
 
 impl Agave {
     pub(crate) async fn start(config: &Config) -> Result<(Self, u16)> {
-        let binary = binary(config)?;
+        // The script may build one, for many minutes.
+        let chosen = config.agave_binary.clone();
+        let binary = tokio::task::spawn_blocking(|| binary(chosen)).await??;
         let dir = tempfile::Builder::new().prefix("ballast-agave-").tempdir().context("no temporary directory")?;
         let base = free_block()?;
         let rpc_port = config.rpc_port.unwrap_or(base);
@@ -158,10 +160,8 @@ fn write_account(dir: &Path, key: &Pubkey, account: &Account) -> Result<()> {
     std::fs::write(&path, json.to_string()).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn binary(config: &Config) -> Result<PathBuf> {
-    if let Some(path) =
-        config.agave_binary.clone().or_else(|| std::env::var_os("BALLAST_AGAVE_VALIDATOR").map(Into::into))
-    {
+fn binary(chosen: Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(path) = chosen.or_else(|| std::env::var_os("BALLAST_AGAVE_VALIDATOR").map(Into::into)) {
         if !path.is_file() {
             bail!("no validator at {}; scripts/agave-validator builds one and prints its path", path.display());
         }

@@ -23,6 +23,7 @@
 //! ```
 
 mod agave;
+mod outcome;
 mod send;
 mod surfpool;
 
@@ -34,7 +35,8 @@ use solana_commitment_config::CommitmentConfig;
 use solana_pubkey::Pubkey;
 use solana_rpc_client::{nonblocking, rpc_client};
 
-pub use send::{Details, Failure, Inner, SendError, SendOptions, Sender, Sent, send};
+pub use outcome::{Details, Failure, Inner, SendError, Sent};
+pub use send::{SendOptions, Sender, send};
 pub use surfpool::ChainTime;
 
 /// Which validator runs.

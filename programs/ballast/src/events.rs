@@ -80,7 +80,7 @@ macro_rules! for_each_event {
 }
 
 macro_rules! events {
-    ($( $(#[doc = $doc:literal])* $name:ident { $( $field:ident : $ty:ty = $fdoc:literal ),* $(,)? } )*) => {
+    ($( $(#[doc = $doc:literal])* $name:ident { $( $field:ident : $ty:tt = $fdoc:literal ),* $(,)? } )*) => {
         $(
             $(#[doc = $doc])*
             #[event]

@@ -1,0 +1,2 @@
+//! The ballast command.
+fn main() {}
