@@ -51,6 +51,62 @@ pub struct World {
     pub units: BTreeMap<String, Vec<u64>>,
 }
 
+impl Clone for World {
+    fn clone(&self) -> Self {
+        Self {
+            svm: self.svm.clone(),
+            payer: self.payer.insecure_clone(),
+            upgrade_authority: self.upgrade_authority.insecure_clone(),
+            units: self.units.clone(),
+        }
+    }
+}
+
+/// What became of a transaction.
+pub type Outcome = Result<Sent, Box<Refused>>;
+
+/// What a test expects of an [`Outcome`].
+pub trait Expect {
+    /// What it did.
+    ///
+    /// # Panics
+    /// With the logs, if it was refused.
+    fn must(self) -> Sent;
+    /// Why it was refused, which must be for this reason of Ballast's.
+    ///
+    /// # Panics
+    /// With the logs, if it went through or was refused for another reason.
+    fn fails(self, error: Error) -> Box<Refused>;
+}
+
+impl Expect for Outcome {
+    #[track_caller]
+    fn must(self) -> Sent {
+        match self {
+            Ok(sent) => sent,
+            Err(refused) => panic!("refused: {refused}"),
+        }
+    }
+    #[track_caller]
+    fn fails(self, error: Error) -> Box<Refused> {
+        match self {
+            Ok(sent) => panic!("{} expected, but it went through:\n{}", error.name(), sent.logs.join("\n")),
+            Err(refused) if refused.error == Some(error) => refused,
+            Err(refused) => panic!("{} expected, but: {refused}", error.name()),
+        }
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.error.map_or("not by Ballast", Error::name);
+        write!(f, "{name}, {}\n{}", self.message, self.logs.join("\n"))
+    }
+}
+
+/// When every world begins, Unix seconds.
+pub const START: i64 = 1_700_000_000;
+
 /// A key pair that is the same in every run, so that addresses and compute units are too.
 pub fn fixed_key(name: &str) -> Keypair {
     let mut seed = [0_u8; 32];
@@ -103,7 +159,8 @@ impl World {
         data.data = with_authority(data.data, &upgrade_authority.pubkey());
         svm.set_account(address, data).expect("program data with its authority");
         let mut world = Self { svm, payer, upgrade_authority, units: BTreeMap::new() };
-        world.set_clock(1_700_000_000, 1_000_000);
+        let slot = world.now().slot;
+        world.set_clock(START, slot);
         world
     }
 
@@ -149,7 +206,7 @@ impl World {
     ///
     /// # Errors
     /// [`Refused`] with the reason.
-    pub fn send(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Result<Sent, Box<Refused>> {
+    pub fn send(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Outcome {
         // A fresh blockhash each time: the same instruction may be sent twice.
         self.svm.expire_blockhash();
         let message = Message::new_with_blockhash(instructions, Some(&self.payer.pubkey()), &self.svm.latest_blockhash());
@@ -172,10 +229,15 @@ impl World {
     ///
     /// # Errors
     /// [`Refused`] with the reason.
-    pub fn measure(&mut self, name: &str, instruction: Instruction, signers: &[&Keypair]) -> Result<Sent, Box<Refused>> {
+    pub fn measure(&mut self, name: &str, instruction: Instruction, signers: &[&Keypair]) -> Outcome {
         let sent = self.send(&[instruction], signers)?;
-        self.units.entry(name.to_owned()).or_default().push(sent.units);
+        self.record(name, sent.units);
         Ok(sent)
+    }
+
+    /// Records compute units under a name.
+    pub fn record(&mut self, name: &str, units: u64) {
+        self.units.entry(name.to_owned()).or_default().push(units);
     }
 
     /// Decodes an account.
@@ -184,10 +246,7 @@ impl World {
     /// If it does not exist or is another kind of account.
     pub fn read<T: anchor_lang::Discriminator + bytemuck::Pod>(&self, address: &Pubkey) -> Box<T> {
         let account = self.svm.get_account(address).unwrap_or_else(|| panic!("{address} does not exist"));
-        let body = account.data.strip_prefix(T::DISCRIMINATOR).unwrap_or_else(|| panic!("{address} is of another kind"));
-        let mut value = bytemuck::allocation::zeroed_box::<T>();
-        bytemuck::bytes_of_mut(&mut *value).copy_from_slice(body);
-        value
+        ballast_client::decode(&account.data).unwrap_or_else(|e| panic!("{address}: {e}"))
     }
 
     /// Overwrites an account's bytes: for states that only a fault or an older version could have left.
@@ -196,7 +255,7 @@ impl World {
     /// If the account does not exist.
     pub fn write<T: anchor_lang::Discriminator + bytemuck::Pod>(&mut self, address: &Pubkey, value: &T) {
         let mut account = self.svm.get_account(address).expect("exists");
-        account.data = [T::DISCRIMINATOR, bytemuck::bytes_of(value)].concat();
+        account.data = ballast_client::accounts::encode(value);
         self.svm.set_account(*address, account).expect("set");
     }
 
@@ -207,10 +266,13 @@ impl World {
 
     /// Tokens in a token account.
     pub fn tokens(&self, address: &Pubkey) -> u64 {
-        self.svm
-            .get_account(address)
-            .and_then(|a| a.data.get(64..72).map(|b| u64::from_le_bytes(b.try_into().expect("eight bytes"))))
-            .unwrap_or(0)
+        let account = self.svm.get_account(address);
+        account.and_then(|a| Some(u64::from_le_bytes(*a.data.get(64..)?.first_chunk()?))).unwrap_or(0)
+    }
+
+    /// Whether there is an account.
+    pub fn exists(&self, address: &Pubkey) -> bool {
+        self.svm.get_account(address).is_some_and(|a| a.lamports > 0)
     }
 }
 

@@ -81,6 +81,39 @@ pub fn cover<M: DerefMut<Target = MarketState>>(
     Ok(rest)
 }
 
+/// After a liquidation: [`cover`], and what is left then is the market's deficit, for the account has nothing more. (It
+/// stood above zero by less than premium and confidence credit: else it is resolved.) With another position whose price
+/// is not good that cannot be known: it may hold the profit that has to pay.
+///
+/// # Errors
+/// [`Error::LossNotCovered`] in that case; those of [`cover`].
+pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
+    account: &mut AccountState,
+    slot: usize,
+    unpaid: Quote,
+    markets: &mut [(usize, M)],
+    now: &Now,
+) -> Result<Resolution> {
+    let mut done = Resolution::default();
+    if unpaid.is_zero() {
+        return Ok(done);
+    }
+    let rest = cover(account, slot, unpaid, markets, now)?;
+    if rest.is_zero() {
+        return Ok(done);
+    }
+    for (other, market) in markets.iter_mut() {
+        if *other == slot {
+            done.insurance = market.absorb_deficit(rest)?;
+        } else if account.position(*other)?.is_open() {
+            ensure(market.status(now)? == Status::Good, Fault::new(Error::LossNotCovered, Quote::ZERO.0, rest.0))?;
+        }
+    }
+    done.deficit = rest;
+    *some(done.deficits.get_mut(slot))? = rest;
+    Ok(done)
+}
+
 /// Resolves a flagged account whose equity, profits and claims in full, is below zero: all positions are closed at price
 /// without premium, profits as cash and claims, then what collateral and claims there are is split over the losing
 /// markets pro rata to their losses; the rest is each market's deficit. Needs a publish time newer than the flag's and a

@@ -78,9 +78,12 @@ pub struct Failure {
     pub message: String,
 }
 
-/// Whether to try again.
+/// What a refused submission means.
 pub(crate) enum Trouble {
-    Again(SendError),
+    /// Its blockhash is too old, or not yet known there: sign anew.
+    Expired(SendError),
+    /// It may have arrived all the same: only the very same transaction may be sent again.
+    Unanswered(SendError),
     Fatal(SendError),
 }
 
@@ -92,7 +95,7 @@ pub(crate) fn classify(error: &ClientError) -> Result<(), Trouble> {
             let cause: TransactionError = cause.into();
             return match cause {
                 TransactionError::AlreadyProcessed => Ok(()),
-                TransactionError::BlockhashNotFound => Err(Trouble::Again(from_transaction_error(cause, Vec::new()))),
+                TransactionError::BlockhashNotFound => Err(Trouble::Expired(from_transaction_error(cause, Vec::new()))),
                 _ => Err(Trouble::Fatal(from_transaction_error(cause, result.logs.clone().unwrap_or_default()))),
             };
         }
@@ -101,11 +104,11 @@ pub(crate) fn classify(error: &ClientError) -> Result<(), Trouble> {
         }
         let described = failure(format!("the validator refused the transaction: {message}"));
         return Err(match message.contains("lockhash not found") || message.contains("lockhashNotFound") {
-            true => Trouble::Again(described),
+            true => Trouble::Expired(described),
             false => Trouble::Fatal(described),
         });
     }
-    Err(Trouble::Again(failure(format!("not sent: {error}; check that the validator runs"))))
+    Err(Trouble::Unanswered(failure(format!("not sent: {error}; check that the validator runs"))))
 }
 
 pub(crate) fn from_transaction_error(error: TransactionError, logs: Vec<String>) -> SendError {

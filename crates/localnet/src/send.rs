@@ -34,6 +34,8 @@ const RESUBMIT: Duration = Duration::from_secs(2);
 const EXPIRY: Duration = Duration::from_secs(75);
 /// How often a transaction is signed anew, or a refused connection tried again.
 const ATTEMPTS: u32 = 5;
+/// Before the next of them.
+const PAUSE: Duration = Duration::from_millis(100);
 const MAX_UNITS: u32 = 1_400_000;
 /// Unit limits are lowered by a running number below this, which keeps equal transactions apart.
 const SALT: u32 = 10_000;
@@ -112,7 +114,7 @@ impl Sender {
         let limited = instructions.iter().any(|ix| ix.program_id == solana_sdk_ids::compute_budget::ID);
         // The caller counts its own instructions, not the one put before them.
         let added = usize::from(!limited);
-        let mut last = failure("the transaction was not sent; call it a defect");
+        let mut last = failure("not sent");
         for attempt in 0..ATTEMPTS {
             let blockhash = self.blockhash(attempt > 0).await?;
             let mut all = Vec::with_capacity(instructions.len() + 1);
@@ -124,12 +126,12 @@ impl Sender {
             let transaction = sign(&all, payer, signers, &options.tables, blockhash)?;
             match self.submit_and_wait(&transaction, options.preflight).await {
                 Ok(status) => return self.finish(&transaction, status, added, options.details).await,
-                Err(Trouble::Fatal(error)) => return Err(renumber(error, added)),
-                Err(Trouble::Again(error)) => {
-                    tracing::debug!(%error, attempt, "sending again");
+                Err(Trouble::Expired(error)) => {
+                    tracing::debug!(%error, attempt, "signing anew");
                     last = error;
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
+                Err(Trouble::Unanswered(error) | Trouble::Fatal(error)) => return Err(renumber(error, added)),
             }
         }
         Err(last)
@@ -156,16 +158,30 @@ impl Sender {
     ) -> Result<TransactionStatus, Trouble> {
         let (sender, mut landed) = oneshot::channel();
         let begun = Instant::now();
-        self.submit(transaction, preflight).await?;
+        let mut tries = 0;
+        loop {
+            match self.submit(transaction, preflight).await {
+                Ok(()) => break,
+                Err(Trouble::Unanswered(error)) if tries < ATTEMPTS => {
+                    tracing::debug!(%error, tries, "submitting again");
+                    tries += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                // An earlier try may have landed, so it must not be signed anew before it has expired for certain.
+                Err(Trouble::Expired(_)) if tries > 0 => break,
+                Err(trouble) => return Err(trouble),
+            }
+        }
         let _ = self.watch.send((transaction.signatures[0], sender));
         while begun.elapsed() < EXPIRY {
             match tokio::time::timeout(RESUBMIT, &mut landed).await {
                 Ok(Ok(status)) => return Ok(status),
                 Ok(Err(_)) => return Err(Trouble::Fatal(failure("the sender's runtime has ended; make a new Sender"))),
-                Err(_) => self.submit(transaction, false).await?,
+                // Refusals count for nothing here: the first one was accepted.
+                Err(_) => drop(self.submit(transaction, false).await),
             }
         }
-        Err(Trouble::Again(failure(format!(
+        Err(Trouble::Expired(failure(format!(
             "{} was not confirmed within {EXPIRY:?}; check that the validator makes blocks",
             transaction.signatures[0]
         ))))

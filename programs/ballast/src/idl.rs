@@ -42,7 +42,27 @@ fn insert_type(ty: &TypeRef, types: &mut BTreeMap<String, IdlTypeDef>) {
             types.insert(def.name.into(), definition(def));
             insert_fields(def, types);
         }
+        TypeRef::I128 => {
+            types.insert(WIDE.into(), wide());
+        }
         _ => {}
+    }
+}
+
+/// The name of a wide signed integer. Not the IDL's own `i128`: a client in Rust would align that to 16 bytes and
+/// misread all that follows.
+const WIDE: &str = "I128";
+
+fn wide() -> IdlTypeDef {
+    let field = |name: &str, doc: &str, ty| IdlField { name: name.into(), docs: vec![doc.into()], ty };
+    let fields = vec![field("low", "Low 64 bits.", IdlType::U64), field("high", "High 64 bits.", IdlType::I64)];
+    IdlTypeDef {
+        name: WIDE.into(),
+        docs: vec!["A signed number of 128 bits, aligned to 8 bytes: `high × 2⁶⁴ + low`.".into()],
+        serialization: IdlSerialization::Bytemuck,
+        repr: Some(IdlRepr::C(IdlReprModifier { packed: false, align: None })),
+        generics: vec![],
+        ty: IdlTypeDefTy::Struct { fields: Some(IdlDefinedFields::Named(fields)) },
     }
 }
 
@@ -53,7 +73,7 @@ fn field_type(ty: &TypeRef) -> IdlType {
         TypeRef::U32 => IdlType::U32,
         TypeRef::U64 => IdlType::U64,
         TypeRef::I64 => IdlType::I64,
-        TypeRef::I128 => IdlType::I128,
+        TypeRef::I128 => IdlType::Defined { name: WIDE.into(), generics: vec![] },
         TypeRef::Key => IdlType::Pubkey,
         TypeRef::Array(inner, length) => IdlType::Array(Box::new(field_type(inner)), IdlArrayLen::Value(*length)),
         TypeRef::Struct(def) => IdlType::Defined { name: def.name.into(), generics: vec![] },
