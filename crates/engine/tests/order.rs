@@ -1,6 +1,6 @@
 //! Sections 5 and 10: the later-price rule. Nobody can choose the price at which he trades.
 
-use ballast_engine::constants::AGEING_SLOTS;
+use ballast_engine::constants::{AGEING_SLOTS, ORDER_LIFE};
 use ballast_engine::market::{MarketState, Observation};
 use ballast_engine::order::{Lookup, OrderTerms, check_limit, reduce_mark};
 use ballast_engine::price::Status;
@@ -200,7 +200,9 @@ fn a_stale_or_silent_price_fills_nothing_and_the_states_between_do() {
     let old = |slots| Now { slot: now.slot + slots, ..now };
     assert_eq!(tries(&market, &old(AGEING_SLOTS)), None);
     assert_eq!(tries(&market, &old(26)), Some((Error::PriceStale, 25, 26)));
-    assert_eq!(tries(&market, &later(&now, 3_601)).map(|fault| fault.0), Some(Error::PriceSilent));
+    let silent = later(&now, 3_601);
+    assert_eq!(order(true).mark(&market, &silent).unwrap_err().error, Error::OrderLapsed, "it lapses long before");
+    assert_eq!(reduce_mark(&market, true, &silent).unwrap_err().error, Error::PriceSilent);
     market.price.last.price = price(90);
     assert_eq!(market.status(&now).unwrap(), Status::Jumped);
     assert_eq!(tries(&market, &now), None);
@@ -332,6 +334,10 @@ proptest! {
             store(&mut market, observation, &now, &now);
             let at = Now { slot: now.slot + age, ..now };
             let Lookup::Found(first) = market.price.first_after(NOW.unix) else { continue };
+            if at.unix > first.publish_time + ORDER_LIFE {
+                prop_assert_eq!(order(true).mark(&market, &at).unwrap_err().error, Error::OrderLapsed);
+                continue;
+            }
             let last = market.price.last;
             let distance = first.conf.max(last.conf).max(market.drift(&at).unwrap());
             let buy = order(true).mark(&market, &at).unwrap();
