@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anchor_lang::compat::solana_sysvar::last_restart_slot::LastRestartSlot;
 use anchor_lang::prelude::{Clock, Pubkey};
 use ballast_client::{errors, events::Event};
 use ballast_engine::{Error, Now};
@@ -149,9 +150,6 @@ impl World {
         let mut svm = LiteSVM::new().with_log_bytes_limit(None).with_transaction_history(0);
         let payer = fixed_key("payer");
         let upgrade_authority = fixed_key("upgrade authority");
-        for key in [&payer, &upgrade_authority] {
-            svm.airdrop(&key.pubkey(), 1_000_000_000_000_000).expect("airdrop");
-        }
         svm.add_program(ballast::ID, &program_bytes("ballast.so")).expect("ballast.so loads");
         svm.add_program(price_feed::ID, &program_bytes("price_feed.so")).expect("price_feed.so loads");
         let address = ballast_client::address::program_data();
@@ -161,6 +159,9 @@ impl World {
         let mut world = Self { svm, payer, upgrade_authority, units: BTreeMap::new() };
         let slot = world.now().slot;
         world.set_clock(START, slot);
+        for key in [world.payer.pubkey(), world.upgrade_authority.pubkey()] {
+            world.give(key, 1_000_000_000_000_000);
+        }
         world
     }
 
@@ -169,7 +170,7 @@ impl World {
         let clock = self.svm.get_sysvar::<Clock>();
         let restart = self
             .svm
-            .get_sysvar::<anchor_lang::solana_program::sysvar::last_restart_slot::LastRestartSlot>()
+            .get_sysvar::<LastRestartSlot>()
             .last_restart_slot;
         Now { unix: clock.unix_timestamp, slot: clock.slot, restart_slot: restart }
     }
@@ -197,7 +198,7 @@ impl World {
 
     /// Says that the cluster restarted at a slot.
     pub fn set_restart_slot(&mut self, slot: u64) {
-        self.svm.set_sysvar(&anchor_lang::solana_program::sysvar::last_restart_slot::LastRestartSlot {
+        self.svm.set_sysvar(&LastRestartSlot {
             last_restart_slot: slot,
         });
     }
@@ -262,6 +263,12 @@ impl World {
     /// Puts an account there.
     pub fn set_account(&mut self, address: Pubkey, account: Account) {
         self.svm.set_account(address, account).expect("set");
+    }
+
+    /// Gives an address so many lamports, in place of what it had.
+    pub fn give(&mut self, address: Pubkey, lamports: u64) {
+        let account = self.svm.get_account(&address).unwrap_or_default();
+        self.set_account(address, Account { lamports, ..account });
     }
 
     /// Tokens in a token account.

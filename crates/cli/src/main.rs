@@ -5,10 +5,12 @@
 
 mod amount;
 mod args;
+mod audit;
 mod chain;
 mod commands;
 mod config;
 mod demo;
+mod desk;
 mod keys;
 mod migrate;
 mod oracle;
@@ -16,6 +18,7 @@ mod output;
 mod prices;
 mod programs;
 mod tokens;
+mod venue;
 
 use std::process::ExitCode;
 

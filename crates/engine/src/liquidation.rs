@@ -11,6 +11,7 @@ use crate::layout::Key;
 use crate::margin::{Totals, maintenance_ratio};
 use crate::market::MarketState;
 use crate::math::{mul_div, period, some};
+use crate::price::Status;
 use crate::trade::{Charge, Fill, reduce};
 use crate::units::{Base, Price, Quote, Ratio, Rounding, SignedQuote};
 
@@ -103,14 +104,8 @@ pub fn flag(account: &mut AccountState, market: &MarketState, totals: &Totals, f
     let position = account.position(slot)?;
     ensure(position.market == market.index, Fault::new(Error::NotLargestPosition, position.market, market.index))?;
     let need = need_now(market, position, totals, now)?;
-    account.flag = Flag {
-        slot: now.slot,
-        unix: now.unix,
-        publish_time: totals.publish_time,
-        need,
-        flagger,
-        ..Flag::default()
-    };
+    account.flag =
+        Flag { slot: now.slot, unix: now.unix, publish_time: totals.publish_time, need, flagger, ..Flag::default() };
     Ok(())
 }
 
@@ -197,7 +192,12 @@ pub fn liquidate(
         account.flag = Flag { need, closed: Quote::ZERO, full: 1, ..account.flag };
     }
     let room = room(market, &account.flag, urgent, elapsed, now)?;
-    let size = size_to_close(market, account.position(slot)?, room)?;
+    let mut size = size_to_close(market, account.position(slot)?, room)?;
+    if totals.worst != Status::Good {
+        // A loss that only a position without a good price could pay stays in the entry of what is left here.
+        let whole = account.position(slot)?.base();
+        size = size.min(Base(mul_div(whole.0, 19, 20, Rounding::Up)?));
+    }
 
     let observed = market.price.last;
     let mark = market.maintenance_price(long)?;

@@ -215,13 +215,7 @@ pub fn leg(market: &MarketState, position: &Position, purpose: Purpose, now: &No
 ///
 /// # Errors
 /// [`Error::MathOverflow`]; [`Error::PriceMissing`].
-pub fn leg_in(
-    market: &MarketState,
-    position: &Position,
-    purpose: Purpose,
-    status: Status,
-    now: &Now,
-) -> Result<Leg> {
+pub fn leg_in(market: &MarketState, position: &Position, purpose: Purpose, status: Status, now: &Now) -> Result<Leg> {
     let mut leg = Leg {
         market: market.index,
         status,

@@ -13,7 +13,7 @@ use crate::market::{Claim, MarketState};
 use crate::math::some;
 use crate::price::Status;
 use crate::settle::{collect, collect_between, release_holdback, settle};
-use crate::trade::{Charge, reduce};
+use crate::trade::{Charge, rebook, reduce};
 use crate::units::{Price, Quote, Rounding, SignedBase, SignedQuote};
 
 /// What a resolution did.
@@ -82,11 +82,14 @@ pub fn cover<M: DerefMut<Target = MarketState>>(
 }
 
 /// After a liquidation: [`cover`], and what is left then is the market's deficit, for the account has nothing more. (It
-/// stood above zero by less than premium and confidence credit: else it is resolved.) With another position whose price
-/// is not good that cannot be known: it may hold the profit that has to pay.
+/// stood above zero by less than premium and confidence credit: else it is resolved.)
+///
+/// With another position whose price is not good that cannot be known: it may hold the profit that has to pay. Then what
+/// is left goes back into the entry of the rest of this position, as in [`settle`]: that price neither blocks the
+/// liquidation nor makes the market pay for it. Such a part is in none of the result's figures.
 ///
 /// # Errors
-/// [`Error::LossNotCovered`] in that case; those of [`cover`].
+/// [`Error::LossNotCovered`] where there is no rest of the position to carry it; those of [`cover`].
 pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
     account: &mut AccountState,
     slot: usize,
@@ -102,15 +105,24 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
     if rest.is_zero() {
         return Ok(done);
     }
-    for (other, market) in markets.iter_mut() {
-        if *other == slot {
-            done.insurance = market.absorb_deficit(rest)?;
-        } else if account.position(*other)?.is_open() {
-            ensure(market.status(now)? == Status::Good, Fault::new(Error::LossNotCovered, Quote::ZERO.0, rest.0))?;
-        }
+    let mut known = true;
+    for (other, market) in markets.iter().filter(|(other, _)| *other != slot) {
+        known &= !account.position(*other)?.is_open() || market.status(now)? == Status::Good;
     }
-    done.deficit = rest;
-    *some(done.deficits.get_mut(slot))? = rest;
+    let loser = some(markets.iter().position(|(s, _)| *s == slot))?;
+    let market = entry_at(markets, loser)?.1;
+    if known {
+        done.insurance = market.absorb_deficit(rest)?;
+        done.deficit = rest;
+        *some(done.deficits.get_mut(slot))? = rest;
+        return Ok(done);
+    }
+    let position = account.position_mut(slot)?;
+    let (size, long) = (position.base(), position.size.is_long());
+    let room = if long { Quote(u64::MAX).less(position.entry)? } else { position.entry };
+    ensure(position.is_open() && rest <= room, Fault::new(Error::LossNotCovered, 0_i64, rest.0))?;
+    let entry = if long { position.entry.plus(rest)? } else { position.entry.less(rest)? };
+    rebook(market.side_mut(long), position, size, long, entry)?;
     Ok(done)
 }
 
@@ -196,10 +208,7 @@ fn check_markets<M: DerefMut<Target = MarketState>>(
         ensure(*given_slot == slot, count)?;
         ensure(market.index == position.market, Fault::new(Error::WrongMarket, position.market, market.index))?;
     }
-    ensure(
-        given.next().is_none(),
-        Fault::new(Error::WrongMarketCount, account.slots().count(), markets.len()),
-    )
+    ensure(given.next().is_none(), Fault::new(Error::WrongMarketCount, account.slots().count(), markets.len()))
 }
 
 /// Accrues every market and refuses unless the account may be resolved; returns its full equity.
@@ -264,11 +273,7 @@ fn close(
 }
 
 /// Splits an amount pro rata, at most as much as the weights; what rounding leaves goes to the first in order.
-fn split(
-    amount: Quote,
-    weights: &[Quote; POSITIONS],
-    order: &[usize; POSITIONS],
-) -> Result<[Quote; POSITIONS]> {
+fn split(amount: Quote, weights: &[Quote; POSITIONS], order: &[usize; POSITIONS]) -> Result<[Quote; POSITIONS]> {
     let mut shares = [Quote::ZERO; POSITIONS];
     let mut whole = Quote::ZERO;
     for weight in weights {

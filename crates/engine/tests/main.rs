@@ -14,6 +14,8 @@ mod params;
 mod pool;
 mod price;
 mod principal;
+mod quotes;
+mod resolve;
 mod settle;
 mod support;
 mod trade;

@@ -25,9 +25,9 @@ macro_rules! for_each_event {
             Withdrawn { subaccount: Pubkey = "Subaccount.", amount: u64 = "Amount.", limited: u64 = "Part subject to the outflow limiter.", collateral: u64 = "Collateral after.", account_sequence: u64 = "Sequence." }
             /// Collateral moved between subaccounts of one owner.
             Transferred { from: Pubkey = "From.", to: Pubkey = "To.", amount: u64 = "Amount.", from_sequence: u64 = "Sequence of the first.", to_sequence: u64 = "Sequence of the second." }
-            /// A price was stored.
-            PriceUpdated { market: Pubkey = "Market.", price: u64 = "Price.", conf: u64 = "Confidence.", publish_time: i64 = "Publish time.", ema5: u64 = "5-minute average.", ema60: u64 = "60-minute average.", status: u8 = "State: 0 silent, 1 stale, 2 uncertain, 3 jumped, 4 ageing, 5 good.", market_sequence: u64 = "Sequence." }
-            /// Funding accrued.
+            /// A price was stored, and funding accrued up to it: one event, as each costs a CPI.
+            PriceUpdated { market: Pubkey = "Market.", price: u64 = "Price.", conf: u64 = "Confidence.", publish_time: i64 = "Publish time.", ema5: u64 = "5-minute average.", ema60: u64 = "60-minute average.", status: u8 = "State: 0 silent, 1 stale, 2 uncertain, 3 jumped, 4 ageing, 5 good.", seconds: i64 = "Seconds of funding charged; 0 if none.", rate: i64 = "Funding rate per hour after, exponent -12.", long_index: i128 = "Long funding index.", short_index: i128 = "Short funding index.", longs_owe: i64 = "What longs came to owe.", shorts_owe: i64 = "What shorts came to owe.", market_sequence: u64 = "Sequence." }
+            /// Funding accrued in another instruction than `update_market`.
             FundingAccrued { market: Pubkey = "Market.", seconds: i64 = "Seconds charged.", rate: i64 = "Rate per hour after, exponent -12.", long_index: i128 = "Long index.", short_index: i128 = "Short index.", longs_owe: i64 = "What longs came to owe.", shorts_owe: i64 = "What shorts came to owe.", market_sequence: u64 = "Sequence." }
             /// An order was placed.
             OrderPlaced { order: Pubkey = "Order.", subaccount: Pubkey = "Subaccount.", market: Pubkey = "Market.", size: i64 = "Signed size.", limit: u64 = "Worst price; 0 none.", placed_at: i64 = "Placement.", fee: u64 = "Fee put aside.", account_sequence: u64 = "Sequence." }

@@ -127,8 +127,8 @@ pub fn position_of(account: &AccountState, market: u16) -> i64 {
 }
 
 /// Accrues funding before a touch. The event, where somebody came to owe something.
-pub fn accrue(key: Pubkey, market: &mut MarketState, skip_invalid: bool, now: &Now) -> Result<Option<FundingAccrued>> {
-    let accrual = market.accrue(skip_invalid, now).on_chain()?;
+pub fn accrue(key: Pubkey, market: &mut MarketState, now: &Now) -> Result<Option<FundingAccrued>> {
+    let accrual = market.accrue(false, now).on_chain()?;
     if accrual.longs_owe.is_zero() && accrual.shorts_owe.is_zero() {
         return Ok(None);
     }

@@ -19,6 +19,8 @@ pub mod idl;
 pub mod instructions;
 pub mod legs;
 pub mod oracle;
+#[cfg(not(feature = "no-entrypoint"))]
+mod security;
 pub mod seeds;
 pub mod state;
 pub mod tokens;

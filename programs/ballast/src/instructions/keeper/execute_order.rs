@@ -58,7 +58,7 @@ pub fn handle<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
         if let Some(error) = terms.dead(&market.state, &now) {
             return Err(refuse(error.into()));
         }
-        let accrued = fill::accrue(market_key, &mut market.state, false, &now)?;
+        let accrued = fill::accrue(market_key, &mut market.state, &now)?;
         let ask = Ask {
             size: terms.size,
             reduce_only: terms.reduce_only != 0,

@@ -61,7 +61,7 @@ pub fn handle<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
     let subaccount = &mut *accounts.subaccount.load_mut()?;
     let account = &mut subaccount.state;
 
-    if let Some(accrued) = fill::accrue(market_key, market, false, &now)? {
+    if let Some(accrued) = fill::accrue(market_key, market, &now)? {
         emit(&accounts.event_authority, &accrued)?;
     }
     let slot = account.find(market.index).ok_or(EngineError::PositionNotFound.into()).on_chain()?;

@@ -40,7 +40,7 @@ pub fn handle<'info>(ctx: Context<'info, Resolve<'info>>) -> Result<()> {
     let infos = ctx.remaining_accounts;
     let mut markets = legs::change_all(account, &subaccount.exchange, None, infos)?;
     for ((_, market), info) in markets.iter_mut().zip(infos) {
-        if let Some(accrued) = fill::accrue(*info.key, &mut market.state, false, &now)? {
+        if let Some(accrued) = fill::accrue(*info.key, &mut market.state, &now)? {
             emit(&accounts.event_authority, &accrued)?;
         }
     }

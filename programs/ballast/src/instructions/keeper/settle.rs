@@ -72,7 +72,7 @@ pub fn handle(ctx: Context<Settle>) -> Result<()> {
     let now = now()?;
     let mut accrued = None;
     accounts.run(|market, account, slot| {
-        accrued = fill::accrue(accounts.market.key(), market, false, &now)?;
+        accrued = fill::accrue(accounts.market.key(), market, &now)?;
         settle::settle(market, account, slot, &now).on_chain()
     })?;
     accrued.map_or(Ok(()), |accrued| emit(&accounts.event_authority, &accrued))

@@ -6,7 +6,6 @@ use crate::checks::check_version;
 use crate::emit::emit;
 use crate::error::OnChain;
 use crate::events::PriceUpdated;
-use crate::fill;
 use crate::legs::now;
 use crate::oracle;
 use crate::state::Market;
@@ -55,7 +54,7 @@ pub fn handle(ctx: Context<UpdateMarket>) -> Result<()> {
     }
     let status = state.status(&now).on_chain()?;
     // Funding for the time up to this price is charged at it; an invalid one charges nothing and skips the time.
-    let accrued = fill::accrue(key, state, !status.is_valid(), &now)?;
+    let accrued = state.accrue(!status.is_valid(), &now).on_chain()?;
     let event = PriceUpdated {
         market: key,
         price: state.price.last.price.0,
@@ -64,10 +63,13 @@ pub fn handle(ctx: Context<UpdateMarket>) -> Result<()> {
         ema5: state.price.ema5.0,
         ema60: state.price.ema60.0,
         status: status as u8,
+        seconds: accrued.seconds,
+        rate: accrued.rate.0,
+        long_index: state.long.index.get(),
+        short_index: state.short.index.get(),
+        longs_owe: accrued.longs_owe.0,
+        shorts_owe: accrued.shorts_owe.0,
         market_sequence: state.next_sequence().on_chain()?,
     };
-    if let Some(accrued) = accrued {
-        emit(&accounts.event_authority, &accrued)?;
-    }
     emit(&accounts.event_authority, &event)
 }

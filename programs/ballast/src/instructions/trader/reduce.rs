@@ -61,7 +61,7 @@ pub fn handle<'info>(ctx: Context<'info, Reduce<'info>>, args: ReduceArgs) -> Re
     let subaccount = &mut *accounts.subaccount.load_mut()?;
     let (market_key, key) = (accounts.market.key(), accounts.subaccount.key());
 
-    let accrued = fill::accrue(market_key, &mut market.state, false, &now)?;
+    let accrued = fill::accrue(market_key, &mut market.state, &now)?;
     let index = market.state.index;
     let slot = subaccount.state.find(index).ok_or(EngineError::PositionNotFound.into()).on_chain()?;
     let position = subaccount.state.position(slot).on_chain()?;

@@ -1,0 +1,143 @@
+//! Amounts as people write them, and as the chain keeps them.
+
+use anyhow::{Context, Result, bail, ensure};
+use ballast_engine::constants::{PRICE_SCALE, RATE_SCALE, RATIO_SCALE};
+
+/// A decimal number in units of `10^-decimals`, exactly.
+pub(crate) fn parse(text: &str, decimals: u8) -> Result<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    ensure!(!(whole.is_empty() && part.is_empty()) && digits(whole) && digits(part), "{text:?} is no positive decimal number; write it like 12.5");
+    let places = usize::from(decimals);
+    let part = part.trim_end_matches('0');
+    if part.len() > places {
+        bail!("{text} has more than {places} decimals; round it");
+    }
+    let all = format!("{whole}{part:0<places$}");
+    all.parse().ok().with_context(|| format!("{text} is too large; use a smaller number"))
+}
+
+/// An integer with thousands apart.
+pub(crate) fn grouped(value: u128) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A signed amount in units of `10^-decimals`, rounded to so many shown places.
+pub(crate) fn show(value: impl Into<i128>, decimals: u8, places: u8) -> String {
+    let value: i128 = value.into();
+    let cut = 10_u128.pow(u32::from(decimals.saturating_sub(places)));
+    let places = usize::from(places.min(decimals));
+    let rounded = (value.unsigned_abs() + cut / 2) / cut;
+    let one = 10_u128.pow(places as u32);
+    let sign = if value < 0 && rounded > 0 { "-" } else { "" };
+    match places {
+        0 => format!("{sign}{}", grouped(rounded)),
+        _ => format!("{sign}{}.{:0places$}", grouped(rounded / one), rounded % one),
+    }
+}
+
+/// A quote amount with two places.
+pub(crate) fn quote(value: impl Into<i128>, decimals: u8) -> String {
+    show(value, decimals, 2)
+}
+
+/// A size with its decimals, trailing zeros off.
+pub(crate) fn size(value: i64, decimals: u8) -> String {
+    let text = show(value, decimals, decimals);
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// A market's decimals.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    /// Of a base atom.
+    pub(crate) base: u8,
+    /// Of a quote atom.
+    pub(crate) quote: u8,
+}
+
+impl Scale {
+    /// A price per whole unit as the chain keeps it. Rounded to the nearest atom.
+    pub(crate) fn price_from(self, price: f64) -> u64 {
+        let factor = 10_f64.powi(i32::from(self.quote) - i32::from(self.base)) * PRICE_SCALE as f64;
+        (price * factor).round() as u64
+    }
+
+    /// A stored price per whole unit.
+    pub(crate) fn price_to(self, price: u64) -> f64 {
+        let factor = 10_f64.powi(i32::from(self.quote) - i32::from(self.base)) * PRICE_SCALE as f64;
+        price as f64 / factor
+    }
+
+    /// A decimal price as the chain keeps it, exactly.
+    pub(crate) fn parse_price(self, text: &str) -> Result<u64> {
+        let places = i16::from(self.quote) + 9 - i16::from(self.base);
+        let places = u8::try_from(places).context("this market's prices cannot be written in decimals")?;
+        parse(text, places)
+    }
+
+    /// A stored price for people.
+    pub(crate) fn show_price(self, price: u64) -> String {
+        let value = self.price_to(price);
+        let places = if value >= 100.0 { 2 } else { 6 };
+        let scaled = (value * 10_f64.powi(places)).round() as i128;
+        show(scaled, places as u8, places as u8)
+    }
+}
+
+/// Millionths in percent.
+pub(crate) fn percent(ratio: u64) -> String {
+    format!("{:.2} %", ratio as f64 * 100.0 / RATIO_SCALE as f64)
+}
+
+/// A funding rate per hour in percent.
+pub(crate) fn rate(rate: i64) -> String {
+    format!("{:+.5} %/h", rate as f64 * 100.0 / RATE_SCALE as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_read_exactly_or_not_at_all() {
+        assert_eq!(parse("12.5", 6).unwrap(), 12_500_000);
+        assert_eq!(parse("0.000001", 6).unwrap(), 1);
+        assert_eq!(parse("1.5000000000", 6).unwrap(), 1_500_000);
+        assert_eq!(parse(".5", 1).unwrap(), 5);
+        assert_eq!(parse("18446744073709.551615", 6).unwrap(), u64::MAX);
+        for bad in ["", ".", "-1", "1e3", "1,5", "0.0000001", "18446744073709.551616", "1.2.3"] {
+            assert!(parse(bad, 6).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_shown_rounded_with_their_sign() {
+        assert_eq!(show(1_234_567_890_i64, 6, 2), "1,234.57");
+        assert_eq!(show(-1_i64, 6, 2), "0.00");
+        assert_eq!(show(-5_000_i64, 6, 2), "-0.01");
+        assert_eq!(show(999_999_i64, 6, 0), "1");
+        assert_eq!(size(-150_000_000, 8), "-1.5");
+        assert_eq!(size(0, 8), "0");
+        assert_eq!(size(1_200, 0), "1,200");
+    }
+
+    #[test]
+    fn prices_go_to_the_chains_scale_and_back() {
+        let scale = Scale { base: 8, quote: 6 };
+        assert_eq!(scale.price_from(23_144.78), 231_447_800_000);
+        assert_eq!(scale.parse_price("23144.78").unwrap(), 231_447_800_000);
+        assert_eq!(scale.show_price(231_447_800_000), "23,144.78");
+    }
+}

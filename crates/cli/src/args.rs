@@ -1,0 +1,68 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use solana_pubkey::Pubkey;
+
+use crate::commands;
+use crate::demo;
+
+/// Perpetual futures on Solana: run a local exchange, trade, liquidate, govern, prove the books.
+#[derive(Parser)]
+#[command(name = "ballast", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// JSON-RPC address, or `localhost` (`l`) for port 8899 here [default: the Solana config file's]
+    #[arg(short, long, global = true, env = "BALLAST_URL", value_name = "URL_OR_MONIKER")]
+    pub(crate) url: Option<String>,
+    /// File with the key that signs and pays [default: the Solana config file's]
+    #[arg(short, long, global = true, env = "BALLAST_KEYPAIR", value_name = "FILE")]
+    pub(crate) keypair: Option<PathBuf>,
+    /// The Solana config file [default: ~/.config/solana/cli/config.yml]
+    #[arg(short = 'C', long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Collateral of the exchange, where the chain has more than one
+    #[arg(long, global = true, env = "BALLAST_MINT", value_name = "ADDRESS")]
+    pub(crate) mint: Option<Pubkey>,
+    /// Print JSON, amounts as integers in the smallest unit
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start a local validator with the exchange on it, open to any wallet, until Ctrl-C
+    Localnet(commands::localnet::Options),
+    /// Mint test collateral and SOL to a wallet on a local validator
+    Faucet(commands::faucet::Options),
+    /// Run the whole exchange through recorded or made-up prices on a local validator, and report
+    Demo(demo::Options),
+    /// Markets: list them, show one
+    Market(commands::market::Options),
+    /// Subaccounts: open, show, close
+    Account(commands::account::Options),
+    /// Put collateral into a subaccount
+    Deposit(commands::funds::Options),
+    /// Take collateral out of a subaccount
+    Withdraw(commands::funds::Options),
+    /// Place an order; with --wait, fill it too
+    Trade(commands::trade::Options),
+    /// Flag and liquidate an account, or every account that is below maintenance
+    Liquidate(commands::liquidate::Options),
+    /// Parameter changes: list, queue, veto, execute
+    Govern(commands::govern::Options),
+    /// Read every account of the program from chain and prove that the books add up
+    Audit,
+    /// Documents made from the code
+    Docs(commands::docs::Options),
+}

@@ -1,0 +1,212 @@
+//! `ballast account`.
+
+use core::mem::offset_of;
+
+use anyhow::Result;
+use ballast::state::{Order, Subaccount};
+use ballast_client::view::AccountView;
+use ballast_client::{Markets, instructions};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+
+use super::funds;
+use crate::amount::{self, Scale, quote};
+use crate::args::Global;
+use crate::chain::{Chain, ExchangeAccount};
+use crate::output::{self, table};
+use crate::config;
+
+/// Options of `ballast account`.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Open a subaccount
+    Open {
+        /// Its number
+        #[arg(long, default_value_t = 0)]
+        id: u16,
+        /// One position only, with collateral of its own
+        #[arg(long)]
+        isolated: bool,
+    },
+    /// Show an owner's subaccounts with their health
+    Show {
+        /// Whose [default: the owner of --keypair]
+        #[arg(long, value_name = "ADDRESS")]
+        owner: Option<Pubkey>,
+        /// Only this one
+        #[arg(long)]
+        id: Option<u16>,
+    },
+    /// Close an empty subaccount; its rent comes back
+    Close {
+        /// Its number
+        #[arg(long, default_value_t = 0)]
+        id: u16,
+    },
+}
+
+#[derive(Serialize)]
+struct Opened {
+    subaccount: String,
+    id: u16,
+    signature: String,
+}
+
+#[derive(Serialize)]
+struct OrderLine {
+    address: String,
+    id: u64,
+    market: String,
+    size: i64,
+    limit: u64,
+    placed_at: i64,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    address: String,
+    #[serde(flatten)]
+    account: AccountView,
+    open_orders: Vec<OrderLine>,
+}
+
+/// Runs it.
+pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
+    let chain = Chain::open(global)?;
+    let exchange = chain.exchange(global.mint).await?;
+    match options.command {
+        Command::Open { id, isolated } => {
+            let owner = config::keypair(global)?;
+            let open = instructions::open_subaccount(&exchange.address, &owner.pubkey(), id, isolated);
+            let sent = chain.send("open", &[open], &owner, &[]).await?;
+            let key = ballast_client::address::subaccount(&exchange.address, &owner.pubkey(), id);
+            told(global, "opened", key, id, sent.signature.to_string())
+        }
+        Command::Close { id } => {
+            let owner = config::keypair(global)?;
+            let (key, _) = funds::subaccount(&chain, &exchange, &owner.pubkey(), id).await?;
+            let close = instructions::close_subaccount(&owner.pubkey(), &key);
+            let sent = chain.send("close", &[close], &owner, &[]).await?;
+            told(global, "closed", key, id, sent.signature.to_string())
+        }
+        Command::Show { owner, id } => {
+            let owner = match owner {
+                Some(owner) => owner,
+                None => config::keypair(global)?.pubkey(),
+            };
+            show(global, &chain, &exchange, &owner, id).await
+        }
+    }
+}
+
+fn told(global: &Global, what: &str, key: Pubkey, id: u16, signature: String) -> Result<()> {
+    let opened = Opened { subaccount: key.to_string(), id, signature };
+    output::show(global.json, &opened, |o| format!("subaccount {} {what}: {}", o.id, o.subaccount))
+}
+
+async fn show(
+    global: &Global,
+    chain: &Chain,
+    exchange: &ExchangeAccount,
+    owner: &Pubkey,
+    id: Option<u16>,
+) -> Result<()> {
+    let all = chain.all::<Subaccount>(offset_of!(Subaccount, owner), owner.as_ref()).await?;
+    let ours = |account: &Subaccount| account.exchange.0 == exchange.address.to_bytes();
+    let mut accounts: Vec<_> =
+        all.into_iter().filter(|(_, a)| ours(a) && id.is_none_or(|id| a.id == id)).collect();
+    accounts.sort_by_key(|(_, account)| account.id);
+    if accounts.is_empty() {
+        anyhow::bail!("{owner} has no such subaccount on this exchange; open one with `ballast account open`");
+    }
+    let (markets, now) = (chain.markets(exchange).await?, chain.now().await?);
+    let mut shown = Vec::new();
+    for (address, account) in accounts {
+        let view = AccountView::of(&account, &markets, &now)
+            .map_err(|fault| anyhow::anyhow!("subaccount {} cannot be read: {fault:?}", account.id))?;
+        let orders = chain.all::<Order>(offset_of!(Order, subaccount), address.as_ref()).await?;
+        let open_orders = orders
+            .into_iter()
+            .map(|(address, order)| OrderLine {
+                address: address.to_string(),
+                id: order.id,
+                market: Pubkey::new_from_array(order.market.0).to_string(),
+                size: order.terms.size.0,
+                limit: order.terms.limit.0,
+                placed_at: order.terms.placed_at,
+            })
+            .collect();
+        shown.push(Shown { address: address.to_string(), account: view, open_orders });
+    }
+    output::show(global.json, &shown, |shown| {
+        shown.iter().map(|s| text(s, &markets, exchange)).collect::<Vec<_>>().join("\n\n")
+    })
+}
+
+fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String {
+    let (v, d) = (&shown.account, exchange.state.quote_decimals);
+    let or_dash = |value: Option<i128>| value.map_or("-".to_owned(), |value| quote(value, d));
+    let mut text = format!(
+        "subaccount {} ({}) {}\ncollateral {}, equity {}, maintenance {}, initial margin {}",
+        v.id,
+        if v.isolated { "isolated" } else { "cross" },
+        shown.address,
+        quote(v.collateral, d),
+        or_dash(v.equity.map(Into::into)),
+        or_dash(v.maintenance.map(Into::into)),
+        or_dash(v.initial.map(Into::into)),
+    );
+    if let Some(flag) = &v.flag {
+        text += &format!("\nFLAGGED for liquidation: {} of {} closed; add collateral or reduce",
+            quote(flag.closed, d), quote(flag.need, d));
+    }
+    let rows: Vec<_> = v
+        .positions
+        .iter()
+        .map(|p| {
+            let base = markets.get(p.market).map_or(0, |m| m.state.base_decimals);
+            let scale = Scale { base, quote: d };
+            vec![
+                p.market.to_string(),
+                amount::size(p.size, base),
+                scale.show_price(p.entry_price),
+                scale.show_price(p.price),
+                p.price_status.clone(),
+                quote(p.notional, d),
+                quote(p.pnl, d),
+                quote(p.funding_owed, d),
+                p.liquidation_price.map_or("-".to_owned(), |price| scale.show_price(price)),
+                quote(p.claim + p.collectable, d),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        let header = [
+            "market",
+            "size",
+            "entry",
+            "price",
+            "state",
+            "notional",
+            "PnL",
+            "funding owed",
+            "liquidation at",
+            "claim",
+        ];
+        text += "\n";
+        text += &table(&header, &[1, 2, 3, 5, 6, 7, 8, 9], rows);
+    }
+    for order in &shown.open_orders {
+        text += &format!("\norder {} waits: size {} atoms, placed at {} ({})",
+            order.id, order.size, order.placed_at, order.address);
+    }
+    text
+}

@@ -1,0 +1,89 @@
+//! `ballast deposit` and `ballast withdraw`.
+
+use anyhow::{Context, Result};
+use ballast::state::Subaccount;
+use ballast_client::{address, instructions};
+use clap::Args;
+use serde::Serialize;
+use solana_pubkey::Pubkey;
+use solana_signer::Signer;
+
+use crate::args::Global;
+use crate::chain::{Chain, ExchangeAccount};
+use crate::{amount, config, output, tokens};
+
+/// Options of `ballast deposit` and `ballast withdraw`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How much, in whole units of the collateral
+    amount: String,
+    /// Number of the subaccount
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    account: u16,
+    /// Your token account [default: the associated one]
+    #[arg(long, value_name = "ADDRESS")]
+    tokens: Option<Pubkey>,
+}
+
+#[derive(Serialize)]
+struct Moved {
+    subaccount: String,
+    amount: u64,
+    collateral: u64,
+    signature: String,
+}
+
+/// Puts collateral in.
+pub(crate) async fn deposit(global: &Global, options: Options) -> Result<()> {
+    run(global, options, true).await
+}
+
+/// Takes collateral out.
+pub(crate) async fn withdraw(global: &Global, options: Options) -> Result<()> {
+    run(global, options, false).await
+}
+
+async fn run(global: &Global, options: Options, inwards: bool) -> Result<()> {
+    let (chain, owner) = (Chain::open(global)?, config::keypair(global)?);
+    let exchange = chain.exchange(global.mint).await?;
+    let decimals = exchange.state.quote_decimals;
+    let amount = amount::parse(&options.amount, decimals)?;
+    let (key, account) = subaccount(&chain, &exchange, &owner.pubkey(), options.account).await?;
+    let purse = options.tokens.unwrap_or_else(|| tokens::associated(&owner.pubkey(), &exchange.mint()));
+    let mut batch = Vec::new();
+    if inwards {
+        batch.push(instructions::deposit(&exchange.address, &owner.pubkey(), &key, &purse, amount));
+    } else {
+        batch.extend(super::trade::refresh(&chain, &exchange, &account, None).await?);
+        let legs = instructions::leg_metas(&account, None, false);
+        let pubkey = owner.pubkey();
+        batch.push(instructions::withdraw(&exchange.address, &pubkey, &key, &purse, amount, &legs));
+    }
+    let what = if inwards { "deposit" } else { "withdraw" };
+    let sent = chain.send(what, &batch, &owner, &[]).await?;
+    let account = chain.read::<Subaccount>(&key).await?;
+    let moved = Moved {
+        subaccount: key.to_string(),
+        amount,
+        collateral: account.state.collateral.0,
+        signature: sent.signature.to_string(),
+    };
+    output::show(global.json, &moved, |moved| {
+        let done = if inwards { "deposited" } else { "withdrawn" };
+        let (amount, after) = (amount::quote(moved.amount, decimals), amount::quote(moved.collateral, decimals));
+        format!("{amount} {done}; subaccount {} holds {after}", options.account)
+    })
+}
+
+/// A subaccount of an owner by its number.
+pub(crate) async fn subaccount(
+    chain: &Chain,
+    exchange: &ExchangeAccount,
+    owner: &Pubkey,
+    id: u16,
+) -> Result<(Pubkey, Box<Subaccount>)> {
+    let key = address::subaccount(&exchange.address, owner, id);
+    let account = chain.find(&key).await?;
+    let hint = || format!("{owner} has no subaccount {id} here; open it with `ballast account open --id {id}`");
+    Ok((key, account.with_context(hint)?))
+}

@@ -1,0 +1,124 @@
+//! `ballast market`.
+
+use anyhow::{Context, Result};
+use ballast::state::Market;
+use ballast_client::view::MarketView;
+use ballast_engine::params::MARKET_ROWS;
+use clap::{Args, Subcommand};
+
+use crate::amount::{self, Scale, quote, rate};
+use crate::args::Global;
+use crate::chain::{Chain, ExchangeAccount};
+use crate::output::{self, table};
+
+/// Options of `ballast market`.
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// All markets in a table
+    List,
+    /// One market with its pool and parameters
+    Show {
+        /// Its index
+        market: u16,
+    },
+}
+
+/// Runs it.
+pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
+    let chain = Chain::open(global)?;
+    let exchange = chain.exchange(global.mint).await?;
+    let (markets, now) = (chain.markets(&exchange).await?, chain.now().await?);
+    let view = |market: &Market| {
+        MarketView::of(market, &now).map_err(|fault| anyhow::anyhow!("the market cannot be read: {fault:?}"))
+    };
+    match options.command {
+        Command::List => {
+            let views = markets.iter().map(|(_, market)| view(market)).collect::<Result<Vec<_>>>()?;
+            output::show(global.json, &views, |views| list(views, &exchange))
+        }
+        Command::Show { market } => {
+            let count = exchange.state.markets;
+            let hint = || format!("there is no market {market}; the exchange has {count}, numbered from 0");
+            let view = view(markets.get(market).with_context(hint)?)?;
+            output::show(global.json, &view, |view| show(view, &exchange))
+        }
+    }
+}
+
+/// A market's decimals.
+pub(crate) fn scale(view: &MarketView, exchange: &ExchangeAccount) -> Scale {
+    Scale { base: view.base_decimals, quote: exchange.state.quote_decimals }
+}
+
+fn tier(tier: u8) -> &'static str {
+    ["A", "B", "C"].get(usize::from(tier)).copied().unwrap_or("?")
+}
+
+fn list(views: &[MarketView], exchange: &ExchangeAccount) -> String {
+    let d = exchange.state.quote_decimals;
+    let rows = views.iter().map(|v| {
+        vec![
+            v.index.to_string(),
+            tier(v.tier).to_owned(),
+            scale(v, exchange).show_price(v.price),
+            v.price_status.clone(),
+            quote(v.long.notional, d),
+            quote(v.short.notional, d),
+            quote(v.open_interest_cap, d),
+            rate(v.funding_rate),
+            quote(v.pool.equity, d),
+            quote(v.pool.insurance, d),
+        ]
+    });
+    let header =
+        ["market", "tier", "price", "state", "longs", "shorts", "cap", "funding", "pool equity", "insurance"];
+    table(&header, &[2, 4, 5, 6, 7, 8, 9], rows)
+}
+
+fn show(v: &MarketView, exchange: &ExchangeAccount) -> String {
+    let (d, scale) = (exchange.state.quote_decimals, scale(v, exchange));
+    let rows = [
+        ("price", format!("{} ± {}", scale.show_price(v.price), scale.show_price(v.conf))),
+        ("state", format!("{}, published at {}", v.price_status, v.publish_time)),
+        ("averages", format!("{} (5 min), {} (60 min)", scale.show_price(v.ema5), scale.show_price(v.ema60))),
+        ("longs", side(&v.long, d, scale)),
+        ("shorts", side(&v.short, d, scale)),
+        ("skew", amount::size(v.skew, scale.base)),
+        ("funding", format!("{} (longs pay where positive)", rate(v.funding_rate))),
+        ("open-interest cap", quote(v.open_interest_cap, d)),
+        ("pool equity", quote(v.pool.equity, d)),
+        ("pool cash", quote(v.pool.cash, d)),
+        ("claims", quote(v.pool.claims, d)),
+        ("insurance", quote(v.pool.insurance, d)),
+        ("fees to collect", quote(v.pool.protocol_fees, d)),
+        ("deficits", quote(v.pool.deficits, d)),
+    ];
+    let rows = rows.map(|(what, value)| vec![what.to_owned(), value]);
+    let title = format!("market {}, tier {}", v.index, tier(v.tier));
+    let parameters = MARKET_ROWS.iter().map(|row| {
+        let value = v.parameters.get(row.name).copied().unwrap_or_default();
+        vec![row.name.to_owned(), row.unit.show(value).to_string()]
+    });
+    format!(
+        "{}\n{}",
+        table(&[&title, ""], &[], rows),
+        table(&["parameter", "value"], &[1], parameters)
+    )
+}
+
+fn side(side: &ballast_client::view::SideView, decimals: u8, scale: Scale) -> String {
+    let size = i64::try_from(side.open_interest).unwrap_or(i64::MAX);
+    format!(
+        "{} ({}) in {} positions, PnL {}",
+        quote(side.notional, decimals),
+        amount::size(size, scale.base),
+        side.positions,
+        quote(side.pnl, decimals)
+    )
+}

@@ -1,0 +1,119 @@
+//! The demonstration: a whole exchange lives through prices on a local validator, and every promise that can be seen
+//! from outside is looked at.
+
+mod actors;
+mod act;
+mod governance;
+mod keeper;
+mod prepared;
+mod replay;
+mod report;
+mod stage;
+mod text;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use ballast_localnet::Kind;
+use clap::{Args, ValueEnum};
+
+use crate::args::Global;
+use crate::output::{self, Unsound};
+use crate::prices::{self, Prices};
+use crate::programs;
+use governance::Story;
+use replay::Pace;
+use report::Report;
+use stage::Stage;
+
+/// Recorded minutes that are replayed unless asked otherwise.
+const RECORDED: usize = 3_000;
+/// Made-up minutes.
+const MADE_UP: usize = 360;
+/// Made-up minutes of the short form.
+const SHORT: usize = 60;
+/// Made-up minutes that Agave's validator, which keeps real time, is put through.
+const REAL_TIME: usize = 16;
+
+/// Options of `ballast demo`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Minute prices to replay: a CSV file with the columns unix,open,high,low,close,volume [default: made-up ones with
+    /// a crash and a 10 % hiccup]
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// How many minutes to replay [default: 3000 recorded ones, 360 made-up ones, 60 with --short, 16 on Agave's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..))]
+    minutes: Option<u64>,
+    /// How many recorded minutes to leave out first
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "prices")]
+    skip: usize,
+    /// Of the made-up prices and of what traders do
+    #[arg(long, default_value_t = 1, env = "BALLAST_SEED")]
+    seed: u64,
+    /// Which validator to run
+    #[arg(long, value_enum, default_value = "surfpool")]
+    validator: Validator,
+    /// Write the report as JSON to this file too
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Fewer minutes: under a minute of real time
+    #[arg(long)]
+    short: bool,
+}
+
+/// Which validator to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Validator {
+    /// Embedded; fast, and its clock can be moved
+    Surfpool,
+    /// Agave's solana-test-validator; real slots, real time
+    Agave,
+}
+
+impl Options {
+    fn prices(&self) -> Result<Prices> {
+        let minutes = |default: usize| self.minutes.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        if let Some(path) = &self.prices {
+            return prices::read(path, self.skip, minutes(if self.short { SHORT } else { RECORDED }));
+        }
+        let count = match self.validator {
+            Validator::Agave => REAL_TIME,
+            Validator::Surfpool if self.short => SHORT,
+            Validator::Surfpool => MADE_UP,
+        };
+        Ok(prices::built_in(minutes(count), self.seed))
+    }
+}
+
+/// Runs it.
+pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
+    let begun = Instant::now();
+    let program = programs::info()?;
+    let prices = options.prices()?;
+    let kind = match options.validator {
+        Validator::Surfpool => Kind::Surfpool,
+        Validator::Agave => Kind::Agave,
+    };
+    let bar = replay::progress(prices.minutes.len(), global.json);
+    let mut stage = Stage::set_up(kind, &prices, options.seed, &bar).await?;
+    let mut story = Story::new(kind, prices.minutes.len());
+    let pace = Pace::of(kind);
+    replay::run(&mut stage, &mut story, &prices, &pace, &bar).await?;
+    story.finish(&mut stage, &bar).await?;
+    bar.finish_and_clear();
+    let report = Report::write(&stage, &story, &prices, program, begun.elapsed()).await?;
+    stage.venue.net.stop().await?;
+
+    if let Some(path) = &options.report {
+        let json = serde_json::to_string_pretty(&report)?;
+        std::fs::write(path, json + "\n")
+            .with_context(|| format!("{} cannot be written; give --report another place", path.display()))?;
+    }
+    output::show(global.json, &report, text::write)?;
+    match report.verdict() {
+        Some(reason) => Err(Unsound(reason).into()),
+        None => Ok(()),
+    }
+}

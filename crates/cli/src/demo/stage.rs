@@ -1,0 +1,221 @@
+//! The exchange with everybody on it, and what they see.
+
+use std::sync::Arc;
+
+use anchor_lang::prelude::Pubkey;
+use anyhow::{Context, Result};
+use ballast::state::{Market, Subaccount};
+use ballast_client::events::Event;
+use ballast_client::{Markets, address, decode, instructions};
+use ballast_engine::Now;
+use ballast_localnet::Kind;
+use indicatif::ProgressBar;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+use super::actors::{PlacedOrder, TRADERS, Trader, traders};
+use super::prepared;
+use crate::desk::{Expect, Job};
+use crate::prices::Prices;
+use crate::venue::{Start, Venue, done};
+use crate::{keys, migrate, tokens};
+
+/// What the second market's price starts at.
+const SECOND_PRICE: f64 = 1_640.0;
+/// How much more the second market moves than the first.
+const SECOND_BETA: f64 = 1.2;
+/// Chain time for the traders to arrive.
+const ARRIVAL: i64 = 600;
+
+/// The keeper: one subaccount earns by flagging and filling, the other by liquidating.
+pub(crate) struct Keeper {
+    /// Signs and pays.
+    pub(crate) key: Arc<Keypair>,
+    /// Flags and fills orders.
+    pub(crate) flagger: Pubkey,
+    /// Liquidates.
+    pub(crate) liquidator: Pubkey,
+}
+
+/// The exchange with everybody on it.
+pub(crate) struct Stage {
+    /// The exchange.
+    pub(crate) venue: Venue,
+    /// The traders.
+    pub(crate) traders: Vec<Trader>,
+    /// The keeper.
+    pub(crate) keeper: Keeper,
+    /// What chance decides.
+    pub(crate) random: StdRng,
+    /// The pools' first deposits by market.
+    pub(crate) liquidity: Vec<u64>,
+    /// Proposals that opened the markets.
+    pub(crate) opening_proposals: u64,
+    /// Events that the markets had seen before this desk began to count.
+    pub(crate) sequences: Vec<u64>,
+    /// The prices posted last.
+    pub(crate) last: [f64; 2],
+    /// The first market's price at the start.
+    reference: f64,
+}
+
+/// Everything at one moment.
+pub(crate) struct Snapshot {
+    /// The clock.
+    pub(crate) now: Now,
+    /// Markets, funding accrued until now.
+    pub(crate) markets: Markets,
+    /// Traders' accounts, in their order.
+    pub(crate) accounts: Vec<Box<Subaccount>>,
+}
+
+impl Stage {
+    /// Starts the validator and brings everybody in.
+    pub(crate) async fn set_up(kind: Kind, prices: &Prices, seed: u64, bar: &ProgressBar) -> Result<Self> {
+        let steps = migrate::local()?;
+        let first = prices.minutes.first().context("there are no prices")?;
+        let reference = first.open;
+        let start_prices = both(reference, reference);
+        let wallets: Vec<Pubkey> =
+            (0..TRADERS).map(|number| keys::local(&format!("trader {number}")).pubkey()).collect();
+        let (venue, setup) = match kind {
+            Kind::Surfpool => {
+                let unix = first.unix - migrate::duration(&steps) - ARRIVAL;
+                let wallets = wallets.into_iter().chain(migrate::wallets(&steps)).collect();
+                let start = Start { kind, unix: Some(unix), port: None, accounts: Vec::new(), wallets };
+                let mut venue = Venue::start(start).await?;
+                let report = |step: &migrate::Step| bar.set_message(format!("{}: {}", step.name, step.purpose));
+                let setup = migrate::run(&mut venue, &steps, &start_prices, report).await?;
+                venue.wait_until(first.unix - ARRIVAL).await?;
+                (venue, setup)
+            }
+            Kind::Agave => prepared::venue(&steps, &start_prices, wallets, bar).await?,
+        };
+        let key = Arc::new(keys::local(keys::KEEPER));
+        let subaccount = |id| address::subaccount(&venue.exchange, &key.pubkey(), id);
+        let keeper = Keeper { flagger: subaccount(0), liquidator: subaccount(1), key: key.clone() };
+        let mut random = StdRng::seed_from_u64(seed);
+        let unit = 10_u64.pow(u32::from(venue.decimals));
+        let traders = traders(&venue.exchange, unit, &mut random);
+        let mut stage = Self {
+            sequences: vec![0; venue.listings.len()],
+            venue,
+            traders,
+            keeper,
+            random,
+            liquidity: setup.liquidity,
+            opening_proposals: setup.proposals,
+            last: start_prices,
+            reference,
+        };
+        if kind == Kind::Agave {
+            let markets = stage.snapshot().await?.markets;
+            stage.sequences = markets.iter().map(|(_, market)| market.state.sequence).collect();
+        }
+        bar.set_message("traders arrive");
+        stage.arrive().await?;
+        if kind == Kind::Surfpool {
+            stage.venue.wait_until(first.unix).await?;
+        }
+        stage.post(reference).await?;
+        Ok(stage)
+    }
+
+    /// Posts both markets' prices at a price of the first.
+    pub(crate) async fn post(&mut self, first: f64) -> Result<()> {
+        self.last = both(first, self.reference);
+        self.venue.tick(&self.last).await
+    }
+
+    /// Posts one wrong price for the first market; the second one's is right.
+    pub(crate) async fn post_wrong(&mut self, first: f64) -> Result<()> {
+        let prices = [first, self.last[1]];
+        self.venue.tick(&prices).await
+    }
+
+    /// After a long silence: the last prices again, until they are confirmed, and the keeper's look at everybody.
+    pub(crate) async fn rewarm(&mut self) -> Result<()> {
+        for _ in 0..4 {
+            self.venue.wait(3).await?;
+            self.venue.tick(&self.last).await?;
+            self.keep().await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers an order that was just placed.
+    pub(crate) fn note_order(&mut self, number: usize, market: u16, events: &[Event]) {
+        for event in events {
+            if let Event::OrderPlaced(placed) = event {
+                self.traders[number].order = Some(PlacedOrder {
+                    market,
+                    address: placed.order,
+                    placed_at: placed.placed_at,
+                    unwanted: false,
+                });
+            }
+        }
+    }
+
+    async fn arrive(&mut self) -> Result<()> {
+        let venue = &self.venue;
+        let (mint, exchange, faucet) = (venue.mint, venue.exchange, keys::local(keys::FAUCET));
+        for id in [0, 1] {
+            let open = instructions::open_subaccount(&exchange, &self.keeper.key.pubkey(), id, false);
+            done(venue.desk.send("open subaccount", &[open], &self.keeper.key, &[], Expect::Done).await, venue)?;
+        }
+        // One transaction per handful of wallets, then everybody at once.
+        for group in self.traders.chunks(6) {
+            let give = group.iter().flat_map(|t| migrate::Money::give(&mint, &t.key.pubkey(), t.stake * 3));
+            let batch: Vec<_> = give.collect();
+            done(venue.desk.send("test collateral", &batch, &faucet, &[], Expect::Done).await, venue)?;
+        }
+        let jobs = self.traders.iter().map(|trader| {
+            let owner = trader.key.pubkey();
+            let source = tokens::associated(&owner, &mint);
+            let open = instructions::open_subaccount(&exchange, &owner, 0, trader.isolated);
+            let deposit = instructions::deposit(&exchange, &owner, &trader.subaccount, &source, trader.stake);
+            Job {
+                what: "open and deposit",
+                instructions: vec![open, deposit],
+                payer: trader.key.clone(),
+                expect: Expect::Done,
+            }
+        });
+        for outcome in venue.desk.send_all(jobs.collect()).await {
+            done(outcome, venue)?;
+        }
+        for trader in &mut self.traders {
+            trader.deposited = trader.stake;
+        }
+        Ok(())
+    }
+
+    /// Everything as it is now.
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot> {
+        let clock = self.venue.net.clock().await?;
+        let now = Now { unix: clock.unix, slot: clock.slot, restart_slot: 0 };
+        let markets = self.venue.listings.iter().map(|listing| listing.market);
+        let addresses: Vec<_> = markets.chain(self.traders.iter().map(|trader| trader.subaccount)).collect();
+        let mut found = self.venue.desk.chain.accounts(&addresses).await?.into_iter();
+        let mut markets = Vec::new();
+        for _ in &self.venue.listings {
+            let account = found.next().flatten().context("a market is missing")?;
+            markets.push(decode::<Market>(&account.data)?);
+        }
+        let mut accounts = Vec::new();
+        for account in found.flatten() {
+            accounts.push(decode::<Subaccount>(&account.data)?);
+        }
+        let markets: Markets = markets.into_iter().collect();
+        let markets = markets.accrued(&now).map_err(|fault| anyhow::anyhow!("funding cannot be accrued: {fault:?}"))?;
+        Ok(Snapshot { now, markets, accounts })
+    }
+}
+
+/// The second market moves with the first, and more.
+fn both(first: f64, reference: f64) -> [f64; 2] {
+    [first, SECOND_PRICE * (first / reference).powf(SECOND_BETA)]
+}

@@ -1,0 +1,4 @@
+//! One binary for all tests on the SBPF files.
+#![allow(missing_docs, reason = "tests are named after what they show")]
+
+mod smoke;
