@@ -90,8 +90,7 @@ impl Setup {
     pub fn queue_role(&mut self, role_kind: u8, new_key: Pubkey) -> Queued {
         let exchange = self.exchange();
         let version = exchange.roles.version[usize::from(role_kind - kind::GOVERNANCE)];
-        let args =
-            QueueRoleArgs { kind: role_kind, new_key, version, last_slot: self.last_slot(), rationale: [7; 32] };
+        let args = QueueRoleArgs { kind: role_kind, new_key, version, last_slot: self.last_slot(), rationale: [7; 32] };
         let (id, payer, governance) = (exchange.next_proposal, self.world.payer.pubkey(), self.governance.clone());
         let queue = ix::queue_role(&payer, &governance.pubkey(), &self.exchange, id, args);
         self.world.measure("queue_role", queue, &[&governance])?;
@@ -179,7 +178,9 @@ impl Setup {
                 }
                 left += 1;
                 let row = MarketParams::row(*id).expect("a row");
-                let step = row.step.max(u64::try_from(u128::from(value) * u128::from(row.step_share) / 1_000_000).expect("fits"));
+                let step = row
+                    .step
+                    .max(u64::try_from(u128::from(value) * u128::from(row.step_share) / 1_000_000).expect("fits"));
                 let next = value + (target.max(&value) - value).min(step) - (value - value.min(*target)).min(step);
                 if queued.len() as u64 == constants::MAX_PENDING {
                     continue;

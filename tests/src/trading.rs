@@ -133,8 +133,7 @@ impl Setup {
         let own = u16::try_from(market).expect("few markets");
         let account = self.account(trader);
         let legs = ix::leg_metas(&account, Some(own), writable);
-        let reduce =
-            ix::reduce(&trader.address(), &self.market_key(market), &trader.subaccount, size, 0, &legs);
+        let reduce = ix::reduce(&trader.address(), &self.market_key(market), &trader.subaccount, size, 0, &legs);
         self.world.measure(&named("reduce", account.state.slots().count()), reduce, &[&trader.key])
     }
 

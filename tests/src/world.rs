@@ -119,10 +119,8 @@ pub fn fixed_key(name: &str) -> Keypair {
 
 /// The folder of the programs' files: `BALLAST_SBF_DIR`, or `target/deploy`.
 pub fn program_dir() -> PathBuf {
-    std::env::var_os("BALLAST_SBF_DIR").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/deploy")),
-        PathBuf::from,
-    )
+    std::env::var_os("BALLAST_SBF_DIR")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/deploy")), PathBuf::from)
 }
 
 /// A program's file.
@@ -168,10 +166,7 @@ impl World {
     /// The clock as the program sees it.
     pub fn now(&self) -> Now {
         let clock = self.svm.get_sysvar::<Clock>();
-        let restart = self
-            .svm
-            .get_sysvar::<LastRestartSlot>()
-            .last_restart_slot;
+        let restart = self.svm.get_sysvar::<LastRestartSlot>().last_restart_slot;
         Now { unix: clock.unix_timestamp, slot: clock.slot, restart_slot: restart }
     }
 
@@ -198,9 +193,7 @@ impl World {
 
     /// Says that the cluster restarted at a slot.
     pub fn set_restart_slot(&mut self, slot: u64) {
-        self.svm.set_sysvar(&LastRestartSlot {
-            last_restart_slot: slot,
-        });
+        self.svm.set_sysvar(&LastRestartSlot { last_restart_slot: slot });
     }
 
     /// Sends instructions in one transaction, paid by the payer.
@@ -210,16 +203,16 @@ impl World {
     pub fn send(&mut self, instructions: &[Instruction], signers: &[&Keypair]) -> Outcome {
         // A fresh blockhash each time: the same instruction may be sent twice.
         self.svm.expire_blockhash();
-        let message = Message::new_with_blockhash(instructions, Some(&self.payer.pubkey()), &self.svm.latest_blockhash());
+        let message =
+            Message::new_with_blockhash(instructions, Some(&self.payer.pubkey()), &self.svm.latest_blockhash());
         let mut keys: Vec<&Keypair> = vec![&self.payer];
         for key in signers {
             if keys.iter().all(|k| k.pubkey() != key.pubkey()) {
                 keys.push(key);
             }
         }
-        let transaction = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &keys).map_err(|e| {
-            Box::new(Refused { error: None, code: None, message: e.to_string(), logs: vec![] })
-        })?;
+        let transaction = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &keys)
+            .map_err(|e| Box::new(Refused { error: None, code: None, message: e.to_string(), logs: vec![] }))?;
         match self.svm.send_transaction(transaction) {
             Ok(meta) => Ok(sent(&meta)),
             Err(failed) => Err(Box::new(refused(failed))),
@@ -290,22 +283,15 @@ impl Default for World {
 }
 
 fn sent(meta: &TransactionMetadata) -> Sent {
-    let events = meta
-        .inner_instructions
-        .iter()
-        .flatten()
-        .filter_map(|inner| Event::decode(&inner.instruction.data))
-        .collect();
+    let events =
+        meta.inner_instructions.iter().flatten().filter_map(|inner| Event::decode(&inner.instruction.data)).collect();
     Sent { units: meta.compute_units_consumed, logs: meta.logs.clone(), events }
 }
 
 fn refused(failed: FailedTransactionMetadata) -> Refused {
     let message = format!("{:?}", failed.err);
-    let code = message
-        .split("Custom(")
-        .nth(1)
-        .and_then(|rest| rest.split(')').next())
-        .and_then(|digits| digits.parse().ok());
+    let code =
+        message.split("Custom(").nth(1).and_then(|rest| rest.split(')').next()).and_then(|digits| digits.parse().ok());
     // Other programs number their errors too: the reason is ours only if the last program that failed was ours.
     let ours = failed
         .meta

@@ -1,14 +1,14 @@
 #![allow(missing_docs)]
-use ballast_tests::*;
 use ballast_client::{address, instructions as ix};
 use ballast_engine::governance::kind;
-use solana_signer::Signer;
+use ballast_tests::*;
 use solana_keypair::Keypair;
+use solana_signer::Signer;
 
 fn show(name: &str, o: Outcome) {
     match o {
-        Ok(s) => println!("{name}: ok {s:?}".split_at_checked(180).map_or("short", |x| x.0).to_owned().as_str()),
-        Err(e) => println!("{name}: {e}"),
+        Ok(s) => println!("{name}: ok {:?}", s.events.iter().map(|e| format!("{e:?}").chars().take(200).collect::<String>()).collect::<Vec<_>>()),
+        Err(e) => println!("{name}: refused {:?} {} {:?}", e.error, e.message, e.logs.iter().filter(|l| l.contains("limit")).collect::<Vec<_>>()),
     }
 }
 
@@ -28,20 +28,24 @@ fn probe() {
     show("pause", s.emergency(3_600));
     show("exec paused", s.execute_exit(&p));
     println!("waiting until {} now {}", s.market(0).state.pool.exits_waiting_until, s.world.now().unix);
-    s.world.advance(1_800); s.tick(1);
+    s.world.advance(1_800);
+    s.tick(1);
     show("paused again", s.execute_exit(&p));
-    s.world.advance(1_801); s.tick(1);
+    s.world.advance(1_801);
+    s.tick(1);
     let before = s.world.tokens(&p.tokens);
     show("exec", s.execute_exit(&p));
     println!("got {} shares {}", s.world.tokens(&p.tokens) - before, s.market(0).state.pool.shares);
     s.audit();
     s.file_exit(&p, tok / 4).must();
-    s.world.advance(86_400 + 3_602); s.tick(1);
+    s.world.advance(86_400 + 3_602);
+    s.tick(1);
     show("exec lapsed", s.execute_exit(&p));
     show("lapse", s.lapse_exit(&p));
     println!("tokens {} of {}", s.world.tokens(&p.shares), tok);
     show("file dep", s.file_deposit(&p, units(10)));
-    s.world.advance(3_602); s.tick(1);
+    s.world.advance(3_602);
+    s.tick(1);
     show("exec lapsed", s.execute_deposit(&p));
     show("lapse", s.lapse_deposit(&p));
     s.audit();
@@ -87,5 +91,7 @@ fn probe() {
     let q = ix::queue_market_parameter(&s.world.payer.pubkey(), &g.pubkey(), &s.exchange, 0, idn, args);
     let nonce = Keypair::new();
     let _ = (q, nonce, address::proposal(&s.exchange, 0));
-    for (k, v) in &s.world.units { println!("{k} {v:?}"); }
+    for (k, v) in &s.world.units {
+        println!("{k} {v:?}");
+    }
 }

@@ -251,12 +251,7 @@ impl Books {
         }
     }
 
-    fn add_subaccount(
-        &mut self,
-        address: &Pubkey,
-        account: &ballast_engine::account::AccountState,
-        audit: &mut Audit,
-    ) {
+    fn add_subaccount(&mut self, address: &Pubkey, account: &ballast_engine::account::AccountState, audit: &mut Audit) {
         audit.subaccounts += 1;
         audit.trader_collateral += u128::from(account.collateral.0);
         if let Err(fault) = account.invariant() {

@@ -42,66 +42,45 @@ declare_id!("FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq");
 pub mod ballast {
     use super::*;
 
-    // Governance.
+    // Instructions are told apart one by one, in this order: the hottest stand first.
 
-    /// Upgrade authority: creates the exchange of a mint.
-    pub fn initialize_exchange(ctx: Context<InitializeExchange>, args: InitializeExchangeArgs) -> Result<()> {
-        initialize_exchange::handle(ctx, args)
-    }
-    /// Governance: creates a market, with its open-interest cap at zero.
-    pub fn create_market(ctx: Context<CreateMarket>, args: CreateMarketArgs) -> Result<()> {
-        create_market::handle(ctx, args)
-    }
-    /// Governance or committee: queues a change of a market's parameter.
-    pub fn queue_market_parameter(ctx: Context<QueueMarketParameter>, args: QueueParameterArgs) -> Result<()> {
-        queue_market_parameter::handle(ctx, args)
-    }
-    /// Governance: queues a change of an exchange's parameter.
-    pub fn queue_exchange_parameter(ctx: Context<QueueExchangeProposal>, args: QueueParameterArgs) -> Result<()> {
-        queue_exchange_proposal::handle_parameter(ctx, args)
-    }
-    /// Governance: queues a new governance key, committee or guardian.
-    pub fn queue_role(ctx: Context<QueueExchangeProposal>, args: QueueRoleArgs) -> Result<()> {
-        queue_exchange_proposal::handle_role(ctx, args)
-    }
-    /// Governance: queues a change of a market's oracle feed.
-    pub fn queue_oracle_feed(ctx: Context<QueueMarketParameter>, args: QueueOracleFeedArgs) -> Result<()> {
-        queue_market_parameter::handle_oracle_feed(ctx, args)
-    }
-    /// The vetoer named in the proposal: ends it for good.
-    pub fn veto_proposal(ctx: Context<VetoProposal>) -> Result<()> {
-        veto_proposal::handle(ctx)
-    }
-    /// Anyone: executes a market's proposal when its delay is over.
-    pub fn execute_market_proposal(ctx: Context<ExecuteMarketProposal>) -> Result<()> {
-        execute_market_proposal::handle(ctx)
-    }
-    /// Anyone: executes an exchange's proposal when its delay is over.
-    pub fn execute_exchange_proposal(ctx: Context<ExecuteExchangeProposal>) -> Result<()> {
-        execute_exchange_proposal::handle(ctx)
-    }
-    /// Anyone: ends a proposal whose time to execute is over.
-    pub fn expire_proposal(ctx: Context<ExpireProposal>) -> Result<()> {
-        expire_proposal::handle(ctx)
-    }
-    /// The pending governance key: takes over.
-    pub fn accept_governance(ctx: Context<AcceptGovernance>) -> Result<()> {
-        accept_governance::handle(ctx)
-    }
-    /// Governance: dismisses the committee, at once.
-    pub fn dismiss_committee(ctx: Context<DismissCommittee>) -> Result<()> {
-        dismiss_committee::handle(ctx)
-    }
+    // Keepers.
 
-    // Guardian.
-
-    /// Guardian: reduce-only or a lower open-interest cap for a market, for a while.
-    pub fn protect_market(ctx: Context<ProtectMarket>, args: ProtectMarketArgs) -> Result<()> {
-        protect_market::handle(ctx, args)
+    /// Anyone: stores an oracle's price and accrues funding; a no-op for a price that is not newer.
+    pub fn update_market(ctx: Context<UpdateMarket>) -> Result<()> {
+        update_market::handle(ctx)
     }
-    /// Guardian: pauses withdrawals and liquidity exits, 12 hours at most, once in 14 days.
-    pub fn emergency_pause(ctx: Context<EmergencyPause>, args: EmergencyPauseArgs) -> Result<()> {
-        emergency_pause::handle(ctx, args)
+    /// Anyone: fills an order. Remaining accounts: the account's other markets (writable where their profits must pay).
+    pub fn execute_order<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
+        execute_order::handle(ctx)
+    }
+    /// Anyone: settles a position, its claim and its holdback.
+    pub fn settle(ctx: Context<Settle>) -> Result<()> {
+        settle::handle(ctx)
+    }
+    /// Anyone: collects what has been paid on a subaccount's claim, at any price.
+    pub fn collect_claim(ctx: Context<Settle>) -> Result<()> {
+        settle::handle_collect(ctx)
+    }
+    /// Anyone: collects what one pool has paid on another's claim.
+    pub fn collect_pool_claim(ctx: Context<CollectPoolClaim>) -> Result<()> {
+        collect_pool_claim::handle(ctx)
+    }
+    /// Anyone: flags an account below maintenance. Remaining accounts: all its markets.
+    pub fn flag<'info>(ctx: Context<'info, Flag<'info>>) -> Result<()> {
+        flag::handle(ctx)
+    }
+    /// Anyone: liquidates what pacing allows. Remaining accounts: the account's other markets.
+    pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
+        liquidate::handle(ctx)
+    }
+    /// Anyone: clears the flag of an account that is healthy again. Remaining accounts: all its markets.
+    pub fn unflag<'info>(ctx: Context<'info, Unflag<'info>>) -> Result<()> {
+        unflag::handle(ctx)
+    }
+    /// Anyone: resolves an account below zero. Remaining accounts: all its markets, writable.
+    pub fn resolve<'info>(ctx: Context<'info, Resolve<'info>>) -> Result<()> {
+        resolve::handle(ctx)
     }
 
     // Traders.
@@ -183,42 +162,65 @@ pub mod ballast {
         collect_fees::handle(ctx)
     }
 
-    // Keepers.
+    // Governance.
 
-    /// Anyone: stores an oracle's price and accrues funding; a no-op for a price that is not newer.
-    pub fn update_market(ctx: Context<UpdateMarket>) -> Result<()> {
-        update_market::handle(ctx)
+    /// Upgrade authority: creates the exchange of a mint.
+    pub fn initialize_exchange(ctx: Context<InitializeExchange>, args: InitializeExchangeArgs) -> Result<()> {
+        initialize_exchange::handle(ctx, args)
     }
-    /// Anyone: fills an order. Remaining accounts: the account's other markets (writable where their profits must pay).
-    pub fn execute_order<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
-        execute_order::handle(ctx)
+    /// Governance: creates a market, with its open-interest cap at zero.
+    pub fn create_market(ctx: Context<CreateMarket>, args: CreateMarketArgs) -> Result<()> {
+        create_market::handle(ctx, args)
     }
-    /// Anyone: settles a position, its claim and its holdback.
-    pub fn settle(ctx: Context<Settle>) -> Result<()> {
-        settle::handle(ctx)
+    /// Governance or committee: queues a change of a market's parameter.
+    pub fn queue_market_parameter(ctx: Context<QueueMarketParameter>, args: QueueParameterArgs) -> Result<()> {
+        queue_market_parameter::handle(ctx, args)
     }
-    /// Anyone: collects what has been paid on a subaccount's claim, at any price.
-    pub fn collect_claim(ctx: Context<Settle>) -> Result<()> {
-        settle::handle_collect(ctx)
+    /// Governance: queues a change of an exchange's parameter.
+    pub fn queue_exchange_parameter(ctx: Context<QueueExchangeProposal>, args: QueueParameterArgs) -> Result<()> {
+        queue_exchange_proposal::handle_parameter(ctx, args)
     }
-    /// Anyone: collects what one pool has paid on another's claim.
-    pub fn collect_pool_claim(ctx: Context<CollectPoolClaim>) -> Result<()> {
-        collect_pool_claim::handle(ctx)
+    /// Governance: queues a new governance key, committee or guardian.
+    pub fn queue_role(ctx: Context<QueueExchangeProposal>, args: QueueRoleArgs) -> Result<()> {
+        queue_exchange_proposal::handle_role(ctx, args)
     }
-    /// Anyone: flags an account below maintenance. Remaining accounts: all its markets.
-    pub fn flag<'info>(ctx: Context<'info, Flag<'info>>) -> Result<()> {
-        flag::handle(ctx)
+    /// Governance: queues a change of a market's oracle feed.
+    pub fn queue_oracle_feed(ctx: Context<QueueMarketParameter>, args: QueueOracleFeedArgs) -> Result<()> {
+        queue_market_parameter::handle_oracle_feed(ctx, args)
     }
-    /// Anyone: liquidates what pacing allows. Remaining accounts: the account's other markets.
-    pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
-        liquidate::handle(ctx)
+    /// The vetoer named in the proposal: ends it for good.
+    pub fn veto_proposal(ctx: Context<VetoProposal>) -> Result<()> {
+        veto_proposal::handle(ctx)
     }
-    /// Anyone: clears the flag of an account that is healthy again. Remaining accounts: all its markets.
-    pub fn unflag<'info>(ctx: Context<'info, Unflag<'info>>) -> Result<()> {
-        unflag::handle(ctx)
+    /// Anyone: executes a market's proposal when its delay is over.
+    pub fn execute_market_proposal(ctx: Context<ExecuteMarketProposal>) -> Result<()> {
+        execute_market_proposal::handle(ctx)
     }
-    /// Anyone: resolves an account below zero. Remaining accounts: all its markets, writable.
-    pub fn resolve<'info>(ctx: Context<'info, Resolve<'info>>) -> Result<()> {
-        resolve::handle(ctx)
+    /// Anyone: executes an exchange's proposal when its delay is over.
+    pub fn execute_exchange_proposal(ctx: Context<ExecuteExchangeProposal>) -> Result<()> {
+        execute_exchange_proposal::handle(ctx)
+    }
+    /// Anyone: ends a proposal whose time to execute is over.
+    pub fn expire_proposal(ctx: Context<ExpireProposal>) -> Result<()> {
+        expire_proposal::handle(ctx)
+    }
+    /// The pending governance key: takes over.
+    pub fn accept_governance(ctx: Context<AcceptGovernance>) -> Result<()> {
+        accept_governance::handle(ctx)
+    }
+    /// Governance: dismisses the committee, at once.
+    pub fn dismiss_committee(ctx: Context<DismissCommittee>) -> Result<()> {
+        dismiss_committee::handle(ctx)
+    }
+
+    // Guardian.
+
+    /// Guardian: reduce-only or a lower open-interest cap for a market, for a while.
+    pub fn protect_market(ctx: Context<ProtectMarket>, args: ProtectMarketArgs) -> Result<()> {
+        protect_market::handle(ctx, args)
+    }
+    /// Guardian: pauses withdrawals and liquidity exits, 12 hours at most, once in 14 days.
+    pub fn emergency_pause(ctx: Context<EmergencyPause>, args: EmergencyPauseArgs) -> Result<()> {
+        emergency_pause::handle(ctx, args)
     }
 }

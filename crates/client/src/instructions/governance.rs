@@ -133,13 +133,7 @@ pub fn queue_exchange_parameter(
 }
 
 /// Queues a new holder of a role as proposal `id`. Signed by `payer` and governance.
-pub fn queue_role(
-    payer: &Pubkey,
-    proposer: &Pubkey,
-    exchange: &Pubkey,
-    id: u64,
-    args: QueueRoleArgs,
-) -> Instruction {
+pub fn queue_role(payer: &Pubkey, proposer: &Pubkey, exchange: &Pubkey, id: u64, args: QueueRoleArgs) -> Instruction {
     let accounts = queue_exchange_accounts(payer, proposer, exchange, id);
     build(accounts, instruction::QueueRole { args }, &[])
 }

@@ -78,12 +78,7 @@ pub fn request_lp_withdrawal(market: &Pubkey, owner: &Pubkey, source: &Pubkey, s
 }
 
 /// Executes a ripe exit into `destination`, a token account of the owner's. Nobody signs.
-pub fn execute_lp_withdrawal(
-    exchange: &Pubkey,
-    market: &Pubkey,
-    owner: &Pubkey,
-    destination: &Pubkey,
-) -> Instruction {
+pub fn execute_lp_withdrawal(exchange: &Pubkey, market: &Pubkey, owner: &Pubkey, destination: &Pubkey) -> Instruction {
     let accounts = accounts::ExecuteLpWithdrawal {
         exchange: *exchange,
         market: *market,

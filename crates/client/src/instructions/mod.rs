@@ -43,7 +43,5 @@ pub fn leg_metas(subaccount: &Subaccount, except: Option<u16>, writable: bool) -
     let exchange = pubkey(&subaccount.exchange);
     let wanted = subaccount.state.slots().filter(|(_, p)| except != Some(p.market));
     let market = |index| address::market(&exchange, index);
-    wanted
-        .map(|(_, p)| AccountMeta { pubkey: market(p.market), is_signer: false, is_writable: writable })
-        .collect()
+    wanted.map(|(_, p)| AccountMeta { pubkey: market(p.market), is_signer: false, is_writable: writable }).collect()
 }

@@ -23,14 +23,7 @@ pub fn create_feed(publisher: &Pubkey, feed_id: [u8; 32]) -> Instruction {
 }
 
 /// Publishes a price, `price × 10^exponent`. Signed by the publisher.
-pub fn post(
-    publisher: &Pubkey,
-    feed: &Pubkey,
-    price: i64,
-    conf: u64,
-    exponent: i32,
-    publish_time: i64,
-) -> Instruction {
+pub fn post(publisher: &Pubkey, feed: &Pubkey, price: i64, conf: u64, exponent: i32, publish_time: i64) -> Instruction {
     let accounts = accounts::Post { publisher: *publisher, feed: *feed };
     build(accounts, instruction::Post { price, conf, exponent, publish_time })
 }

@@ -88,13 +88,7 @@ pub fn transfer(owner: &Pubkey, from: &Pubkey, to: &Pubkey, amount: u64, legs: &
 }
 
 /// Places an order with the number `id`, which must be the subaccount's next. Signed by the owner, who pays its rent.
-pub fn place_order(
-    owner: &Pubkey,
-    market: &Pubkey,
-    subaccount: &Pubkey,
-    id: u64,
-    args: PlaceOrderArgs,
-) -> Instruction {
+pub fn place_order(owner: &Pubkey, market: &Pubkey, subaccount: &Pubkey, id: u64, args: PlaceOrderArgs) -> Instruction {
     let accounts = accounts::PlaceOrder {
         owner: *owner,
         market: *market,
