@@ -13,7 +13,7 @@ pub mod trading;
 pub mod world;
 
 pub use actors::{Provider, Trader};
-pub use prices::usd;
+pub use prices::{Posted, usd};
 pub use setup::{MarketTerms, Setup, Terms};
 pub use trading::Ask;
 pub use world::{Expect, Outcome, Refused, Sent, World};

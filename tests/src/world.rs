@@ -98,6 +98,22 @@ impl Expect for Outcome {
     }
 }
 
+/// The one event of a kind in what a transaction did: `event!(sent, Traded).fee`.
+#[macro_export]
+macro_rules! event {
+    ($sent:expr, $kind:ident) => {{
+        let sent: $crate::Sent = $sent;
+        let mut found: Vec<_> = Vec::new();
+        for event in &sent.events {
+            if let ballast_client::events::Event::$kind(event) = event {
+                found.push(event.clone());
+            }
+        }
+        assert_eq!(found.len(), 1, "one {} among {:?}", stringify!($kind), sent.events);
+        found.remove(0)
+    }};
+}
+
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let name = self.error.map_or("not by Ballast", Error::name);

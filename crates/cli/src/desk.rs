@@ -148,6 +148,11 @@ impl Desk {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets what was counted.
+    pub(crate) fn clear(&self) {
+        *self.tally() = Tally::default();
+    }
+
     /// Sends and waits until confirmed. `what` names it in the report.
     pub(crate) async fn send(
         &self,

@@ -125,12 +125,13 @@ impl Totals {
     }
 }
 
-/// The maintenance margin a position is held to: during a grace the lower of the one it opened under and the current
-/// one, then the current one (P10).
+/// The maintenance margin a position is held to (P10): one that was opened or increased under the current margin is held to
+/// that; any other one, while a grace runs, to the margin in force before the raise, which is what the envelope counts
+/// as the lowest in force; then to the current one.
 pub fn maintenance_ratio(market: &MarketState, position: &Position, now: &Now) -> Ratio {
     let current = market.params.maintenance_margin;
-    if now.unix < market.grace_until && position.maintenance != 0 {
-        return current.min(Ratio(position.maintenance));
+    if now.unix < market.grace_until && position.maintenance != current.0 {
+        return current.min(Ratio(market.old_maintenance));
     }
     current
 }

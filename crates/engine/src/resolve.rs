@@ -129,7 +129,7 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
 /// Resolves a flagged account whose equity, profits and claims in full, is below zero: all positions are closed at price
 /// without premium, profits as cash and claims, then what collateral and claims there are is split over the losing
 /// markets pro rata to their losses; the rest is each market's deficit. Needs a publish time newer than the flag's and a
-/// good price in every market; a silent one closes at its favourable price.
+/// good price in every market; a silent one closes at its last valid price, its profit forfeited.
 ///
 /// A market's own claim is set against the loss in it first: they owe each other. Everything goes by market index, so
 /// the result depends neither on the slots nor on the caller; what rounding leaves goes to the lowest indices.
@@ -264,8 +264,10 @@ fn close(
         return Ok(Quote::ZERO);
     }
     let size = position.base();
-    let mark = if good { market.price.last.price } else { market.favourable_price(position.size.is_long(), now)? };
-    let fill = reduce(market, account, slot, size, mark, Charge::Plain)?;
+    // An old price pays nobody: a silent market's profit is forfeited, as in an exit from it.
+    let (mark, charge) =
+        if good { (market.price.last.price, Charge::Plain) } else { (market.price.valid.price, Charge::Silent) };
+    let fill = reduce(market, account, slot, size, mark, charge)?;
     // A market that this empties pays claims from all its cash.
     collect(market, account, slot)?;
     *pot = pot.plus(core::mem::take(&mut account.collateral))?;

@@ -122,7 +122,7 @@ fn each_class_waits_its_delay_to_the_second_and_dies_seven_days_later() {
             assert_eq!(then.execute(&mut terms).err().map(|f| f.error), expected, "{name} {after}");
             assert_eq!(terms.state, if expected.is_none() { state::EXECUTED } else { state::PENDING });
             let mut again = terms;
-            let expired = again.expire(&then.emergency, &then.now).err().map(|f| f.error);
+            let expired = again.expire(&then.roles, &then.emergency, &then.now).err().map(|f| f.error);
             assert_eq!(
                 expired,
                 match expected {
@@ -311,7 +311,7 @@ fn a_veto_is_final_unlimited_and_the_vetoers_alone_attack_b7() {
             assert_eq!(error(world.execute(terms)), Error::ProposalClosed);
         }
     }
-    assert_eq!(error(two[0].expire(&world.emergency, &world.now)), Error::ProposalClosed);
+    assert_eq!(error(two[0].expire(&world.roles, &world.emergency, &world.now)), Error::ProposalClosed);
 }
 
 #[test]
@@ -507,7 +507,7 @@ fn an_emergency_stops_the_clock_of_all_but_tightenings() {
     assert_eq!(error(world.execute(&mut cap_up)), Error::ProposalNotReady);
     // The expiry moves along.
     let late = Now { unix: expiry + 12 * HOUR - 1, ..world.now };
-    assert_eq!(error(cap_up.expire(&world.emergency, &late)), Error::ProposalNotExpired);
+    assert_eq!(error(cap_up.expire(&world.roles, &world.emergency, &late)), Error::ProposalNotExpired);
     assert_eq!(cap_up.dead_at(&world.emergency, &late).unwrap(), expiry + 12 * HOUR);
     // The tightening was ready at its own time; here it is the first to execute.
     let mut early = World { market: world.market, emergency: world.emergency, ..World::new(0) };

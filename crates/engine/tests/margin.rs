@@ -288,6 +288,10 @@ fn a_raised_maintenance_margin_waits_for_the_grace_to_end() {
     assert_eq!(maintenance_ratio(&m, &p, &NOW), Ratio(30_000));
     assert_eq!(maintenance_ratio(&m, &Position { maintenance: 40_000, ..p }, &NOW), Ratio(40_000));
     assert_eq!(maintenance_ratio(&m, &p, &later(&NOW, 10)), Ratio(40_000));
+    // From two raises ago, or from before a cut: the grace holds it to the margin before this raise, which the envelope
+    // counted, neither lower nor higher.
+    assert_eq!(maintenance_ratio(&m, &Position { maintenance: 20_000, ..p }, &NOW), Ratio(30_000));
+    assert_eq!(maintenance_ratio(&m, &Position { maintenance: 50_000, ..p }, &NOW), Ratio(30_000));
     // A cut helps everybody at once.
     m.params.maintenance_margin = Ratio(20_000);
     assert_eq!(maintenance_ratio(&m, &p, &NOW), Ratio(20_000));

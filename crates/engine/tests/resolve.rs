@@ -357,7 +357,7 @@ fn an_own_claim_is_set_against_the_loss_and_others_are_assigned_pro_rata() {
 }
 
 #[test]
-fn a_silent_market_closes_at_the_favourable_price() {
+fn a_silent_market_closes_at_its_last_valid_price_and_pays_no_profit() {
     let (mut markets, mut me) = b1();
     set_price(&mut markets[0], price(60));
     let quiet = later(&NOW, 4_000);
@@ -368,8 +368,8 @@ fn a_silent_market_closes_at_the_favourable_price() {
     let now = later(&quiet, 2);
     set_price_at(&mut markets[0], price(60), &now);
     let done = resolve_it(&mut me, &mut markets, &now).unwrap();
-    // B's last valid price is $100; after an hour it stands 5 % in the account's favour: $50,000 less $100 of premium.
-    assert_eq!(done.paid, Quote(149_900_000_000));
+    // B's last valid price is $100, where the position has lost its $100 of premium: only A and B are paid from what there is.
+    assert_eq!(done.paid, Quote(100_000_000_000));
     assert!(me.is_flat());
 }
 

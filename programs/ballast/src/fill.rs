@@ -231,6 +231,9 @@ fn close(
 ) -> Result<Fill> {
     let fill = trade::reduce(market, trader.account, slot, size, mark, Charge::Trade).on_chain()?;
     pay_loss(market, trader, slot, fill.realised.unpaid, now)?;
+    if liquidation::is_flagged(trader.account, now) {
+        check_solvent(market, trader.account, trader.exchange, trader.others, fill.realised.cash, now)?;
+    }
     Ok(fill)
 }
 
@@ -259,6 +262,30 @@ fn finish(market: &MarketState, trader: &Trader<'_, '_>, done: Done, ask: &Ask, 
     Ok(done)
 }
 
+/// Runs `work` over all of the account's markets, this one and the others as passed, which must be writable.
+fn over_all<T>(
+    market: &mut MarketState,
+    trader: &mut Trader<'_, '_>,
+    slot: usize,
+    unpaid: Quote,
+    work: impl FnOnce(&mut AccountState, &mut [(usize, &mut MarketState)]) -> ballast_engine::Result<T>,
+) -> Result<T> {
+    let missing = trader.others.is_empty() && legs::has_others(trader.account, market.index);
+    if missing || trader.others.iter().any(|info| !info.is_writable) {
+        return Err(refuse(Fault::new(EngineError::LossNotCovered, 0, unpaid.0)));
+    }
+    let mut others = legs::change_all(trader.account, trader.exchange, Some(market.index), trader.others)?;
+    let mut markets: Vec<(usize, &mut MarketState)> = Vec::with_capacity(others.len().saturating_add(1));
+    markets.extend(others.iter_mut().map(|(other, market)| (*other, &mut market.state)));
+    let place = markets.iter().take_while(|(other, _)| *other < slot).count();
+    markets.insert(place, (slot, market));
+    let done = work(trader.account, &mut markets).on_chain()?;
+    for (_, market) in &markets {
+        market.invariant().on_chain()?;
+    }
+    Ok(done)
+}
+
 /// Pays a loss booked in `slot` that the collateral could not, from the account's profits in its other markets
 /// (section 5), which must then be writable.
 pub fn pay_loss(
@@ -271,25 +298,49 @@ pub fn pay_loss(
     if unpaid.is_zero() {
         return Ok(());
     }
-    let refused =
-        |left: Quote| Err(refuse(Fault::new(EngineError::LossNotCovered, unpaid.saturating_sub(left).0, unpaid.0)));
-    let writable = !trader.others.is_empty() && trader.others.iter().all(|info| info.is_writable);
-    if !writable {
-        return refused(unpaid);
+    let left = over_all(market, trader, slot, unpaid, |account, markets| {
+        resolve::cover(account, slot, unpaid, markets, now)
+    })?;
+    if left.is_zero() {
+        return Ok(());
     }
-    let mut others = legs::change_all(trader.account, trader.exchange, Some(market.index), trader.others)?;
-    let mut markets: Vec<(usize, &mut MarketState)> = Vec::with_capacity(others.len().saturating_add(1));
-    markets.extend(others.iter_mut().map(|(other, market)| (*other, &mut market.state)));
-    let place = markets.iter().take_while(|(other, _)| *other < slot).count();
-    markets.insert(place, (slot, market));
-    let left = resolve::cover(trader.account, slot, unpaid, &mut markets, now).on_chain()?;
-    if !left.is_zero() {
-        return refused(left);
+    Err(refuse(Fault::new(EngineError::LossNotCovered, unpaid.saturating_sub(left).0, unpaid.0)))
+}
+
+/// The same after a liquidation: what nobody's money pays is the market's deficit, or stays with the rest of the position
+/// while another price is not good. Returns the deficit.
+pub fn pay_liquidated_loss(
+    market: &mut MarketState,
+    trader: &mut Trader<'_, '_>,
+    slot: usize,
+    unpaid: Quote,
+    now: &Now,
+) -> Result<Quote> {
+    if unpaid.is_zero() {
+        return Ok(Quote::ZERO);
     }
-    for (_, market) in &markets {
-        market.invariant().on_chain()?;
+    let done = over_all(market, trader, slot, unpaid, |account, markets| {
+        resolve::cover_liquidation(account, slot, unpaid, markets, now)
+    })?;
+    Ok(done.deficit)
+}
+
+/// That cash which went to one market was not another's: of an account below zero only the resolution pays, to all its
+/// losing markets at once (P7). An account without other positions has nobody to choose between.
+pub fn check_solvent<'info>(
+    market: &MarketState,
+    account: &AccountState,
+    exchange: &Key,
+    others: &'info [AccountInfo<'info>],
+    cash: SignedQuote,
+    now: &Now,
+) -> Result<()> {
+    let elsewhere = account.slots().any(|(_, p)| p.is_open() && p.market != market.index);
+    if cash.0 >= 0 || !elsewhere {
+        return Ok(());
     }
-    Ok(())
+    let totals = legs::totals(account, exchange, Some(market), others, Purpose::Maintenance, now)?;
+    ensure(totals.full_equity.0 >= 0, EngineError::AccountBankrupt)
 }
 
 /// That a reward account is a subaccount of this exchange, and not the one acted upon.

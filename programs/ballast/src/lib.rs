@@ -54,8 +54,9 @@ pub mod ballast {
     pub fn execute_order<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
         execute_order::handle(ctx)
     }
-    /// Anyone: settles a position, its claim and its holdback.
-    pub fn settle(ctx: Context<Settle>) -> Result<()> {
+    /// Anyone: settles a position, its claim and its holdback. Remaining accounts: the account's other markets, where it
+    /// has other positions and this one pays a loss.
+    pub fn settle<'info>(ctx: Context<'info, Settle<'info>>) -> Result<()> {
         settle::handle(ctx)
     }
     /// Anyone: collects what has been paid on a subaccount's claim, at any price.

@@ -49,9 +49,14 @@ fn settle_accounts(market: &Pubkey, subaccount: &Pubkey) -> accounts::Settle {
     }
 }
 
-/// Settles a position, its claim and its holdback.
+/// Settles a position, its claim and its holdback, for an account without other positions, or in profit.
 pub fn settle(market: &Pubkey, subaccount: &Pubkey) -> Instruction {
-    build(settle_accounts(market, subaccount), instruction::Settle {}, &[])
+    settle_with(market, subaccount, &[])
+}
+
+/// The same for an account that has other positions and pays a loss here: `legs` are its other markets.
+pub fn settle_with(market: &Pubkey, subaccount: &Pubkey, legs: &[AccountMeta]) -> Instruction {
+    build(settle_accounts(market, subaccount), instruction::Settle {}, legs)
 }
 
 /// Collects what has been paid on a subaccount's claim, at any price.

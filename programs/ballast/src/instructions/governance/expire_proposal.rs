@@ -1,4 +1,4 @@
-//! Ends a proposal whose time to execute is over.
+//! Ends a proposal whose time to execute is over, or whose proposer is no longer in power.
 
 use anchor_lang::prelude::*;
 use ballast_engine::Error as EngineError;
@@ -48,7 +48,7 @@ pub fn handle(ctx: Context<ExpireProposal>) -> Result<()> {
     let event = {
         let mut exchange = accounts.exchange.load_mut()?;
         let mut proposal = accounts.proposal.load_mut()?;
-        proposal.terms.expire(&exchange.emergency, &now).on_chain()?;
+        proposal.terms.expire(&exchange.roles, &exchange.emergency, &now).on_chain()?;
         proposals::end(&mut exchange, accounts.proposal.key(), &proposal, accounts.caller.key())?
     };
     emit(&accounts.event_authority, &event)

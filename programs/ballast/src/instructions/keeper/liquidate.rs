@@ -11,8 +11,8 @@ use ballast_engine::{Error as EngineError, liquidation};
 use crate::checks::{check_version, is};
 use crate::emit::emit;
 use crate::error::{OnChain, ensure};
-use crate::events::{Liquidated, Unflagged};
-use crate::fill::{self, Trader, check_keeper, credit, pay_loss};
+use crate::events::{DeficitBooked, Liquidated, Unflagged};
+use crate::fill::{self, Trader, check_keeper, credit, pay_liquidated_loss};
 use crate::legs;
 use crate::state::{Market, Subaccount};
 
@@ -81,7 +81,17 @@ pub fn handle<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
         return emit(&accounts.event_authority, &event);
     };
     let mut trader = Trader { account, exchange: &subaccount.exchange, others };
-    pay_loss(market, &mut trader, slot, receipt.fill.realised.unpaid, &now)?;
+    let deficit = pay_liquidated_loss(market, &mut trader, slot, receipt.fill.realised.unpaid, &now)?;
+    if !deficit.is_zero() {
+        let event = DeficitBooked {
+            market: market_key,
+            subaccount: accounts.subaccount.key(),
+            deficit: deficit.0,
+            insurance_left: market.pool.insurance.0,
+            market_sequence: market.next_sequence().on_chain()?,
+        };
+        emit(&accounts.event_authority, &event)?;
+    }
     pay_fees(accounts, market, &receipt, &flagger)?;
     market.invariant().on_chain()?;
     let account = &mut subaccount.state;

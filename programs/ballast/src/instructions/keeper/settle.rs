@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use ballast_engine::settle::Settled;
-use ballast_engine::{Error as EngineError, settle};
+use ballast_engine::{Error as EngineError, Now, settle};
 
 use crate::checks::check_version;
 use crate::emit::emit;
@@ -12,7 +12,8 @@ use crate::fill;
 use crate::legs::now;
 use crate::state::{Market, Subaccount};
 
-/// Accounts of `settle` and `collect_claim`.
+/// Accounts of `settle` and `collect_claim`. Remaining accounts of `settle`: the markets of the account's other slots in use,
+/// where it has other positions and this one pays a loss: an account below zero is for `resolve` alone.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Settle<'info> {
@@ -24,7 +25,7 @@ pub struct Settle<'info> {
     pub subaccount: AccountLoader<'info, Subaccount>,
 }
 
-impl Settle<'_> {
+impl<'info> Settle<'info> {
     fn validate(&self) -> Result<()> {
         let Self { market, subaccount, event_authority: _, program: _ } = self;
         let market = market.load()?;
@@ -35,6 +36,8 @@ impl Settle<'_> {
     /// Does the work on the account's slot and emits what it did.
     fn run(
         &self,
+        others: &'info [AccountInfo<'info>],
+        now: &Now,
         work: impl FnOnce(
             &mut ballast_engine::market::MarketState,
             &mut ballast_engine::account::AccountState,
@@ -42,9 +45,11 @@ impl Settle<'_> {
         ) -> Result<Settled>,
     ) -> Result<()> {
         let market = &mut self.market.load_mut()?.state;
-        let account = &mut self.subaccount.load_mut()?.state;
+        let subaccount = &mut *self.subaccount.load_mut()?;
+        let account = &mut subaccount.state;
         let slot = account.find(market.index).ok_or(EngineError::PositionNotFound.into()).on_chain()?;
         let settled = work(market, account, slot)?;
+        fill::check_solvent(market, account, &subaccount.exchange, others, settled.realised.cash, now)?;
         market.invariant().on_chain()?;
         account.invariant().on_chain()?;
         emit(
@@ -66,12 +71,12 @@ impl Settle<'_> {
 }
 
 /// Settles: the unrealised result becomes cash, or a claim, as far as collateral and pool reach.
-pub fn handle(ctx: Context<Settle>) -> Result<()> {
+pub fn handle<'info>(ctx: Context<'info, Settle<'info>>) -> Result<()> {
     let accounts = &*ctx.accounts;
     accounts.validate()?;
     let now = now()?;
     let mut accrued = None;
-    accounts.run(|market, account, slot| {
+    accounts.run(ctx.remaining_accounts, &now, |market, account, slot| {
         accrued = fill::accrue(accounts.market.key(), market, &now)?;
         settle::settle(market, account, slot, &now).on_chain()
     })?;
@@ -82,7 +87,7 @@ pub fn handle(ctx: Context<Settle>) -> Result<()> {
 pub fn handle_collect(ctx: Context<Settle>) -> Result<()> {
     let accounts = &*ctx.accounts;
     accounts.validate()?;
-    accounts.run(|market, account, slot| {
+    accounts.run(&[], &now()?, |market, account, slot| {
         let collected = settle::collect(market, account, slot).on_chain()?;
         ensure(!collected.is_zero(), EngineError::CoverTooEarly)?;
         Ok(Settled { collected, ..Settled::default() })

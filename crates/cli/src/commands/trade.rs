@@ -1,0 +1,225 @@
+//! `ballast trade`.
+
+use std::time::{Duration, Instant};
+
+use anchor_lang::prelude::Pubkey;
+use anyhow::{Context, Result, bail};
+use ballast::instructions::trader::PlaceOrderArgs;
+use ballast::state::{Market, Subaccount};
+use ballast_client::events::Event;
+use ballast_client::{address, instructions};
+use ballast_engine::Error;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use solana_instruction::Instruction;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+use super::funds;
+use crate::amount::{self, Scale, quote};
+use crate::args::Global;
+use crate::chain::{self, Chain, ExchangeAccount};
+use crate::{config, oracle, output};
+
+/// Between two looks at the oracle.
+const LOOK: Duration = Duration::from_millis(400);
+/// Refusals of a fill that pass with the next price.
+const PASSING: &[Error] = &[Error::OrderTooEarly, Error::PriceStale, Error::PriceUnconfirmed];
+
+/// Options of `ballast trade`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Which way
+    #[arg(value_enum)]
+    side: Side,
+    /// How much, in whole units of the asset
+    size: String,
+    /// Index of the market
+    #[arg(long, short)]
+    market: u16,
+    /// Number of the subaccount
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    account: u16,
+    /// The worst price accepted
+    #[arg(long, value_name = "PRICE")]
+    limit: Option<String>,
+    /// Only reduce a position, never open or turn one around
+    #[arg(long)]
+    reduce_only: bool,
+    /// Fill it too, as soon as a price is published after it; give up after so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30")]
+    wait: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Side {
+    /// Go long, or close a short
+    Buy,
+    /// Go short, or close a long
+    Sell,
+}
+
+#[derive(Serialize)]
+struct Placed {
+    order: String,
+    market: u16,
+    size: i64,
+    placed_at: i64,
+    fee_put_aside: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fill: Option<Filled>,
+}
+
+#[derive(Serialize)]
+struct Filled {
+    price: u64,
+    premium: i64,
+    fee: u64,
+    pnl: i64,
+    funding: i64,
+    position: i64,
+    signature: String,
+}
+
+/// Runs it.
+pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
+    let (chain, owner) = (Chain::open(global)?, config::keypair(global)?);
+    let exchange = chain.exchange(global.mint).await?;
+    let markets = chain.markets(&exchange).await?;
+    let count = exchange.state.markets;
+    let market = markets
+        .get(options.market)
+        .with_context(|| format!("there is no market {}; the exchange has {count}, numbered from 0", options.market))?;
+    let scale = Scale { base: market.state.base_decimals, quote: exchange.state.quote_decimals };
+    let size = i64::try_from(amount::parse(&options.size, scale.base)?).context("the size is too large")?;
+    let limit = options.limit.as_deref().map_or(Ok(0), |text| scale.parse_price(text))?;
+    let (key, account) = funds::subaccount(&chain, &exchange, &owner.pubkey(), options.account).await?;
+
+    let args = PlaceOrderArgs {
+        size: if options.side == Side::Buy { size } else { -size },
+        limit,
+        expires_at: 0,
+        reduce_only: options.reduce_only,
+    };
+    let market_key = address::market(&exchange.address, options.market);
+    let place = instructions::place_order(&owner.pubkey(), &market_key, &key, account.state.next_order, args);
+    let sent = chain.send("place order", &[place], &owner, &[]).await?;
+    let events = sent.details.inner.iter().filter_map(|inner| Event::decode(&inner.data));
+    let placed = events.filter_map(|e| if let Event::OrderPlaced(placed) = e { Some(placed) } else { None }).last();
+    let placed = placed.context("the order was placed, but its event cannot be read; see `ballast account show`")?;
+    let mut done = Placed {
+        order: placed.order.to_string(),
+        market: options.market,
+        size: placed.size,
+        placed_at: placed.placed_at,
+        fee_put_aside: placed.fee,
+        fill: None,
+    };
+    if let Some(seconds) = options.wait {
+        let job = Fill { chain: &chain, exchange: &exchange, owner: &owner, market: options.market, subaccount: key };
+        done.fill = Some(job.wait(&placed.order, placed.placed_at, Duration::from_secs(seconds)).await?);
+    }
+    output::show(global.json, &done, |done| text(done, scale))
+}
+
+fn text(done: &Placed, scale: Scale) -> String {
+    let size = amount::size(done.size, scale.base);
+    let Some(fill) = &done.fill else {
+        return format!(
+            "order {} placed: {size} in market {}; it fills at the first price published from now on, by anyone's \
+             call (`ballast trade … --wait` does both)",
+            done.order, done.market
+        );
+    };
+    let mut text = format!(
+        "{size} filled at {}; fee {}, premium {}; position now {}",
+        scale.show_price(fill.price),
+        quote(fill.fee, scale.quote),
+        quote(fill.premium, scale.quote),
+        amount::size(fill.position, scale.base),
+    );
+    if fill.pnl != 0 || fill.funding != 0 {
+        text += &format!("; result {}, funding {}", quote(fill.pnl, scale.quote), quote(fill.funding, scale.quote));
+    }
+    text
+}
+
+struct Fill<'a> {
+    chain: &'a Chain,
+    exchange: &'a ExchangeAccount,
+    owner: &'a Keypair,
+    market: u16,
+    subaccount: Pubkey,
+}
+
+impl Fill<'_> {
+    /// Waits for a price published after the placing, stores it and fills the order in one transaction.
+    async fn wait(&self, order: &Pubkey, placed_at: i64, patience: Duration) -> Result<Filled> {
+        let begun = Instant::now();
+        let key = address::market(&self.exchange.address, self.market);
+        let owner = self.owner.pubkey();
+        let mut last = anyhow::anyhow!("no price was published after it");
+        while begun.elapsed() < patience {
+            tokio::time::sleep(LOOK).await;
+            let market = self.chain.read::<Market>(&key).await?;
+            let (_, message) = oracle::newest(self.chain, &market).await?;
+            if message.publish_time.max(market.state.price.last.publish_time) <= placed_at {
+                continue;
+            }
+            let account = self.chain.read::<Subaccount>(&self.subaccount).await?;
+            let mut batch = refresh(self.chain, self.exchange, &account, Some(self.market)).await?;
+            let legs = instructions::leg_metas(&account, Some(self.market), true);
+            batch.push(instructions::execute_order(&key, &self.subaccount, order, &owner, None, &legs));
+            match self.chain.sender.send(&batch, self.owner, &[]).await {
+                Ok(sent) => {
+                    let events = sent.details.inner.iter().filter_map(|inner| Event::decode(&inner.data));
+                    for event in events {
+                        if let Event::Traded(t) = event {
+                            return Ok(Filled {
+                                price: t.price,
+                                premium: t.premium,
+                                fee: t.fee,
+                                pnl: t.pnl,
+                                funding: t.funding,
+                                position: t.position,
+                                signature: sent.signature.to_string(),
+                            });
+                        }
+                    }
+                    bail!("the order is filled, but its event cannot be read; see `ballast account show`");
+                }
+                Err(error) if chain::reason(&error).is_some_and(|reason| PASSING.contains(&reason)) => {
+                    last = chain::refusal("fill", &error);
+                }
+                Err(_) if self.chain.account(order).await?.is_none() => {
+                    bail!("somebody else filled it first; see `ballast account show`")
+                }
+                Err(error) => return Err(chain::refusal("the order is placed, but cannot be filled", &error)),
+            }
+        }
+        bail!("the order is placed, but not filled after {patience:?}: {last:#}; `ballast account show` lists it")
+    }
+}
+
+/// Instructions that store the oracle's newest prices in the markets of an account (and one more) where those are newer
+/// than what is stored.
+pub(crate) async fn refresh(
+    chain: &Chain,
+    exchange: &ExchangeAccount,
+    account: &Subaccount,
+    more: Option<u16>,
+) -> Result<Vec<Instruction>> {
+    let mut indices: Vec<u16> = account.state.slots().map(|(_, position)| position.market).chain(more).collect();
+    indices.sort_unstable();
+    indices.dedup();
+    let mut batch = Vec::new();
+    for index in indices {
+        let key = address::market(&exchange.address, index);
+        let market = chain.read::<Market>(&key).await?;
+        let (oracle, message) = oracle::newest(chain, &market).await?;
+        if message.publish_time > market.state.price.last.publish_time {
+            batch.push(instructions::update_market(&key, &oracle));
+        }
+    }
+    Ok(batch)
+}

@@ -1,0 +1,125 @@
+//! Governance's and the guardian's instructions.
+
+use std::sync::Arc;
+
+use anchor_lang::prelude::Pubkey;
+use anchor_spl::token::spl_token;
+use ballast::instructions::governance::{InitializeExchangeArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs};
+use ballast::instructions::guardian::ProtectMarketArgs;
+use ballast_client::instructions as ix;
+use ballast_engine::constants::{HOUR, PROPOSAL_LIFE};
+use ballast_engine::governance::kind;
+use ballast_tests::governing::market_parameter;
+use ballast_tests::world::fixed_key;
+use ballast_tests::{Expect, MarketTerms, Setup, Terms};
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+use super::super::case::{Case, sponsor};
+use super::super::foreign;
+
+const RATIONALE: [u8; 32] = [7; 32];
+
+/// An exchange, its sponsor and its governance.
+fn begin() -> (Setup, Arc<Keypair>, Arc<Keypair>) {
+    let mut setup = Setup::with(&Terms::still());
+    let sponsor = sponsor(&mut setup);
+    let governance = Arc::clone(&setup.governance);
+    (setup, sponsor, governance)
+}
+
+fn parameter(setup: &Setup, name: &str, step: u64) -> QueueParameterArgs {
+    let id = market_parameter(name);
+    let old = setup.market(0).state.params.get(id).expect("a row");
+    setup.change_args(0, id, old + step)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    [created(), queued(), decided(), roles()].concat()
+}
+
+fn created() -> Vec<Case> {
+    let (mut setup, payer, governance) = begin();
+    let args = setup.new_market_args(3, &MarketTerms::DEEP);
+    let create = ix::create_market(&payer.pubkey(), &governance.pubkey(), &setup.exchange, args);
+    let market = Case::new("create_market", setup.clone(), create, &[&payer, &governance]);
+
+    let mint = fixed_key("second mint").pubkey();
+    foreign::put_mint(&mut setup.world, mint, spl_token::ID);
+    let treasury = fixed_key("second treasury").pubkey();
+    setup.set_tokens(treasury, &fixed_key("treasury").pubkey(), &mint, 0);
+    let args = InitializeExchangeArgs {
+        governance: governance.pubkey(),
+        committee: setup.committee.pubkey(),
+        guardian: setup.guardian.pubkey(),
+        oracle_programs: [price_feed::ID, Pubkey::default()],
+    };
+    let authority = Arc::new(setup.world.upgrade_authority.insecure_clone());
+    let create = ix::initialize_exchange(&payer.pubkey(), &authority.pubkey(), &mint, &treasury, args);
+    vec![market, Case::new("initialize_exchange", setup, create, &[&payer, &authority])]
+}
+
+fn queued() -> Vec<Case> {
+    let (setup, payer, governance) = begin();
+    let (exchange, id, last_slot) = (setup.exchange, setup.exchange().next_proposal, setup.last_slot());
+    let (from, by) = (payer.pubkey(), governance.pubkey());
+    let args = parameter(&setup, "taker_fee", 1);
+    let market = ix::queue_market_parameter(&from, &by, &exchange, 0, id, args);
+    let params = setup.exchange().params;
+    let args = QueueParameterArgs { parameter: 2, new_value: params.delay_deep + 1, version: 0, last_slot, rationale: RATIONALE };
+    let of_exchange = ix::queue_exchange_parameter(&from, &by, &exchange, id, args);
+    let new_key = fixed_key("new guardian").pubkey();
+    let args = QueueRoleArgs { kind: kind::GUARDIAN, new_key, version: 0, last_slot, rationale: RATIONALE };
+    let role = ix::queue_role(&from, &by, &exchange, id, args);
+    let args = QueueOracleFeedArgs { new_feed: [9; 32], version: 0, last_slot, rationale: RATIONALE };
+    let feed = ix::queue_oracle_feed(&from, &by, &exchange, 0, id, args);
+    [
+        ("queue_market_parameter", market),
+        ("queue_exchange_parameter", of_exchange),
+        ("queue_role", role),
+        ("queue_oracle_feed", feed),
+    ]
+    .map(|(name, instruction)| Case::new(name, setup.clone(), instruction, &[&payer, &governance]))
+    .to_vec()
+}
+
+fn decided() -> Vec<Case> {
+    let (mut setup, anyone, _) = begin();
+    let exchange = setup.exchange;
+    let guardian = Arc::clone(&setup.guardian);
+    let fee = setup.market(0).state.params.taker_fee.0;
+    let market = setup.queue(0, "taker_fee", fee + 1).expect("queued");
+    let delay = setup.exchange().params.delay_deep;
+    let whole = setup.queue_exchange("delay_deep", delay + 1).expect("queued");
+    let veto = ix::veto_proposal(&guardian.pubkey(), &exchange, market);
+    let veto = Case::new("veto_proposal", setup.clone(), veto, &[&guardian]);
+    setup.wait_for(market.max(whole));
+    let by = anyone.pubkey();
+    let execute = ix::execute_market_proposal(&by, &exchange, 0, market);
+    let execute = Case::new("execute_market_proposal", setup.clone(), execute, &[&anyone]);
+    let on_exchange = ix::execute_exchange_proposal(&by, &exchange, whole);
+    let on_exchange = Case::new("execute_exchange_proposal", setup.clone(), on_exchange, &[&anyone]);
+    setup.world.advance(PROPOSAL_LIFE + 1);
+    let expire = Case::new("expire_proposal", setup, ix::expire_proposal(&by, &exchange, market), &[&anyone]);
+    vec![veto, execute, on_exchange, expire]
+}
+
+fn roles() -> Vec<Case> {
+    let (setup, _, governance) = begin();
+    let (exchange, guardian) = (setup.exchange, Arc::clone(&setup.guardian));
+    let dismiss = ix::dismiss_committee(&governance.pubkey(), &exchange);
+    let dismiss = Case::new("dismiss_committee", setup.clone(), dismiss, &[&governance]);
+    let args = ProtectMarketArgs { reduce_only_seconds: HOUR, cap: 5, cap_seconds: HOUR };
+    let protect = ix::protect_market(&guardian.pubkey(), &exchange, 0, args);
+    let protect = Case::new("protect_market", setup.clone(), protect, &[&guardian]);
+    let pause = ix::emergency_pause(&guardian.pubkey(), &exchange, HOUR);
+    let pause = Case::new("emergency_pause", setup.clone(), pause, &[&guardian]);
+
+    let mut setup = setup;
+    let heir = Arc::new(fixed_key("heir"));
+    let id = setup.queue_role(kind::GOVERNANCE, heir.pubkey()).expect("queued");
+    setup.wait_for(id);
+    setup.execute_proposal(id).must();
+    let accept = ix::accept_governance(&heir.pubkey(), &exchange);
+    vec![dismiss, protect, pause, Case::new("accept_governance", setup, accept, &[&heir])]
+}

@@ -1,0 +1,80 @@
+//! Traders' instructions. The trader holds positions in markets 0 and 1 where its other markets matter.
+
+use ballast::instructions::trader::PlaceOrderArgs;
+use ballast_client::instructions as ix;
+use ballast_engine::constants::{HOUR, ORDER_LIFE, ORDER_LOCK};
+use ballast_tests::{Setup, Terms, Trader, units};
+
+use super::super::case::{Case, sponsor};
+
+/// A trader with a long in market 0 and a short in market 1.
+pub(super) fn two_positions() -> (Setup, Trader) {
+    let mut setup = Setup::with(&Terms::still());
+    let trader = setup.trader("trader", units(10_000));
+    setup.open(&trader, 0, 10_000_000_000);
+    setup.open(&trader, 1, -5_000_000_000);
+    (setup, trader)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    [accounts(), money(), orders(), exits()].concat()
+}
+
+fn accounts() -> Vec<Case> {
+    let mut setup = Setup::with(&Terms::still());
+    let trader = setup.trader("trader", 0);
+    let open = ix::open_subaccount(&setup.exchange, &trader.address(), 4, false);
+    let close = ix::close_subaccount(&trader.address(), &trader.subaccount);
+    [("open_subaccount", open), ("close_subaccount", close)]
+        .map(|(name, instruction)| Case::new(name, setup.clone(), instruction, &[&trader.key]))
+        .to_vec()
+}
+
+fn money() -> Vec<Case> {
+    let (mut setup, trader) = two_positions();
+    let other = setup.trader_with("trader", 2, false, 0);
+    let (owner, account) = (trader.address(), setup.account(&trader));
+    let legs = ix::leg_metas(&account, None, false);
+    let (exchange, from, tokens) = (setup.exchange, trader.subaccount, trader.tokens);
+    let deposit = ix::deposit(&exchange, &owner, &from, &tokens, units(5));
+    let withdraw = ix::withdraw(&exchange, &owner, &from, &tokens, units(5), &legs);
+    let transfer = ix::transfer(&owner, &from, &other.subaccount, units(5), &legs);
+    [("deposit", deposit), ("withdraw", withdraw), ("transfer", transfer)]
+        .map(|(name, instruction)| Case::new(name, setup.clone(), instruction, &[&trader.key]))
+        .to_vec()
+}
+
+fn orders() -> Vec<Case> {
+    let (mut setup, trader) = two_positions();
+    let size = setup.size_for(0, 1_000_000_000);
+    let args = PlaceOrderArgs { size, limit: 0, expires_at: 0, reduce_only: false };
+    let id = setup.account(&trader).state.next_order;
+    let market = setup.market_key(0);
+    let place = ix::place_order(&trader.address(), &market, &trader.subaccount, id, args);
+    let place = Case::new("place_order", setup.clone(), place, &[&trader.key]);
+
+    let order = setup.place(&trader, 0, size).expect("placed");
+    setup.tick(ORDER_LOCK + 1);
+    let owner = trader.address();
+    let cancel = ix::cancel_order(&owner, &market, &trader.subaccount, &order, &owner, None);
+    let cancel = Case::new("cancel_order", setup.clone(), cancel, &[&trader.key]).variant("by its owner");
+
+    setup.tick(ORDER_LIFE + 1);
+    let anyone = sponsor(&mut setup);
+    let keeper = setup.keeper.subaccount;
+    let by = solana_signer::Signer::pubkey(&*anyone);
+    let dead = ix::cancel_order(&by, &market, &trader.subaccount, &order, &owner, Some(&keeper));
+    vec![place, cancel, Case::new("cancel_order", setup, dead, &[&anyone]).variant("dead")]
+}
+
+fn exits() -> Vec<Case> {
+    let (mut setup, trader) = two_positions();
+    let half = setup.position(&trader, 0).unsigned_abs() / 2;
+    let (owner, market) = (trader.address(), setup.market_key(0));
+    let legs = ix::leg_metas(&setup.account(&trader), Some(0), false);
+    let reduce = ix::reduce(&owner, &market, &trader.subaccount, half, 0, &legs);
+    let reduce = Case::new("reduce", setup.clone(), reduce, &[&trader.key]);
+    setup.world.advance(HOUR + 60);
+    let exit = ix::exit_silent(&owner, &market, &trader.subaccount);
+    vec![reduce, Case::new("exit_silent", setup, exit, &[&trader.key])]
+}

@@ -1,0 +1,133 @@
+//! Prices, flags, liquidations, resolutions.
+
+use anchor_lang::prelude::Pubkey;
+use ballast_client::instructions as ix;
+use ballast_tests::prices::Posted;
+use ballast_tests::{Expect as _, Outcome, Setup, Trader, units};
+
+use super::Units;
+use super::fills::eight;
+
+pub(crate) fn run(all: &mut Units) {
+    update(all);
+    one_position(all);
+    eight_positions(all);
+}
+
+fn update(all: &mut Units) {
+    let mut setup = Setup::new();
+    let [long, short] = ["long", "short"].map(|name| setup.trader(name, units(50_000)));
+    setup.open(&long, 0, units(60_000).cast_signed());
+    setup.open(&short, 0, -units(30_000).cast_signed());
+    let start = setup.posted[0].price;
+    // Quiet, then moves, then a jump with its confirmation; with open interest and without. A full ring first.
+    for _ in 0..32 {
+        setup.tick(1);
+    }
+    for (seconds, bps) in
+        [(1, 0), (1, 5), (2, -7), (4, 40), (10, -30), (400, 10), (3, 300), (3, 310), (3, 320), (1, 325), (7_200, 330)]
+    {
+        setup.world.advance(seconds);
+        for market in [0, 2] {
+            let base = if market == 0 { start } else { setup.terms.markets[2].price };
+            setup.publish(market, Posted::tight(base + base / 10_000 * bps)).must();
+            all.add("update_market", setup.update(market));
+        }
+    }
+    setup.audit();
+}
+
+/// Puts every market's price elsewhere by so many basis points, confirmed, in one go.
+fn move_all(setup: &mut Setup, bps: i64) {
+    for posted in &mut setup.posted {
+        *posted = Posted::tight(posted.price + posted.price / 10_000 * bps);
+    }
+    for _ in 0..3 {
+        setup.tick(2);
+    }
+}
+
+fn flag(setup: &mut Setup, all: &mut Units, trader: &Trader, positions: usize) {
+    let flag = ix::flag(
+        &trader.subaccount,
+        &setup.keeper.subaccount,
+        &ix::leg_metas(&setup.account(trader), None, false),
+    );
+    all.add(&format!("flag_{positions}"), setup.world.send(&[flag], &[]));
+}
+
+/// Liquidates the largest position; with the flagger's account where `by` is another one.
+fn liquidate(setup: &mut Setup, trader: &Trader, by: Option<&Pubkey>) -> Outcome {
+    let market = setup.largest(trader);
+    let own = u16::try_from(market).expect("few markets");
+    let legs = ix::leg_metas(&setup.account(trader), Some(own), false);
+    let flagger = setup.keeper.subaccount;
+    let (keeper, flagger) = by.map_or((&flagger, None), |by| (by, Some(&flagger)));
+    let liquidate = ix::liquidate(&setup.market_key(market), &trader.subaccount, keeper, flagger, &legs);
+    setup.world.send(&[liquidate], &[])
+}
+
+fn one_position(all: &mut Units) {
+    // By how much the price goes against a position that began at about 6 % of margin: paced, urgent, bankrupt.
+    for (long, bps) in [(true, -400), (false, 440), (true, -500)] {
+        let mut setup = Setup::new();
+        let sign = if long { 1 } else { -1 };
+        let [alice, other] = [("alice", 10_000), ("other side", 300_000)].map(|(n, c)| setup.trader(n, units(c)));
+        setup.open(&other, 0, -sign * units(200_000).cast_signed());
+        setup.open(&alice, 0, sign * units(150_000).cast_signed());
+        move_all(&mut setup, bps);
+        flag(&mut setup, all, &alice, 1);
+        setup.tick(1);
+        all.add("liquidate_1", liquidate(&mut setup, &alice, None));
+        if setup.account(&alice).state.flag.slot == 0 {
+            continue;
+        }
+        setup.tick(3);
+        all.add("liquidate_1", liquidate(&mut setup, &alice, Some(&other.subaccount)));
+        if setup.account(&alice).state.flag.slot == 0 {
+            continue;
+        }
+        // Healthy again.
+        move_all(&mut setup, -bps);
+        let unflag = ix::unflag(&alice.subaccount, &ix::leg_metas(&setup.account(&alice), None, false));
+        all.add("unflag", setup.world.send(&[unflag], &[]));
+        setup.audit();
+    }
+    let mut setup = Setup::new();
+    let [alice, other] = [("alice", 10_000), ("other side", 300_000)].map(|(n, c)| setup.trader(n, units(c)));
+    setup.open(&other, 0, -units(200_000).cast_signed());
+    setup.open(&alice, 0, units(150_000).cast_signed());
+    move_all(&mut setup, -800);
+    flag(&mut setup, all, &alice, 1);
+    setup.tick(1);
+    resolve(&mut setup, all, &alice);
+}
+
+fn resolve(setup: &mut Setup, all: &mut Units, trader: &Trader) {
+    let resolve = ix::resolve(&trader.subaccount, &ix::leg_metas(&setup.account(trader), None, true));
+    all.add("resolve", setup.world.send(&[resolve], &[]));
+    setup.audit();
+}
+
+fn eight_positions(all: &mut Units) {
+    let (start, trader) = eight(all, units(10_500), units(20_000).cast_signed());
+    for bps in [-410, -450, -520] {
+        let mut setup = start.clone();
+        let other = setup.trader("by another", 0);
+        move_all(&mut setup, bps);
+        flag(&mut setup, all, &trader, 8);
+        for by in [None, Some(&other.subaccount)] {
+            setup.tick(1);
+            all.add("liquidate_8", liquidate(&mut setup, &trader, by));
+        }
+        setup.audit();
+        move_all(&mut setup, -bps);
+        let unflag = ix::unflag(&trader.subaccount, &ix::leg_metas(&setup.account(&trader), None, false));
+        all.add("unflag", setup.world.send(&[unflag], &[]));
+    }
+    let mut setup = start;
+    move_all(&mut setup, -800);
+    flag(&mut setup, all, &trader, 8);
+    setup.tick(1);
+    resolve(&mut setup, all, &trader);
+}
