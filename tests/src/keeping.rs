@@ -64,9 +64,11 @@ impl Setup {
         self.world.measure(&named("resolve", account.state.slots().count()), resolve, &[])
     }
 
-    /// Anyone settles a trader's position in a market.
+    /// Anyone settles a trader's position in a market, with all its other markets.
     pub fn settle(&mut self, trader: &Trader, market: usize) -> Outcome {
-        let settle = ix::settle(&self.market_key(market), &trader.subaccount);
+        let own = u16::try_from(market).expect("few markets");
+        let legs = ix::leg_metas(&self.account(trader), Some(own), false);
+        let settle = ix::settle_with(&self.market_key(market), &trader.subaccount, &legs);
         self.world.measure("settle", settle, &[])
     }
 

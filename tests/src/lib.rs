@@ -5,6 +5,7 @@
 //! `governing` what is done to it.
 
 pub mod actors;
+pub mod bank;
 pub mod governing;
 pub mod keeping;
 pub mod prices;

@@ -118,6 +118,8 @@ pub struct Setup {
     pub posted: Vec<Posted>,
     /// What was asked for.
     pub terms: Terms,
+    /// Compute units by instruction of what it took to make it.
+    pub made: BTreeMap<String, Vec<u64>>,
 }
 
 static MADE: Mutex<BTreeMap<Terms, Setup>> = Mutex::new(BTreeMap::new());
@@ -165,6 +167,7 @@ impl Setup {
             providers: vec![],
             posted: vec![],
             terms: terms.clone(),
+            made: BTreeMap::new(),
         };
         setup.initialize();
         for market in terms.markets.clone() {
@@ -173,7 +176,7 @@ impl Setup {
         setup.tune();
         setup.keeper = setup.trader("keeper", 0);
         setup.begin_prices_and_liquidity();
-        setup.world.units.clear();
+        setup.made = std::mem::take(&mut setup.world.units);
         setup
     }
 

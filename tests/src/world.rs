@@ -8,13 +8,15 @@ use anchor_lang::prelude::{Clock, Pubkey};
 use ballast_client::{errors, events::Event};
 use ballast_engine::{Error, Now};
 use litesvm::LiteSVM;
-use litesvm::types::{FailedTransactionMetadata, TransactionMetadata};
+use litesvm::types::TransactionMetadata;
 use solana_account::Account;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_message::{Message, VersionedMessage};
 use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
+
+use crate::bank::Twin;
 
 /// What a transaction that went through did.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct World {
     pub upgrade_authority: Keypair,
     /// Compute units by instruction, where a test recorded them.
     pub units: BTreeMap<String, Vec<u64>>,
+    /// Another runtime that runs in step with it.
+    pub twin: Option<Box<dyn Twin>>,
 }
 
 impl Clone for World {
@@ -59,6 +63,7 @@ impl Clone for World {
             payer: self.payer.insecure_clone(),
             upgrade_authority: self.upgrade_authority.insecure_clone(),
             units: self.units.clone(),
+            twin: self.twin.as_ref().map(|twin| twin.fork(&self.svm)),
         }
     }
 }
@@ -170,7 +175,7 @@ impl World {
         let mut data = svm.get_account(&address).expect("program data");
         data.data = with_authority(data.data, &upgrade_authority.pubkey());
         svm.set_account(address, data).expect("program data with its authority");
-        let mut world = Self { svm, payer, upgrade_authority, units: BTreeMap::new() };
+        let mut world = Self { svm, payer, upgrade_authority, units: BTreeMap::new(), twin: None };
         let slot = world.now().slot;
         world.set_clock(START, slot);
         for key in [world.payer.pubkey(), world.upgrade_authority.pubkey()] {
@@ -192,6 +197,9 @@ impl World {
         clock.unix_timestamp = unix;
         clock.slot = slot;
         self.svm.set_sysvar(&clock);
+        if let Some(twin) = &mut self.twin {
+            twin.set_clock(&clock);
+        }
     }
 
     /// Moves the clock by seconds, slots with it at 400 ms each.
@@ -210,6 +218,9 @@ impl World {
     /// Says that the cluster restarted at a slot.
     pub fn set_restart_slot(&mut self, slot: u64) {
         self.svm.set_sysvar(&LastRestartSlot { last_restart_slot: slot });
+        if let Some(twin) = &mut self.twin {
+            twin.set_restart_slot(slot);
+        }
     }
 
     /// Sends instructions in one transaction, paid by the payer.
@@ -229,10 +240,11 @@ impl World {
         }
         let transaction = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &keys)
             .map_err(|e| Box::new(Refused { error: None, code: None, message: e.to_string(), logs: vec![] }))?;
-        match self.svm.send_transaction(transaction) {
+        let outcome = match self.svm.send_transaction(transaction) {
             Ok(meta) => Ok(sent(&meta)),
-            Err(failed) => Err(Box::new(refused(failed))),
-        }
+            Err(failed) => Err(Box::new(refused(failed.err, failed.meta.logs))),
+        };
+        self.in_step(outcome, instructions, signers)
     }
 
     /// Sends one instruction and records its compute units under a name.
@@ -266,11 +278,14 @@ impl World {
     pub fn write<T: anchor_lang::Discriminator + bytemuck::Pod>(&mut self, address: &Pubkey, value: &T) {
         let mut account = self.svm.get_account(address).expect("exists");
         account.data = ballast_client::accounts::encode(value);
-        self.svm.set_account(*address, account).expect("set");
+        self.set_account(*address, account);
     }
 
     /// Puts an account there.
     pub fn set_account(&mut self, address: Pubkey, account: Account) {
+        if let Some(twin) = &mut self.twin {
+            twin.set_account(&address, &account);
+        }
         self.svm.set_account(address, account).expect("set");
     }
 
@@ -304,18 +319,14 @@ fn sent(meta: &TransactionMetadata) -> Sent {
     Sent { units: meta.compute_units_consumed, logs: meta.logs.clone(), events }
 }
 
-fn refused(failed: FailedTransactionMetadata) -> Refused {
-    let message = format!("{:?}", failed.err);
+/// Reads a refusal: Ballast's reason, if it was Ballast that refused.
+pub fn refused(error: impl std::fmt::Debug, logs: Vec<String>) -> Refused {
+    let message = format!("{error:?}");
     let code =
         message.split("Custom(").nth(1).and_then(|rest| rest.split(')').next()).and_then(|digits| digits.parse().ok());
     // Other programs number their errors too: the reason is ours only if the last program that failed was ours.
-    let ours = failed
-        .meta
-        .logs
-        .iter()
-        .rev()
-        .find(|l| l.contains(" failed: "))
-        .is_some_and(|l| l.contains(&ballast::ID.to_string()));
+    let ours =
+        logs.iter().rev().find(|l| l.contains(" failed: ")).is_some_and(|l| l.contains(&ballast::ID.to_string()));
     let error = code.filter(|_| ours).and_then(errors::from_code);
-    Refused { error, code, message, logs: failed.meta.logs }
+    Refused { error, code, message, logs }
 }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "tests are named after what they show")]
 
 mod accounts;
-mod every_instruction;
 mod compute;
+mod every_instruction;
+mod promises;
 mod smoke;

@@ -1,7 +1,7 @@
 //! The thin path through everything, each step with what it changed.
 
-use ballast_client::address;
 use ballast_client::view::{AccountView, MarketView};
+use ballast_client::{address, quotes};
 use ballast_engine::constants::FLAG_WAIT_SLOTS;
 use ballast_engine::liquidity::LOCKED_SHARES;
 use ballast_engine::price::Status;
@@ -178,6 +178,28 @@ fn a_liquidation_is_flagged_paced_and_paid() {
     assert!(setup.surplus(&alice) >= 0);
     assert!(setup.position(&alice, BTC) > 0 && setup.account(&alice).state.collateral.0 > 0, "something is left");
     setup.flag(&alice).fails(Error::AccountHealthy);
+}
+
+#[test]
+fn the_largest_size_quoted_fills_and_an_atom_more_does_not() {
+    let mut setup = Setup::with(&Terms::still());
+    let alice = setup.trader("alice", units(10_000));
+    let fee = setup.market(BTC).state.params.order_fee;
+    // As it will be when the order fills: a second later, with the order's fee put aside.
+    setup.tick(1);
+    let mut account = setup.account(&alice);
+    account.state.collateral = account.state.collateral.less(fee).expect("enough");
+    let quoted = quotes::max_increase(&account, &setup.markets(), 0, true, &setup.world.now()).expect("a quote");
+    let quoted = i64::try_from(quoted.0).expect("fits");
+    assert!(quoted > setup.size_for(BTC, 100_000_000_000), "ten times at least");
+    let over = setup.clone().trade(&alice, BTC, quoted + 1);
+    over.fails(Error::InitialMargin);
+    setup.trade(&alice, BTC, quoted).must();
+    setup.audit();
+    let view = AccountView::of(&setup.account(&alice), &setup.markets(), &setup.world.now()).expect("a view");
+    let json = serde_json::to_value(&view).expect("as JSON");
+    assert_eq!(json["positions"][0]["size"], quoted);
+    assert_eq!(json["owner"], alice.address().to_string());
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Amounts as people write them, and as the chain keeps them.
 
 use anyhow::{Context, Result, bail, ensure};
-use ballast_engine::constants::{PRICE_SCALE, RATE_SCALE, RATIO_SCALE};
+use ballast_engine::constants::{PRICE_SCALE, RATE_SCALE};
 
 /// A decimal number in units of `10^-decimals`, exactly.
 pub(crate) fn parse(text: &str, decimals: u8) -> Result<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    ensure!(!(whole.is_empty() && part.is_empty()) && digits(whole) && digits(part), "{text:?} is no positive decimal number; write it like 12.5");
+    ensure!(
+        !(whole.is_empty() && part.is_empty()) && digits(whole) && digits(part),
+        "{text:?} is no positive decimal number; write it like 12.5"
+    );
     let places = usize::from(decimals);
     let part = part.trim_end_matches('0');
     if part.len() > places {
@@ -68,12 +71,6 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// A price per whole unit as the chain keeps it. Rounded to the nearest atom.
-    pub(crate) fn price_from(self, price: f64) -> u64 {
-        let factor = 10_f64.powi(i32::from(self.quote) - i32::from(self.base)) * PRICE_SCALE as f64;
-        (price * factor).round() as u64
-    }
-
     /// A stored price per whole unit.
     pub(crate) fn price_to(self, price: u64) -> f64 {
         let factor = 10_f64.powi(i32::from(self.quote) - i32::from(self.base)) * PRICE_SCALE as f64;
@@ -94,11 +91,6 @@ impl Scale {
         let scaled = (value * 10_f64.powi(places)).round() as i128;
         show(scaled, places as u8, places as u8)
     }
-}
-
-/// Millionths in percent.
-pub(crate) fn percent(ratio: u64) -> String {
-    format!("{:.2} %", ratio as f64 * 100.0 / RATIO_SCALE as f64)
 }
 
 /// A funding rate per hour in percent.
@@ -136,7 +128,6 @@ mod tests {
     #[test]
     fn prices_go_to_the_chains_scale_and_back() {
         let scale = Scale { base: 8, quote: 6 };
-        assert_eq!(scale.price_from(23_144.78), 231_447_800_000);
         assert_eq!(scale.parse_price("23144.78").unwrap(), 231_447_800_000);
         assert_eq!(scale.show_price(231_447_800_000), "23,144.78");
     }

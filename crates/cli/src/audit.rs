@@ -1,8 +1,8 @@
 //! Reads every account of the program and every vault token from chain, and adds them up.
 
 use anyhow::{Context, Result};
-use ballast_client::audit::{Audit, audit_exchange};
 use ballast_client::address;
+use ballast_client::audit::{Audit, audit_exchange};
 
 use crate::chain::{Chain, ExchangeAccount};
 use crate::tokens;

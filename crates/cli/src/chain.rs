@@ -80,7 +80,7 @@ impl Chain {
                 commitment: Some(CommitmentConfig::confirmed()),
                 ..RpcAccountInfoConfig::default()
             };
-            let answer = self.rpc().get_multiple_accounts_with_config(batch, config).await;
+            let answer = self.rpc().get_multiple_ui_accounts_with_config(batch, config).await;
             let found = answer.map_err(|error| self.unreachable(error))?.value;
             for account in found {
                 accounts.push(account.map(|ui| ui.to_account().context("an account cannot be decoded")).transpose()?);
@@ -109,11 +109,7 @@ impl Chain {
     }
 
     /// All accounts of a program that pass the filters.
-    pub(crate) async fn owned(
-        &self,
-        program: &Pubkey,
-        filters: Vec<RpcFilterType>,
-    ) -> Result<Vec<(Pubkey, Account)>> {
+    pub(crate) async fn owned(&self, program: &Pubkey, filters: Vec<RpcFilterType>) -> Result<Vec<(Pubkey, Account)>> {
         let config = RpcProgramAccountsConfig {
             filters: (!filters.is_empty()).then_some(filters),
             account_config: RpcAccountInfoConfig {
@@ -142,9 +138,7 @@ impl Chain {
         let accounts = self.owned(&address::PROGRAM, filters).await?;
         accounts
             .into_iter()
-            .map(|(address, account)| {
-                Ok((address, decode(&account.data).with_context(|| format!("{address}"))?))
-            })
+            .map(|(address, account)| Ok((address, decode(&account.data).with_context(|| format!("{address}"))?)))
             .collect()
     }
 
@@ -165,8 +159,7 @@ impl Chain {
             ),
             (Some(last), false) => {
                 all.push(last);
-                let mints: Vec<_> =
-                    all.iter().map(|(_, e)| Pubkey::new_from_array(e.mint.0).to_string()).collect();
+                let mints: Vec<_> = all.iter().map(|(_, e)| Pubkey::new_from_array(e.mint.0).to_string()).collect();
                 bail!("there are {} exchanges; name one's collateral with --mint: {}", mints.len(), mints.join(", "))
             }
         }

@@ -50,7 +50,8 @@ fn borrow<'info>(info: &'info AccountInfo<'info>) -> Result<Ref<'info, &'info mu
     if *info.owner != crate::ID {
         return Err(Error::from(ErrorCode::AccountOwnedByWrongProgram).with_pubkeys((*info.owner, crate::ID)));
     }
-    Ok(info.try_borrow_data()?)
+    // Borrowed already: passed twice, or one of the instruction's own accounts.
+    info.try_borrow_data().map_err(|_| crate::BallastError::DuplicateMarket.into())
 }
 
 #[inline]

@@ -124,7 +124,8 @@ fn others(case: &Case, at: &Pubkey, name: &str, kind: Kind) -> Vec<Other> {
         Kind::Signer => vec![],
         Kind::State => {
             let foreign = foreign::foreign(case, at).map(|(address, twin)| ("of another exchange", address, Some(twin)));
-            [foreign.into_iter().collect(), foreign::siblings(case, at), foreign::broken(case, at)].concat()
+            let foreign = foreign.into_iter().collect();
+            [foreign, foreign::siblings(case, at), foreign::of_other_roles(case, at), foreign::broken(case, at)].concat()
         }
         Kind::New => {
             let taken = Account { lamports: 1_000_000_000, data: vec![1; 64], owner: ballast::ID, ..Account::default() };

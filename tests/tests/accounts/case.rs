@@ -155,7 +155,7 @@ pub(super) fn reason(refused: &Refused) -> String {
     }
     let named = refused.logs.iter().rev().find_map(|l| l.split("Error Code: ").nth(1)?.split('.').next());
     match (named, refused.code) {
-        (Some(name), Some(2_000..6_000)) => name.to_owned(),
+        (Some(name), Some(100..6_000)) => name.to_owned(),
         (_, Some(code)) => format!("custom {code}"),
         _ => refused.message.replace("InstructionError(0, ", "").trim_end_matches(')').to_owned(),
     }

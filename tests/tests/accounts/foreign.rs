@@ -149,6 +149,22 @@ pub(super) fn siblings(case: &Case, at: &Pubkey) -> Vec<Other> {
     vec![]
 }
 
+/// An exchange whose roles are others': only where the instruction asks for a role.
+pub(super) fn of_other_roles(case: &Case, at: &Pubkey) -> Vec<Other> {
+    let account = case.account(at);
+    let asks = case.declared().iter().any(|d| matches!(d.name.as_str(), "governance" | "guardian" | "proposer"));
+    if !asks || !account.data.starts_with(Exchange::DISCRIMINATOR) {
+        return vec![];
+    }
+    let others = patched::<Exchange>(&account, |e| {
+        let names = ["other governance", "other heir", "other committee", "other guardian"];
+        let [governance, heir, committee, guardian] = names.map(|name| key(somewhere(name)));
+        (e.roles.governance, e.roles.pending_governance) = (governance, heir);
+        (e.roles.committee, e.roles.guardian) = (committee, guardian);
+    });
+    vec![("of other roles", *at, Some(others))]
+}
+
 /// An account of Ballast's with its bytes broken, where it is.
 pub(super) fn broken(case: &Case, at: &Pubkey) -> Vec<Other> {
     let good = case.account(at);
@@ -195,7 +211,7 @@ pub(super) fn tokens(case: &Case, at: &Pubkey) -> Vec<Other> {
     vec![
         ("of another mint", place, twin(&|t| t.mint = mint())),
         ("a stranger's", place, twin(&|t| t.owner = stranger().pubkey())),
-        ("the exchange's", place, twin(&|t| t.owner = case.setup.exchange)),
+        ("the exchange's", place, twin(&|t| t.owner = case.address("exchange").unwrap_or(case.setup.exchange))),
         ("the same owner's other", place, twin(&|_| {})),
         ("not initialised", *at, twin(&|t| t.state = AccountState::Uninitialized)),
         ("frozen", *at, twin(&|t| t.state = AccountState::Frozen)),

@@ -20,7 +20,8 @@ pub(crate) fn eight(all: &mut Units, collateral: u64, notional: i64) -> (Setup, 
     let trader = setup.trader("wide", collateral);
     for market in 0..8 {
         setup.open(&other, market, -2 * notional);
-        let order = place(&mut setup, all, &trader, market, Ask::from(setup.size_for(market, notional)));
+        let size = setup.size_for(market, notional);
+        let order = place(&mut setup, all, &trader, market, Ask::from(size));
         setup.tick(1);
         let filled = setup.execute(&trader, market, &order);
         if market == 7 {
@@ -114,18 +115,19 @@ fn eight_positions(all: &mut Units) {
 fn cancelled(all: &mut Units) {
     let mut setup = Setup::new();
     let alice = setup.trader("alice", units(10_000));
+    let ask = Ask::from(setup.size_for(0, 1_000_000_000));
     for seconds in [10, 40] {
-        let order = place(&mut setup, all, &alice, 0, Ask::from(setup.size_for(0, 1_000_000_000)));
+        let order = place(&mut setup, all, &alice, 0, ask);
         setup.world.advance(seconds);
         all.add("cancel_order", setup.cancel(&alice, 0, &order));
     }
     // Dead: a keeper gets its fee.
-    let order = place(&mut setup, all, &alice, 0, Ask::from(setup.size_for(0, 1_000_000_000)));
+    let order = place(&mut setup, all, &alice, 0, ask);
     setup.tick(1);
     setup.world.advance(40);
     all.add("cancel_order", setup.cancel_dead(&alice, 0, &order));
     // Without anybody who is paid, the fee goes back.
-    let order = place(&mut setup, all, &alice, 0, Ask::from(setup.size_for(0, 1_000_000_000)));
+    let order = place(&mut setup, all, &alice, 0, ask);
     setup.tick(1);
     let (market, owner) = (setup.market_key(0), alice.address());
     let execute = ix::execute_order(&market, &alice.subaccount, &order, &owner, None, &[]);

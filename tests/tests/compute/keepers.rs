@@ -84,14 +84,10 @@ fn one_position(all: &mut Units) {
         }
         setup.tick(3);
         all.add("liquidate_1", liquidate(&mut setup, &alice, Some(&other.subaccount)));
-        if setup.account(&alice).state.flag.slot == 0 {
-            continue;
-        }
-        // Healthy again.
-        move_all(&mut setup, -bps);
-        let unflag = ix::unflag(&alice.subaccount, &ix::leg_metas(&setup.account(&alice), None, false));
-        all.add("unflag", setup.world.send(&[unflag], &[]));
         setup.audit();
+        if setup.account(&alice).state.flag.slot != 0 {
+            unflag(&mut setup, all, &alice, -bps);
+        }
     }
     let mut setup = Setup::new();
     let [alice, other] = [("alice", 10_000), ("other side", 300_000)].map(|(n, c)| setup.trader(n, units(c)));
@@ -101,6 +97,13 @@ fn one_position(all: &mut Units) {
     flag(&mut setup, all, &alice, 1);
     setup.tick(1);
     resolve(&mut setup, all, &alice);
+}
+
+/// Unflags an account that a move of all prices has made healthy again.
+fn unflag(setup: &mut Setup, all: &mut Units, trader: &Trader, bps: i64) {
+    move_all(setup, bps);
+    let unflag = ix::unflag(&trader.subaccount, &ix::leg_metas(&setup.account(trader), None, false));
+    all.add("unflag", setup.world.send(&[unflag], &[]));
 }
 
 fn resolve(setup: &mut Setup, all: &mut Units, trader: &Trader) {
@@ -119,11 +122,14 @@ fn eight_positions(all: &mut Units) {
         for by in [None, Some(&other.subaccount)] {
             setup.tick(1);
             all.add("liquidate_8", liquidate(&mut setup, &trader, by));
+            setup.audit();
+            if setup.account(&trader).state.flag.slot == 0 {
+                break;
+            }
         }
-        setup.audit();
-        move_all(&mut setup, -bps);
-        let unflag = ix::unflag(&trader.subaccount, &ix::leg_metas(&setup.account(&trader), None, false));
-        all.add("unflag", setup.world.send(&[unflag], &[]));
+        if setup.account(&trader).state.flag.slot != 0 {
+            unflag(&mut setup, all, &trader, -bps);
+        }
     }
     let mut setup = start;
     move_all(&mut setup, -800);

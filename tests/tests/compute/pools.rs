@@ -1,7 +1,7 @@
 //! Liquidity, insurance, fees, and claims on a pool that could not pay at once.
 
 use ballast_client::instructions as ix;
-use ballast_tests::{Ask, Expect as _, MarketTerms, Setup, Terms, units, usd};
+use ballast_tests::{Expect as _, MarketTerms, Setup, Terms, units, usd};
 use solana_signer::Signer as _;
 
 use super::Units;
@@ -82,12 +82,14 @@ fn money_in_and_out(all: &mut Units) {
 /// A market with little cash, whose longs win more than it has.
 fn claims(all: &mut Units) {
     let thin = MarketTerms { liquidity: units(20_000), cap: units(1_000_000), price: usd(100), ..MarketTerms::DEEP };
-    let deep = MarketTerms { price: usd(50), cap: units(1_000_000), ..MarketTerms::DEEP };
+    let deep = MarketTerms { price: usd(50), base_decimals: 6, cap: units(1_000_000), ..MarketTerms::DEEP };
     let mut setup = Setup::with(&Terms { markets: vec![thin, deep], funding: true });
     let winner = setup.trader("winner", units(30_000));
     let mixed = setup.trader("mixed", units(30_000));
-    let loser = setup.trader("loser", units(200_000));
-    setup.open(&loser, 0, -units(180_000).cast_signed());
+    let losers = ["loser", "other loser"].map(|name| setup.trader(name, units(100_000)));
+    for loser in &losers {
+        setup.open(loser, 0, -units(90_000).cast_signed());
+    }
     setup.open(&winner, 0, units(40_000).cast_signed());
     setup.open(&mixed, 0, units(140_000).cast_signed());
     setup.open(&mixed, 1, units(250_000).cast_signed());
@@ -98,15 +100,14 @@ fn claims(all: &mut Units) {
     let whole = setup.position(&mixed, 1);
     all.add("reduce", setup.reduce(&mixed, 1, whole.unsigned_abs(), true));
     assert!(!setup.market(1).state.held[0].amount.is_zero(), "the second pool holds a claim on the first");
-    // Cash comes in twice.
-    for _ in 0..2 {
-        setup.move_by(0, 50);
-        all.add("settle", setup.settle(&loser, 0));
+    // Cash comes in, in two parts.
+    for loser in &losers {
+        all.add("settle", setup.settle(loser, 0));
         all.add("collect_claim", setup.collect_claim(&winner, 0));
         all.add("collect_pool_claim", setup.collect_pool_claim(0, 1));
         setup.audit();
     }
-    let size = -setup.position(&mixed, 0);
-    setup.trade(&mixed, 0, Ask { size, reduce_only: true, ..Ask::default() }).must();
+    let whole = setup.position(&mixed, 0);
+    all.add("reduce", setup.reduce(&mixed, 0, whole.unsigned_abs(), false));
     setup.audit();
 }

@@ -5,7 +5,7 @@ use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::governance::kind;
 use ballast_tests::world::fixed_key;
-use ballast_tests::{Expect as _, MarketTerms, Setup, units};
+use ballast_tests::{MarketTerms, Setup, units};
 use solana_signer::Signer as _;
 
 use super::Units;

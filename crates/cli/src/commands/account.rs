@@ -15,8 +15,8 @@ use super::funds;
 use crate::amount::{self, Scale, quote};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
-use crate::output::{self, table};
 use crate::config;
+use crate::output::{self, table};
 
 /// Options of `ballast account`.
 #[derive(Args)]
@@ -121,8 +121,7 @@ async fn show(
 ) -> Result<()> {
     let all = chain.all::<Subaccount>(offset_of!(Subaccount, owner), owner.as_ref()).await?;
     let ours = |account: &Subaccount| account.exchange.0 == exchange.address.to_bytes();
-    let mut accounts: Vec<_> =
-        all.into_iter().filter(|(_, a)| ours(a) && id.is_none_or(|id| a.id == id)).collect();
+    let mut accounts: Vec<_> = all.into_iter().filter(|(_, a)| ours(a) && id.is_none_or(|id| a.id == id)).collect();
     accounts.sort_by_key(|(_, account)| account.id);
     if accounts.is_empty() {
         anyhow::bail!("{owner} has no such subaccount on this exchange; open one with `ballast account open`");
@@ -165,8 +164,11 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
         or_dash(v.initial.map(Into::into)),
     );
     if let Some(flag) = &v.flag {
-        text += &format!("\nFLAGGED for liquidation: {} of {} closed; add collateral or reduce",
-            quote(flag.closed, d), quote(flag.need, d));
+        text += &format!(
+            "\nFLAGGED for liquidation: {} of {} closed; add collateral or reduce",
+            quote(flag.closed, d),
+            quote(flag.need, d)
+        );
     }
     let rows: Vec<_> = v
         .positions
@@ -189,24 +191,16 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
         })
         .collect();
     if !rows.is_empty() {
-        let header = [
-            "market",
-            "size",
-            "entry",
-            "price",
-            "state",
-            "notional",
-            "PnL",
-            "funding owed",
-            "liquidation at",
-            "claim",
-        ];
+        let header =
+            ["market", "size", "entry", "price", "state", "notional", "PnL", "funding owed", "liquidation at", "claim"];
         text += "\n";
         text += &table(&header, &[1, 2, 3, 5, 6, 7, 8, 9], rows);
     }
     for order in &shown.open_orders {
-        text += &format!("\norder {} waits: size {} atoms, placed at {} ({})",
-            order.id, order.size, order.placed_at, order.address);
+        text += &format!(
+            "\norder {} waits: size {} atoms, placed at {} ({})",
+            order.id, order.size, order.placed_at, order.address
+        );
     }
     text
 }

@@ -49,9 +49,10 @@ pub(crate) fn text(audit: &Audit, decimals: u8) -> String {
         return text + "every sum agrees";
     }
     text += &format!("{} sums are off", audit.mismatches.len());
-    let rows = audit.mismatches.iter().map(|m| {
-        vec![m.account.clone(), m.what.clone(), m.expected.to_string(), m.found.to_string()]
-    });
+    let rows = audit
+        .mismatches
+        .iter()
+        .map(|m| vec![m.account.clone(), m.what.clone(), m.expected.to_string(), m.found.to_string()]);
     text += "\n";
     text += &table(&["account", "sum", "should be", "is"], &[2, 3], rows);
     text

@@ -57,9 +57,10 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     };
     let chain = Chain::open(global)?;
     let mint = keys::local(keys::MINT).pubkey();
-    let exchange = chain.exchange(Some(mint)).await.context(
-        "only the local exchange's collateral can be made from nothing; start one with `ballast localnet`",
-    )?;
+    let exchange = chain
+        .exchange(Some(mint))
+        .await
+        .context("only the local exchange's collateral can be made from nothing; start one with `ballast localnet`")?;
     let decimals = exchange.state.quote_decimals;
     let amount = amount::parse(&options.amount, decimals)?;
     let faucet = keys::local(keys::FAUCET);

@@ -161,7 +161,8 @@ fn text(ready: &Ready) -> String {
         ready.url, ready.websocket, ready.program, ready.exchange, ready.collateral, ready.vault
     );
     for market in &ready.markets {
-        text += &format!("market {}    {} ({}, price feed {})\n", market.index, market.market, market.symbol, market.feed);
+        text +=
+            &format!("market {}    {} ({}, price feed {})\n", market.index, market.market, market.symbol, market.feed);
     }
     let url = if ready.url.ends_with(":8899") { "localhost" } else { &ready.url };
     text += &format!(

@@ -76,8 +76,7 @@ fn list(views: &[MarketView], exchange: &ExchangeAccount) -> String {
             quote(v.pool.insurance, d),
         ]
     });
-    let header =
-        ["market", "tier", "price", "state", "longs", "shorts", "cap", "funding", "pool equity", "insurance"];
+    let header = ["market", "tier", "price", "state", "longs", "shorts", "cap", "funding", "pool equity", "insurance"];
     table(&header, &[2, 4, 5, 6, 7, 8, 9], rows)
 }
 
@@ -105,11 +104,7 @@ fn show(v: &MarketView, exchange: &ExchangeAccount) -> String {
         let value = v.parameters.get(row.name).copied().unwrap_or_default();
         vec![row.name.to_owned(), row.unit.show(value).to_string()]
     });
-    format!(
-        "{}\n{}",
-        table(&[&title, ""], &[], rows),
-        table(&["parameter", "value"], &[1], parameters)
-    )
+    format!("{}\n{}", table(&[&title, ""], &[], rows), table(&["parameter", "value"], &[1], parameters))
 }
 
 fn side(side: &ballast_client::view::SideView, decimals: u8, scale: Scale) -> String {

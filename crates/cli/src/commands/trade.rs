@@ -105,7 +105,8 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     let place = instructions::place_order(&owner.pubkey(), &market_key, &key, account.state.next_order, args);
     let sent = chain.send("place order", &[place], &owner, &[]).await?;
     let events = sent.details.inner.iter().filter_map(|inner| Event::decode(&inner.data));
-    let placed = events.filter_map(|e| if let Event::OrderPlaced(placed) = e { Some(placed) } else { None }).last();
+    let placed =
+        events.filter_map(|e| if let Event::OrderPlaced(placed) = e { Some(placed) } else { None }).next_back();
     let placed = placed.context("the order was placed, but its event cannot be read; see `ballast account show`")?;
     let mut done = Placed {
         order: placed.order.to_string(),

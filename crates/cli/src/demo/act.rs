@@ -106,8 +106,7 @@ impl Stage {
         let trader = &self.traders[number];
         let owner = trader.key.pubkey();
         let market = address::market(&self.venue.exchange, order.market);
-        let cancel =
-            instructions::cancel_order(&owner, &market, &trader.subaccount, &order.address, &owner, None);
+        let cancel = instructions::cancel_order(&owner, &market, &trader.subaccount, &order.address, &owner, None);
         Job {
             what: "cancel order",
             instructions: vec![cancel],

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use anchor_lang::prelude::Pubkey;
 use ballast::state::Subaccount;
 use ballast_client::{Markets, address, quotes};
 use ballast_engine::constants::PRICE_SCALE;
 use ballast_engine::liquidation::is_flagged;
 use ballast_engine::margin::Purpose;
 use ballast_engine::{Now, Rounding};
-use anchor_lang::prelude::Pubkey;
 use rand::Rng;
 use rand::rngs::StdRng;
 use solana_keypair::Keypair;
@@ -19,7 +19,7 @@ use crate::keys;
 /// How many there are.
 pub(crate) const TRADERS: usize = 36;
 /// Their leverages, in turn.
-const LEVERAGES: [u64; 12] = [2, 18, 5, 10, 3, 16, 8, 12, 4, 15, 6, 14];
+const LEVERAGES: [u64; 12] = [2, 18, 5, 10, 3, 16, 8, 12, 4, 17, 6, 14];
 /// Tier B allows for 10x; with fees and the size term a little less.
 const MOST_ON_B: u64 = 8;
 /// The index of the market that is tier B.
@@ -115,11 +115,11 @@ pub(crate) fn traders(exchange: &Pubkey, unit: u64, random: &mut StdRng) -> Vec<
                 1 => vec![SECOND],
                 _ => vec![0, SECOND],
             };
-            let isolated = markets.len() == 1 && number % 4 < 2;
-            let leverage = LEVERAGES[number % LEVERAGES.len()];
+            let isolated = markets.len() == 1 && (number / 6) % 2 == 0;
+            let leverage = LEVERAGES[(number / 3) % LEVERAGES.len()];
             let leverage = if markets.contains(&SECOND) { leverage.min(MOST_ON_B) } else { leverage };
             let stake = random.random_range(20..=100) * 100 * unit;
-            let style = match (number / 3) % 3 {
+            let style = match number % 4 {
                 _ if leverage >= 12 => Style::Holder,
                 0 => Style::Swinger,
                 1 => Style::Careful,
@@ -132,7 +132,7 @@ pub(crate) fn traders(exchange: &Pubkey, unit: u64, random: &mut StdRng) -> Vec<
                 isolated,
                 leverage,
                 style,
-                long: (number / 2) % 2 == 0,
+                long: (number / 3 + number) % 2 == 0,
                 markets,
                 stake,
                 deposited: 0,
@@ -166,13 +166,7 @@ impl Trader {
         }
     }
 
-    fn when_flat(
-        &self,
-        account: &Subaccount,
-        markets: &Markets,
-        now: &Now,
-        random: &mut StdRng,
-    ) -> Option<Action> {
+    fn when_flat(&self, account: &Subaccount, markets: &Markets, now: &Now, random: &mut StdRng) -> Option<Action> {
         let collateral = account.state.collateral.0;
         if self.liquidated || collateral < self.stake / 4 {
             // They have had enough.
@@ -185,13 +179,7 @@ impl Trader {
         random.random_bool(eager).then(|| self.open(*self.markets.first()?, account, markets, now)).flatten()
     }
 
-    fn when_open(
-        &self,
-        account: &Subaccount,
-        markets: &Markets,
-        now: &Now,
-        random: &mut StdRng,
-    ) -> Option<Action> {
+    fn when_open(&self, account: &Subaccount, markets: &Markets, now: &Now, random: &mut StdRng) -> Option<Action> {
         let (_, position) = account.state.slots().find(|(_, p)| p.is_open())?;
         let (market, size) = (position.market, position.size.0);
         match self.style {

@@ -20,8 +20,8 @@ use super::actors::{Action, Trader};
 use super::replay::Hiccup;
 use super::stage::Stage;
 use crate::desk::{Expect, Outcome};
-use crate::{keys, tokens};
 use crate::migrate::provider;
+use crate::{keys, tokens};
 
 /// The market that governance tunes.
 const TUNED: u16 = 0;
@@ -49,6 +49,8 @@ pub(crate) struct Governance {
     pub(crate) queued: u64,
     /// Proposals executed.
     pub(crate) executed: u64,
+    /// Proposals queued and executed before, to open the markets.
+    pub(crate) opening: u64,
     /// Proposals vetoed by the guardian.
     pub(crate) vetoed: u64,
     /// Executions refused because the delay was not over.
@@ -309,8 +311,7 @@ impl Story {
         let owner = provider(TUNED, 0);
         let market = stage.venue.listing(TUNED)?.market;
         let purse = tokens::associated(&owner.pubkey(), &stage.venue.mint);
-        let exit =
-            instructions::execute_lp_withdrawal(&stage.venue.exchange, &market, &owner.pubkey(), &purse);
+        let exit = instructions::execute_lp_withdrawal(&stage.venue.exchange, &market, &owner.pubkey(), &purse);
         let expect = Expect::Either(&[Error::PriceUnconfirmed, Error::PriceStale]);
         let outcome = stage.venue.desk.send("execute exit", &[exit], &owner, &[], expect).await;
         for event in outcome.events() {

@@ -111,19 +111,12 @@ impl Stage {
         if terms.dead(state, &snapshot.now).is_some() {
             // Prices were jumping all the while: it can never fill again, and whoever cleans it up gets its fee.
             let caller = self.keeper.key.pubkey();
-            let cancel = instructions::cancel_order(
-                &caller,
-                &market,
-                &trader.subaccount,
-                &order.address,
-                &owner,
-                keeper,
-            );
+            let cancel =
+                instructions::cancel_order(&caller, &market, &trader.subaccount, &order.address, &owner, keeper);
             return Some(self.keeper_job("cancel dead order", cancel, &[]));
         }
         let legs = instructions::leg_metas(account, Some(order.market), false);
-        let fill =
-            instructions::execute_order(&market, &trader.subaccount, &order.address, &owner, keeper, &legs);
+        let fill = instructions::execute_order(&market, &trader.subaccount, &order.address, &owner, keeper, &legs);
         Some(self.keeper_job("fill order", fill, FILLING))
     }
 
@@ -153,11 +146,7 @@ impl Stage {
         let all = || instructions::leg_metas(account, None, false);
         if !liquidation::is_flagged(&account.state, now) {
             if !healthy && totals.largest.is_some() {
-                return Some(self.keeper_job(
-                    "flag",
-                    instructions::flag(key, &self.keeper.flagger, &all()),
-                    FLAGGING,
-                ));
+                return Some(self.keeper_job("flag", instructions::flag(key, &self.keeper.flagger, &all()), FLAGGING));
             }
             return None;
         }
@@ -172,8 +161,7 @@ impl Stage {
         let legs = instructions::leg_metas(account, Some(market), true);
         let market = address::market(&self.venue.exchange, market);
         let keeper = &self.keeper;
-        let liquidate =
-            instructions::liquidate(&market, key, &keeper.liquidator, Some(&keeper.flagger), &legs);
+        let liquidate = instructions::liquidate(&market, key, &keeper.liquidator, Some(&keeper.flagger), &legs);
         Some(self.keeper_job("liquidate", liquidate, LIQUIDATING))
     }
 }

@@ -1,8 +1,8 @@
 //! The demonstration: a whole exchange lives through prices on a local validator, and every promise that can be seen
 //! from outside is looked at.
 
-mod actors;
 mod act;
+mod actors;
 mod governance;
 mod keeper;
 mod prepared;
@@ -30,7 +30,7 @@ use stage::Stage;
 /// Recorded minutes that are replayed unless asked otherwise.
 const RECORDED: usize = 3_000;
 /// Made-up minutes.
-const MADE_UP: usize = 360;
+const MADE_UP: usize = 720;
 /// Made-up minutes of the short form.
 const SHORT: usize = 60;
 /// Made-up minutes that Agave's validator, which keeps real time, is put through.
@@ -43,7 +43,7 @@ pub(crate) struct Options {
     /// a crash and a 10 % hiccup]
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// How many minutes to replay [default: 3000 recorded ones, 360 made-up ones, 60 with --short, 16 on Agave's]
+    /// How many minutes to replay [default: 3000 recorded ones, 720 made-up ones, 60 with --short, 16 on Agave's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..))]
     minutes: Option<u64>,
     /// How many recorded minutes to leave out first
@@ -99,7 +99,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     let bar = replay::progress(prices.minutes.len(), global.json);
     let mut stage = Stage::set_up(kind, &prices, options.seed, &bar).await?;
     let mut story = Story::new(kind, prices.minutes.len());
-    let pace = Pace::of(kind);
+    let pace = Pace::of(kind, !global.json);
     replay::run(&mut stage, &mut story, &prices, &pace, &bar).await?;
     story.finish(&mut stage, &bar).await?;
     bar.finish_and_clear();

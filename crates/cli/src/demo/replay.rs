@@ -23,14 +23,16 @@ pub(crate) struct Pace {
     fine: usize,
     /// The same on a validator that keeps real time: as many as make the price move no faster than the proof allows.
     real_time: bool,
+    /// Whether progress is told in lines where there is no terminal for a bar.
+    lines: bool,
 }
 
 impl Pace {
     /// The pace on a validator.
-    pub(crate) fn of(kind: Kind) -> Self {
+    pub(crate) fn of(kind: Kind, lines: bool) -> Self {
         match kind {
-            Kind::Surfpool => Self { fine: 15, real_time: false },
-            Kind::Agave => Self { fine: 30, real_time: true },
+            Kind::Surfpool => Self { fine: 15, real_time: false, lines },
+            Kind::Agave => Self { fine: 30, real_time: true, lines },
         }
     }
 }
@@ -87,8 +89,13 @@ pub(crate) async fn run(
         story.at(stage, number).await?;
         let snapshot = stage.snapshot().await?;
         stage.act(&snapshot).await?;
+        let message = message(stage, &snapshot, minute.close);
         bar.set_position(number as u64 + 1);
-        bar.set_message(message(stage, &snapshot, minute.close));
+        // Where there is no terminal to draw on, a line for every tenth of the way.
+        if bar.is_hidden() && pace.lines && (number + 1) * 10 % prices.minutes.len() < 10 {
+            eprintln!("{}/{} minutes  {message}", number + 1, prices.minutes.len());
+        }
+        bar.set_message(message);
     }
     Ok(())
 }
@@ -104,12 +111,7 @@ async fn hiccup(stage: &mut Stage, story: &mut Story, price: f64, print: f64) ->
     stage.post_wrong(print).await?;
     stage.keep().await?;
     let after = count(stage);
-    story.hiccup = Some(Hiccup {
-        before: price,
-        print,
-        flags: after.0 - before.0,
-        liquidations: after.1 - before.1,
-    });
+    story.hiccup = Some(Hiccup { before: price, print, flags: after.0 - before.0, liquidations: after.1 - before.1 });
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The report: what the run was, what happened, what it cost, and whether the books add up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -102,8 +102,10 @@ pub(crate) struct Liquidations {
     pub(crate) insurance_fees: u64,
     /// Notional closed.
     pub(crate) notional: u64,
-    /// Accounts flagged.
+    /// Flags put on accounts.
     pub(crate) flags: u64,
+    /// Accounts that had one.
+    pub(crate) flagged_accounts: u64,
     /// Flags cleared without the account being closed.
     pub(crate) unflagged: u64,
     /// Accounts below zero that were resolved.
@@ -239,7 +241,8 @@ impl Report {
         let keepers = [stage.keeper.flagger, stage.keeper.liquidator];
         let mut keeper_collateral = 0;
         for key in keepers {
-            keeper_collateral += stage.venue.desk.chain.read::<ballast::state::Subaccount>(&key).await?.state.collateral.0;
+            keeper_collateral +=
+                stage.venue.desk.chain.read::<ballast::state::Subaccount>(&key).await?.state.collateral.0;
         }
         let tally = stage.venue.desk.tally();
         let units = tally.units.iter().filter_map(|(name, all)| Some((name.clone(), Units::of(all.clone())?)));
@@ -264,7 +267,7 @@ impl Report {
             failures: tally.failures.clone(),
             liquidations: Liquidations::of(&tally.events),
             funding: Funding::of(&tally.events),
-            governance: story.governance,
+            governance: Governance { opening: stage.opening_proposals, ..story.governance },
             pause: story.pause,
             hiccup: story.hiccup.map(|h| HiccupPart {
                 before: h.before,
@@ -305,10 +308,13 @@ impl Report {
 impl Liquidations {
     fn of(events: &[Event]) -> Self {
         let mut all = Self::default();
-        let mut accounts = std::collections::BTreeSet::new();
+        let (mut accounts, mut flagged) = (BTreeSet::new(), BTreeSet::new());
         for event in events {
             match event {
-                Event::Flagged(_) => all.flags += 1,
+                Event::Flagged(f) => {
+                    all.flags += 1;
+                    flagged.insert(f.subaccount);
+                }
                 Event::Unflagged(_) => all.unflagged += 1,
                 Event::Liquidated(l) => {
                     all.count += 1;
@@ -327,6 +333,7 @@ impl Liquidations {
             }
         }
         all.accounts = accounts.len() as u64;
+        all.flagged_accounts = flagged.len() as u64;
         all
     }
 }
@@ -335,8 +342,11 @@ impl Funding {
     fn of(events: &[Event]) -> Self {
         let mut all = Self::default();
         for event in events {
-            let Event::FundingAccrued(accrued) = event else { continue };
-            let sides = [accrued.longs_owe, accrued.shorts_owe];
+            let sides = match event {
+                Event::FundingAccrued(accrued) => [accrued.longs_owe, accrued.shorts_owe],
+                Event::PriceUpdated(updated) => [updated.longs_owe, updated.shorts_owe],
+                _ => continue,
+            };
             all.accruals += u64::from(sides != [0, 0]);
             for owed in sides {
                 if owed > 0 {
@@ -354,7 +364,7 @@ impl Funding {
 impl Events {
     /// Every number that a market's counter has given out since the start must be on exactly one event.
     fn of(stage: &Stage, snapshot: &Snapshot, events: &[Event]) -> Self {
-        let mut seen: BTreeMap<String, std::collections::BTreeSet<u64>> = BTreeMap::new();
+        let mut seen: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
         for event in events {
             let fields = event.fields();
             let field = |name: &str| fields.iter().find(|(n, _)| *n == name).map(|(_, value)| value.clone());

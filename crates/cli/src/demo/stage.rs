@@ -68,7 +68,7 @@ pub(crate) struct Snapshot {
     /// Markets, funding accrued until now.
     pub(crate) markets: Markets,
     /// Traders' accounts, in their order.
-    pub(crate) accounts: Vec<Box<Subaccount>>,
+    pub(crate) accounts: Vec<Subaccount>,
 }
 
 impl Stage {
@@ -149,12 +149,8 @@ impl Stage {
     pub(crate) fn note_order(&mut self, number: usize, market: u16, events: &[Event]) {
         for event in events {
             if let Event::OrderPlaced(placed) = event {
-                self.traders[number].order = Some(PlacedOrder {
-                    market,
-                    address: placed.order,
-                    placed_at: placed.placed_at,
-                    unwanted: false,
-                });
+                self.traders[number].order =
+                    Some(PlacedOrder { market, address: placed.order, placed_at: placed.placed_at, unwanted: false });
             }
         }
     }
@@ -207,7 +203,7 @@ impl Stage {
         }
         let mut accounts = Vec::new();
         for account in found.flatten() {
-            accounts.push(decode::<Subaccount>(&account.data)?);
+            accounts.push(*decode::<Subaccount>(&account.data)?);
         }
         let markets: Markets = markets.into_iter().collect();
         let markets = markets.accrued(&now).map_err(|fault| anyhow::anyhow!("funding cannot be accrued: {fault:?}"))?;

@@ -51,16 +51,17 @@ fn plain(price: f64) -> String {
 fn liquidations(report: &Report) -> String {
     let (l, d) = (&report.liquidations, report.decimals);
     let mut text = format!(
-        "LIQUIDATIONS\n{} accounts flagged; {} liquidated in {} steps, {} of them partial; {} closed, {} to keepers, {} to \
-         insurance; {} flags cleared by recovery; {} accounts below zero (deficit {})",
+        "LIQUIDATIONS\n{} accounts flagged ({} flags, {} cleared by recovery); {} liquidated in {} steps, {} of them \
+         partial\n{} closed, {} to keepers, {} to insurance; {} accounts below zero, deficit {}",
+        l.flagged_accounts,
         l.flags,
+        l.unflagged,
         l.accounts,
         l.count,
         l.partial,
         quote(l.notional, d),
         quote(l.keeper_fees, d),
         quote(l.insurance_fees, d),
-        l.unflagged,
         l.resolved,
         quote(l.deficits, d),
     );
@@ -147,15 +148,16 @@ fn markets(report: &Report) -> String {
         "insurance",
         "deficits",
     ];
-    let exit = report.liquidity_exit.map_or(String::new(), |amount| {
-        format!("\nA provider left after the cool-down with {}", quote(amount, d))
-    });
+    let exit = report
+        .liquidity_exit
+        .map_or(String::new(), |amount| format!("\nA provider left after the cool-down with {}", quote(amount, d)));
     format!("MARKETS\n{}{exit}", table(&header, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], rows))
 }
 
 fn governance(report: &Report) -> String {
     let (g, p) = (&report.governance, &report.pause);
     let rows = [
+        ("changes queued and executed to open the markets", g.opening),
         ("changes queued", g.queued),
         ("executed after the delay", g.executed),
         ("vetoed by the guardian", g.vetoed),

@@ -155,7 +155,8 @@ fn step(name: &'static str, text: &str) -> Result<Step> {
 
 /// A market's parameters by id, from a set that names every one of them.
 pub(crate) fn parameter_set(name: &str) -> Result<Vec<u64>> {
-    let (_, text) = SETS.iter().find(|(n, _)| *n == name).with_context(|| format!("no set {name} in migrations/sets"))?;
+    let (_, text) =
+        SETS.iter().find(|(n, _)| *n == name).with_context(|| format!("no set {name} in migrations/sets"))?;
     let mut table: Table = toml::from_str(text).with_context(|| format!("migrations/sets/{name}"))?;
     let mut values = Vec::new();
     for row in MARKET_ROWS {

@@ -40,10 +40,7 @@ impl Money {
     pub(crate) fn give(mint: &Pubkey, owner: &Pubkey, amount: u64) -> [solana_instruction::Instruction; 2] {
         let faucet = keys::local(keys::FAUCET).pubkey();
         let account = tokens::associated(owner, mint);
-        [
-            tokens::create_associated(&faucet, owner, mint),
-            tokens::mint_to(mint, &account, &faucet, amount),
-        ]
+        [tokens::create_associated(&faucet, owner, mint), tokens::mint_to(mint, &account, &faucet, amount)]
     }
 }
 
@@ -98,8 +95,7 @@ async fn create_exchange(venue: &mut Venue, step: &ExchangeStep) -> Result<()> {
         })
         .collect::<Result<_>>()?;
     ensure!((1..=2).contains(&oracles.len()), "an exchange names one or two oracle programs");
-    let (mint, faucet, upgrade) =
-        (keys::local(keys::MINT), keys::local(keys::FAUCET), keys::local(keys::UPGRADE));
+    let (mint, faucet, upgrade) = (keys::local(keys::MINT), keys::local(keys::FAUCET), keys::local(keys::UPGRADE));
     let governance = keys::local(&step.governance).pubkey();
     let rent = venue.desk.chain.rpc().get_minimum_balance_for_rent_exemption(tokens::MINT_LENGTH).await?;
     let create = [

@@ -71,10 +71,24 @@ fn exits() -> Vec<Case> {
     let (mut setup, trader) = two_positions();
     let half = setup.position(&trader, 0).unsigned_abs() / 2;
     let (owner, market) = (trader.address(), setup.market_key(0));
-    let legs = ix::leg_metas(&setup.account(&trader), Some(0), false);
-    let reduce = ix::reduce(&owner, &market, &trader.subaccount, half, 0, &legs);
+    let reduce = ix::reduce(&owner, &market, &trader.subaccount, half, 0, &[]);
     let reduce = Case::new("reduce", setup.clone(), reduce, &[&trader.key]);
     setup.world.advance(HOUR + 60);
     let exit = ix::exit_silent(&owner, &market, &trader.subaccount);
-    vec![reduce, Case::new("exit_silent", setup, exit, &[&trader.key])]
+    vec![reduce, paid_by_others(), Case::new("exit_silent", setup, exit, &[&trader.key])]
+}
+
+/// A loss that the collateral cannot pay: the other market's profit does, and that market must be passed, writable.
+fn paid_by_others() -> Case {
+    let mut setup = Setup::with(&Terms::still());
+    let trader = setup.trader("trader", units(1_600));
+    setup.open(&trader, 0, 10_000_000_000);
+    setup.open(&trader, 1, -10_000_000_000);
+    setup.move_by(1, -1_500);
+    setup.move_by(0, -1_800);
+    let (owner, market) = (trader.address(), setup.market_key(0));
+    let size = setup.position(&trader, 0).unsigned_abs();
+    let legs = ix::leg_metas(&setup.account(&trader), Some(0), true);
+    let reduce = ix::reduce(&owner, &market, &trader.subaccount, size, 0, &legs);
+    Case::new("reduce", setup, reduce, &[&trader.key]).variant("paid by another market's profit")
 }
