@@ -3,6 +3,8 @@
 
 mod accounts;
 mod compute;
+mod errors;
 mod every_instruction;
 mod promises;
+mod random;
 mod smoke;

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Withdraw(commands::funds::Options),
     /// Place an order; with --wait, fill it too
     Trade(commands::trade::Options),
+    /// Cancel an order that waits
+    Cancel(commands::cancel::Options),
     /// Flag and liquidate an account, or every account that is below maintenance
     Liquidate(commands::liquidate::Options),
     /// Parameter changes: list, queue, veto, execute

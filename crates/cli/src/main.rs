@@ -15,6 +15,7 @@ mod keys;
 mod migrate;
 mod oracle;
 mod output;
+mod prepared;
 mod prices;
 mod programs;
 mod tokens;

@@ -78,6 +78,9 @@ pub(crate) struct Start {
     pub(crate) accounts: Vec<(Pubkey, Account)>,
     /// Wallets to have, beside the local roles.
     pub(crate) wallets: Vec<Pubkey>,
+    /// Whether the chain's clock is to keep up with the real one, block by block; else it runs ahead while transactions
+    /// are under way, which makes a replay faster.
+    pub(crate) real_time: bool,
 }
 
 impl Venue {
@@ -95,7 +98,7 @@ impl Venue {
         let present: Vec<Pubkey> = start.accounts.iter().map(|(key, _)| *key).collect();
         let wallets = roles.iter().map(|name| keys::local(name).pubkey()).chain(start.wallets);
         let fund = wallets.filter(|key| !present.contains(key)).map(|key| (key, WALLET)).collect();
-        let config = Config {
+        let mut config = Config {
             kind: start.kind,
             programs: programs::files(&keys::local(keys::UPGRADE).pubkey()),
             accounts: start.accounts,
@@ -104,6 +107,9 @@ impl Venue {
             rpc_port: start.port,
             ..Config::default()
         };
+        if start.real_time {
+            config.busy_ms = config.slot_ms;
+        }
         let net = Localnet::start(config).await?;
         let mint = keys::local(keys::MINT).pubkey();
         Ok(Self {

@@ -1,7 +1,7 @@
 //! Which substitutions each account of each instruction gets.
 
-use anchor_lang::prelude::{AccountMeta, Pubkey, system_program};
 use anchor_lang::Discriminator;
+use anchor_lang::prelude::{AccountMeta, Pubkey, system_program};
 use ballast::state::{Exchange, Market};
 use ballast_client::address;
 use solana_account::Account;
@@ -45,8 +45,8 @@ fn kind(case: &Case, declared: &Declared, at: &Pubkey) -> Kind {
         {
             Kind::New
         }
-        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "debtor" | "holder" | "from" | "to"
-        | "keeper" | "flagger" => Kind::State,
+        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "debtor" | "holder" | "from"
+        | "to" | "keeper" | "flagger" => Kind::State,
         "owner" | "rent_to" => Kind::Wallet,
         "vault" => Kind::Vault,
         "owner_tokens" | "source" | "destination" | "fee_destination" => Kind::Tokens,
@@ -112,7 +112,11 @@ fn one_place(case: &Case, place: usize, name: &str, kind: Kind) -> Vec<Attack> {
         attacks.push(attack("a stranger", with(AccountMeta { pubkey: stranger().pubkey(), ..here.clone() }), vec![]));
     }
     if kind != Kind::Signer {
-        attacks.push(attack("nobody", with(AccountMeta { pubkey: somewhere("nobody at all"), ..here.clone() }), vec![]));
+        attacks.push(attack(
+            "nobody",
+            with(AccountMeta { pubkey: somewhere("nobody at all"), ..here.clone() }),
+            vec![],
+        ));
     }
     attacks.push(attack("left out", metas[..place].to_vec(), vec![]));
     attacks
@@ -123,12 +127,14 @@ fn others(case: &Case, at: &Pubkey, name: &str, kind: Kind) -> Vec<Other> {
     match kind {
         Kind::Signer => vec![],
         Kind::State => {
-            let foreign = foreign::foreign(case, at).map(|(address, twin)| ("of another exchange", address, Some(twin)));
-            let foreign = foreign.into_iter().collect();
-            [foreign, foreign::siblings(case, at), foreign::of_other_roles(case, at), foreign::broken(case, at)].concat()
+            let foreign =
+                foreign::foreign(case, at).map(|(address, twin)| ("of another exchange", address, Some(twin)));
+            let others = [foreign::siblings, foreign::of_other_roles, foreign::other_kinds, foreign::broken];
+            foreign.into_iter().chain(others.into_iter().flat_map(|make| make(case, at))).collect()
         }
         Kind::New => {
-            let taken = Account { lamports: 1_000_000_000, data: vec![1; 64], owner: ballast::ID, ..Account::default() };
+            let taken =
+                Account { lamports: 1_000_000_000, data: vec![1; 64], owner: ballast::ID, ..Account::default() };
             let used = Account { owner: price_feed::ID, ..taken.clone() };
             vec![
                 ("another address", somewhere("elsewhere"), None),
@@ -150,7 +156,11 @@ fn others(case: &Case, at: &Pubkey, name: &str, kind: Kind) -> Vec<Other> {
             ("Token-2022", TOKEN_2022, None),
             ("another program", price_feed::ID, None),
             ("the system program for it", system_program::ID, None),
-            ("not executable", somewhere("no program"), Some(Account { lamports: 1_000_000_000, ..Account::default() })),
+            (
+                "not executable",
+                somewhere("no program"),
+                Some(Account { lamports: 1_000_000_000, ..Account::default() }),
+            ),
         ]
         .into_iter()
         .filter(|(_, other, _)| other != at)

@@ -1,5 +1,7 @@
 //! Malformed instruction data: an error, never a panic or an abort, and nothing changes.
 
+use std::collections::BTreeSet;
+
 use anchor_lang::prelude::AccountMeta;
 use ballast_client::address;
 use rand::rngs::StdRng;
@@ -57,24 +59,28 @@ fn bytes_behind_the_arguments_change_nothing() {
     }
 }
 
+/// (whose accounts, which instruction they serve too): the same accounts by design, for the same signer.
+const SHARED: &[(&str, &str)] = &[
+    ("queue_market_parameter", "queue_oracle_feed"),
+    ("queue_oracle_feed", "queue_market_parameter"),
+    ("queue_exchange_parameter", "queue_role"),
+    ("queue_role", "queue_exchange_parameter"),
+    ("withdraw", "deposit"),
+];
+
 #[test]
 fn one_instructions_accounts_do_not_serve_another() {
     let cases = cases::all();
+    let mut served = BTreeSet::new();
     for case in &cases {
         for other in cases.iter().filter(|o| o.name != case.name) {
-            let title = format!("{} with the accounts of {}", other.name, case.title());
-            let (world, outcome) = case.send(&case.instruction.accounts, &other.instruction.data, &[]);
-            if let Err(refused) = outcome {
-                orderly(&title, &refused);
-                continue;
+            match case.send(&case.instruction.accounts, &other.instruction.data, &[]).1 {
+                Ok(_) => drop(served.insert((case.name, other.name))),
+                Err(refused) => orderly(&format!("{} with the accounts of {}", other.name, case.title()), &refused),
             }
-            // Some are the same accounts by design (a claim is part of what a settlement settles): the books decide.
-            let mut setup = case.setup.clone();
-            let sound = setup.books().is_clean();
-            setup.world = world;
-            assert!(!sound || setup.books().is_clean(), "{title}: {:#?}", setup.books());
         }
     }
+    assert_eq!(served, SHARED.iter().copied().collect());
 }
 
 #[test]
@@ -132,6 +138,9 @@ fn nobody_else_can_emit_an_event() {
         let refused = case.send(&metas, &data, &[]).1.expect_err("an event from outside");
         orderly("an event from outside", &refused);
         let reason = reason(&refused);
-        assert!(["ConstraintSigner", "ConstraintSeeds", "AccountNotSigner", "ConstraintAddress"].contains(&reason.as_str()), "{reason}");
+        assert!(
+            ["ConstraintSigner", "ConstraintSeeds", "AccountNotSigner", "ConstraintAddress"].contains(&reason.as_str()),
+            "{reason}"
+        );
     }
 }

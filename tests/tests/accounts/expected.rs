@@ -40,7 +40,19 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     // A ticket and an order name their market by its address.
     ("market", "of another exchange", &["WrongExchange", "WrongMarket", "ConstraintSeeds"]),
     ("*", "of another exchange", &["WrongExchange"]),
-    ("mixture", "*", &["WrongExchange", "WrongVault", "WrongMarket", "WrongMint", "WrongOwner", "KeeperAccountInvalid", "ConstraintSeeds"]),
+    (
+        "mixture",
+        "*",
+        &[
+            "WrongExchange",
+            "WrongVault",
+            "WrongMarket",
+            "WrongMint",
+            "WrongOwner",
+            "KeeperAccountInvalid",
+            "ConstraintSeeds",
+        ],
+    ),
     ("debtor", "another market", &["CoverTooEarly"]),
     ("market", "another market", &["WrongMarket", "PositionNotFound", "PriceMalformed", "ConstraintSeeds"]),
     ("leg *", "another market", &["WrongMarket"]),
@@ -56,6 +68,8 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("order", "of another market", &["WrongMarket"]),
     ("ticket", "of another market", &["WrongMarket"]),
     ("proposal", "for another market", &["WrongMarket"]),
+    ("leg *", "of another kind", &["AccountDiscriminatorMismatch", "DuplicateMarket"]),
+    ("*", "of another kind", &["AccountDiscriminatorMismatch"]),
     // Broken accounts of Ballast's.
     ("leg *", "a byte short", &["AccountDiscriminatorMismatch"]),
     ("leg *", "emptied", &["AccountDiscriminatorMismatch"]),
@@ -124,7 +138,11 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("fee_destination", "nobody", &["WrongOwner", "AccountNotInitialized"]),
     ("mint", "nobody", &["AccountNotInitialized"]),
     // An optional account that is not there.
-    ("keeper", "*", &["AccountOwnedByWrongProgram", "AccountDiscriminatorMismatch", "ConstraintMut", "KeeperAccountInvalid"]),
+    (
+        "keeper",
+        "*",
+        &["AccountOwnedByWrongProgram", "AccountDiscriminatorMismatch", "ConstraintMut", "KeeperAccountInvalid"],
+    ),
     ("*", "nobody", &["AccountOwnedByWrongProgram", "ConstraintSeeds"]),
     // One account of the instruction in another's place.
     ("from", "to again", &["ConstraintDuplicateMutableAccount"]),
@@ -133,16 +151,40 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("holder", "debtor again", &["DuplicateMarket"]),
     ("vault", "* again", &["WrongVault", "ConstraintSeeds", "ConstraintMut"]),
     ("leg *", "a leg again", &["WrongMarket", "DuplicateMarket"]),
-    ("leg *", "* again", &["AccountOwnedByWrongProgram", "AccountDiscriminatorMismatch", "DuplicateMarket", "WrongMarket", "AccountNotMutable", "LossNotCovered"]),
+    (
+        "leg *",
+        "* again",
+        &[
+            "AccountOwnedByWrongProgram",
+            "AccountDiscriminatorMismatch",
+            "DuplicateMarket",
+            "WrongMarket",
+            "AccountNotMutable",
+            "LossNotCovered",
+        ],
+    ),
     ("market", "a leg again", &["WrongMarket", "DuplicateMarket", "ConstraintMut"]),
     (
         "*",
         "* again",
         &[
-            "AccountNotSigner", "AccountOwnedByWrongProgram", "AccountDiscriminatorMismatch", "AccountNotInitialized",
-            "InvalidAccountData", "ConstraintSeeds", "ConstraintMut", "ConstraintClose",
-            "ConstraintDuplicateMutableAccount", "WrongMint", "WrongOwner", "WrongVault", "WrongMarket", "NotGovernance",
-            "NotProposer", "NotUpgradeAuthority", "KeeperAccountInvalid",
+            "AccountNotSigner",
+            "AccountOwnedByWrongProgram",
+            "AccountDiscriminatorMismatch",
+            "AccountNotInitialized",
+            "InvalidAccountData",
+            "ConstraintSeeds",
+            "ConstraintMut",
+            "ConstraintClose",
+            "ConstraintDuplicateMutableAccount",
+            "WrongMint",
+            "WrongOwner",
+            "WrongVault",
+            "WrongMarket",
+            "NotGovernance",
+            "NotProposer",
+            "NotUpgradeAuthority",
+            "KeeperAccountInvalid",
         ],
     ),
 ];
@@ -157,7 +199,12 @@ const PAYER: &str = "anyone may pay the rent";
 
 /// (instruction, account, substitution, why it harms nobody). The instruction succeeds with these.
 const HARMLESS: &[(&str, &str, &str, &str)] = &[
-    ("*", "*", "eight bytes long", "cannot be made: only Ballast could grow its accounts, and the layout is read from the front"),
+    (
+        "*",
+        "*",
+        "eight bytes long",
+        "cannot be made: only Ballast could grow its accounts, and the layout is read from the front",
+    ),
     ("*", "payer", "a stranger", PAYER),
     ("*", "payer", "* again", PAYER),
     ("*", "executor", "a stranger", ANYONE),
@@ -182,7 +229,12 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("emergency_pause", "exchange", "of another exchange", OTHERS),
     ("accept_governance", "exchange", "of another exchange", OTHERS),
     ("update_market", "market", "of another exchange", "it takes the same price, from the same oracle"),
-    ("update_market", "oracle", "an endless confidence", "what its oracle says; such a price is uncertain and serves for nothing"),
+    (
+        "update_market",
+        "oracle",
+        "an endless confidence",
+        "what its oracle says; such a price is uncertain and serves for nothing",
+    ),
     ("close_subaccount", "subaccount", "of another exchange", OWN_CHOICE),
     ("close_subaccount", "subaccount", "the owner's other", OWN_CHOICE),
     ("deposit", "subaccount", "the owner's other", OWN_CHOICE),
@@ -199,7 +251,12 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("liquidate", "subaccount", "*'s*", ANYONE),
     ("resolve", "subaccount", "*'s*", ANYONE),
     ("*", "keeper", "*'s*", REWARD),
-    ("*", "flagger", "*'s*", "who flags names who shares in the fee; a liquidation pays the named one alone, else insurance"),
+    (
+        "*",
+        "flagger",
+        "*'s*",
+        "who flags names who shares in the fee; a liquidation pays the named one alone, else insurance",
+    ),
     ("liquidate", "keeper", "flagger again", REWARD),
     ("liquidate", "flagger", "keeper again", "it is not the flagger: its share goes to insurance"),
     ("*", "keeper", "program again", ABSENT),
@@ -208,9 +265,8 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// Substitutions that look like `*'s*` and are refused nevertheless.
-const NEVER: &[&str] = &[
-    "a copy of another program's", "now another program's", "now nobody's", "left out", "read-only",
-];
+const NEVER: &[&str] =
+    &["a copy of another program's", "now another program's", "now nobody's", "left out", "read-only"];
 
 fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {

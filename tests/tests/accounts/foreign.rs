@@ -2,6 +2,8 @@
 //! but the broken ones are what honest use of a second exchange, market or subaccount would have made: only the
 //! identity differs, everything else is a copy, so that nothing but the check of the identity can refuse them.
 
+use std::collections::BTreeMap;
+
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::program_pack::Pack;
@@ -71,10 +73,13 @@ pub(super) fn foreign(case: &Case, at: &Pubkey) -> Option<(Pubkey, Account)> {
     } else if data.starts_with(Market::DISCRIMINATOR) {
         let index = accounts::decode::<Market>(data).expect("a market").state.index;
         let address = address::market(&exchange(), index);
-        (address, patched::<Market>(&account, |m| {
-            m.exchange = there;
-            m.lp_mint = key(address::lp_mint(&address));
-        }))
+        (
+            address,
+            patched::<Market>(&account, |m| {
+                m.exchange = there;
+                m.lp_mint = key(address::lp_mint(&address));
+            }),
+        )
     } else if data.starts_with(Subaccount::DISCRIMINATOR) {
         let old = accounts::decode::<Subaccount>(data).expect("a subaccount");
         let owner = Pubkey::new_from_array(old.owner.0);
@@ -120,7 +125,11 @@ pub(super) fn siblings(case: &Case, at: &Pubkey) -> Vec<Other> {
     if data.starts_with(Order::DISCRIMINATOR) {
         let subaccount = address::subaccount(&own, &other, 0);
         return vec![
-            ("a stranger's", address::order(&subaccount, 1), Some(patched::<Order>(&account, |o| o.subaccount = key(subaccount)))),
+            (
+                "a stranger's",
+                address::order(&subaccount, 1),
+                Some(patched::<Order>(&account, |o| o.subaccount = key(subaccount))),
+            ),
             ("of another market", somewhere("order"), Some(patched::<Order>(&account, |o| o.market = key(market)))),
             ("of another payer", somewhere("order"), Some(patched::<Order>(&account, |o| o.rent_to = key(other)))),
         ];
@@ -129,22 +138,40 @@ pub(super) fn siblings(case: &Case, at: &Pubkey) -> Vec<Other> {
         let owner = Pubkey::new_from_array(accounts::decode::<LpDeposit>(data).expect("a ticket").owner.0);
         let here = case.address("market").expect("a market");
         return vec![
-            ("a stranger's", address::lp_deposit(&here, &other), Some(patched::<LpDeposit>(&account, |t| t.owner = key(other)))),
-            ("of another market", address::lp_deposit(&market, &owner), Some(patched::<LpDeposit>(&account, |t| t.market = key(market)))),
+            (
+                "a stranger's",
+                address::lp_deposit(&here, &other),
+                Some(patched::<LpDeposit>(&account, |t| t.owner = key(other))),
+            ),
+            (
+                "of another market",
+                address::lp_deposit(&market, &owner),
+                Some(patched::<LpDeposit>(&account, |t| t.market = key(market))),
+            ),
         ];
     }
     if data.starts_with(LpWithdrawal::DISCRIMINATOR) {
         let owner = Pubkey::new_from_array(accounts::decode::<LpWithdrawal>(data).expect("a ticket").owner.0);
         let here = case.address("market").expect("a market");
         return vec![
-            ("a stranger's", address::lp_withdrawal(&here, &other), Some(patched::<LpWithdrawal>(&account, |t| t.owner = key(other)))),
-            ("of another market", address::lp_withdrawal(&market, &owner), Some(patched::<LpWithdrawal>(&account, |t| t.market = key(market)))),
+            (
+                "a stranger's",
+                address::lp_withdrawal(&here, &other),
+                Some(patched::<LpWithdrawal>(&account, |t| t.owner = key(other))),
+            ),
+            (
+                "of another market",
+                address::lp_withdrawal(&market, &owner),
+                Some(patched::<LpWithdrawal>(&account, |t| t.market = key(market))),
+            ),
         ];
     }
     if data.starts_with(Proposal::DISCRIMINATOR) {
-        return vec![
-            ("for another market", somewhere("proposal"), Some(patched::<Proposal>(&account, |p| p.market = key(market)))),
-        ];
+        return vec![(
+            "for another market",
+            somewhere("proposal"),
+            Some(patched::<Proposal>(&account, |p| p.market = key(market))),
+        )];
     }
     vec![]
 }
@@ -187,6 +214,20 @@ pub(super) fn broken(case: &Case, at: &Pubkey) -> Vec<Other> {
         ("eight bytes long", *at, with(&|a| a.data.extend([0; 8]))),
         ("another version", *at, with(&|a| a.data[8] = 2)),
     ]
+}
+
+/// One account of Ballast's of every other kind.
+pub(super) fn other_kinds(case: &Case, at: &Pubkey) -> Vec<Other> {
+    let own = case.account(at).data.first_chunk::<8>().copied();
+    let kinds: BTreeMap<Option<[u8; 8]>, Pubkey> = case
+        .setup
+        .world
+        .svm
+        .get_program_accounts(&ballast::ID)
+        .into_iter()
+        .map(|(key, account)| (account.data.first_chunk().copied(), key))
+        .collect();
+    kinds.into_iter().filter(|(kind, _)| *kind != own).map(|(_, key)| ("of another kind", key, None)).collect()
 }
 
 /// A token account's state with a change.

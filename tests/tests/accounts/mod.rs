@@ -55,3 +55,14 @@ fn every_substitution_of_an_account_is_refused_or_known_to_be_harmless() {
     let idle = tables.idle();
     assert!(idle.is_empty(), "rows that nothing meets any more:\n{}", idle.join("\n"));
 }
+
+/// A borrow that fails says nothing to whoever sent the transaction.
+#[test]
+fn a_market_passed_twice_is_refused_by_its_name_and_not_by_a_failed_borrow() {
+    let cases = cases::all();
+    let case = cases.iter().find(|c| c.name == "resolve").expect("a case");
+    let attacks = attacks::all(case);
+    let twice = attacks.iter().find(|a| a.label == "the first one twice").expect("an attack");
+    let refused = case.try_attack(twice).expect_err("two legs, one market");
+    assert_eq!(refused.error, Some(ballast_engine::Error::DuplicateMarket), "{refused}");
+}

@@ -21,9 +21,8 @@ use solana_signer::Signer as _;
 use solana_transaction::versioned::VersionedTransaction;
 
 /// All banks of the process share it.
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
-});
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"));
 
 pub(crate) struct Bank {
     context: ProgramTestContext,
@@ -47,7 +46,8 @@ impl Bank {
             let empty_system = account.owner == anchor_lang::system_program::ID && account.lamports == 0;
             if code.contains(address)
                 || programs.contains(address)
-                || (kept.contains(&account.owner) && !account.executable && !empty_system) {
+                || (kept.contains(&account.owner) && !account.executable && !empty_system)
+            {
                 test.add_account(*address, account);
             }
         }

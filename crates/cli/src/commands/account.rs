@@ -64,7 +64,7 @@ struct Opened {
 struct OrderLine {
     address: String,
     id: u64,
-    market: String,
+    market: Option<u16>,
     size: i64,
     limit: u64,
     placed_at: i64,
@@ -137,7 +137,9 @@ async fn show(
             .map(|(address, order)| OrderLine {
                 address: address.to_string(),
                 id: order.id,
-                market: Pubkey::new_from_array(order.market.0).to_string(),
+                market: (0..exchange.state.markets).find(|index| {
+                    ballast_client::address::market(&exchange.address, *index).to_bytes() == order.market.0
+                }),
                 size: order.terms.size.0,
                 limit: order.terms.limit.0,
                 placed_at: order.terms.placed_at,
@@ -197,9 +199,13 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
         text += &table(&header, &[1, 2, 3, 5, 6, 7, 8, 9], rows);
     }
     for order in &shown.open_orders {
+        let base = order.market.and_then(|index| markets.get(index)).map_or(0, |m| m.state.base_decimals);
         text += &format!(
-            "\norder {} waits: size {} atoms, placed at {} ({})",
-            order.id, order.size, order.placed_at, order.address
+            "\norder {} waits: {} in market {}, placed at {} (Unix seconds)",
+            order.id,
+            amount::size(order.size, base),
+            order.market.map_or("?".to_owned(), |index| index.to_string()),
+            order.placed_at
         );
     }
     text

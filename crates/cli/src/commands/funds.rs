@@ -1,6 +1,6 @@
 //! `ballast deposit` and `ballast withdraw`.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ballast::state::Subaccount;
 use ballast_client::{address, instructions};
 use clap::Args;
@@ -52,6 +52,14 @@ async fn run(global: &Global, options: Options, inwards: bool) -> Result<()> {
     let purse = options.tokens.unwrap_or_else(|| tokens::associated(&owner.pubkey(), &exchange.mint()));
     let mut batch = Vec::new();
     if inwards {
+        let held = chain.account(&purse).await?.and_then(|account| tokens::amount(&account.data)).unwrap_or(0);
+        ensure!(
+            held >= amount,
+            "your token account {purse} holds {}, not {}; deposit less (on a local validator `ballast faucet` makes \
+             test collateral)",
+            amount::quote(held, decimals),
+            amount::quote(amount, decimals)
+        );
         batch.push(instructions::deposit(&exchange.address, &owner.pubkey(), &key, &purse, amount));
     } else {
         batch.extend(super::trade::refresh(&chain, &exchange, &account, None).await?);

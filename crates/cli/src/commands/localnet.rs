@@ -1,7 +1,7 @@
 //! `ballast localnet`.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ballast_localnet::Kind;
@@ -12,8 +12,9 @@ use solana_signer::Signer;
 
 use crate::args::Global;
 use crate::migrate::{self, Step};
+use crate::prepared::{self, Wanted};
 use crate::prices;
-use crate::venue::{Start, Venue};
+use crate::venue::Venue;
 use crate::{keys, output, programs};
 
 /// Between two posts of prices.
@@ -70,16 +71,6 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         None => prices::built_in(1_440, options.seed),
     };
     let steps = migrate::local()?;
-    let present = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock is before 1970")?;
-    let present = i64::try_from(present.as_secs()).context("the system's clock is off")?;
-    let start = Start {
-        kind: Kind::Surfpool,
-        unix: Some(present - migrate::duration(&steps)),
-        port: Some(options.port),
-        accounts: Vec::new(),
-        wallets: migrate::wallets(&steps),
-    };
-    let mut venue = Venue::start(start).await?;
     let first = prices.minutes.first().context("there are no prices")?.open;
     let both = |price: f64| [price, SECOND_PRICE * price / first];
     let report = |step: &Step| {
@@ -87,8 +78,8 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             println!("{}: {}", step.name, step.purpose);
         }
     };
-    migrate::run(&mut venue, &steps, &both(first), report).await?;
-    venue.wait_until(present).await?;
+    let wanted = Wanted { kind: Kind::Surfpool, port: Some(options.port), wallets: options.fund.clone() };
+    let (mut venue, _) = prepared::venue(&steps, &both(first), wanted, report).await?;
     for owner in &options.fund {
         let faucet = keys::local(keys::FAUCET);
         let give = migrate::Money::give(&venue.mint, owner, 10_000 * 10_u64.pow(u32::from(venue.decimals)));
@@ -101,12 +92,14 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     for minute in &prices.minutes {
         path.extend(minute.path(SECONDS_PER_MINUTE));
     }
+    let stop = super::stopped();
+    tokio::pin!(stop);
     let mut timer = tokio::time::interval(POST_EVERY);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for price in path.iter().cycle() {
         tokio::select! {
-            stop = tokio::signal::ctrl_c() => {
-                stop.context("Ctrl-C cannot be waited for")?;
+            result = &mut stop => {
+                result?;
                 break;
             }
             _ = timer.tick() => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod audit;
+pub(crate) mod cancel;
 pub(crate) mod docs;
 pub(crate) mod faucet;
 pub(crate) mod funds;
@@ -11,7 +12,8 @@ pub(crate) mod localnet;
 pub(crate) mod market;
 pub(crate) mod trade;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Cli, Command};
 use crate::demo;
@@ -22,15 +24,33 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Localnet(options) => localnet::run(global, options).await,
         Command::Faucet(options) => faucet::run(global, options).await,
-        Command::Demo(options) => demo::run(global, options).await,
+        Command::Demo(options) => until_stopped(demo::run(global, options)).await,
         Command::Market(options) => market::run(global, options).await,
         Command::Account(options) => account::run(global, options).await,
         Command::Deposit(options) => funds::deposit(global, options).await,
         Command::Withdraw(options) => funds::withdraw(global, options).await,
         Command::Trade(options) => trade::run(global, options).await,
+        Command::Cancel(options) => cancel::run(global, options).await,
         Command::Liquidate(options) => liquidate::run(global, options).await,
         Command::Govern(options) => govern::run(global, options).await,
         Command::Audit => audit::run(global).await,
         Command::Docs(options) => docs::run(options),
+    }
+}
+
+/// Runs until done or told to stop: what was started, a validator's process among it, ends with it either way.
+async fn until_stopped(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::select! {
+        result = work => result,
+        result = stopped() => result.and_then(|()| bail!("stopped before the end; what it had started is ended too")),
+    }
+}
+
+/// Waits for Ctrl-C, or for a supervisor's polite request to end.
+pub(crate) async fn stopped() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("the system's signals cannot be listened to")?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt.context("Ctrl-C cannot be waited for"),
+        _ = terminate.recv() => Ok(()),
     }
 }

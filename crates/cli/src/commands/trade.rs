@@ -118,7 +118,11 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     };
     if let Some(seconds) = options.wait {
         let job = Fill { chain: &chain, exchange: &exchange, owner: &owner, market: options.market, subaccount: key };
-        done.fill = Some(job.wait(&placed.order, placed.placed_at, Duration::from_secs(seconds)).await?);
+        let filled = job.wait(&placed.order, placed.placed_at, Duration::from_secs(seconds)).await;
+        let number = account.state.next_order;
+        done.fill = Some(filled.with_context(|| {
+            format!("order {number} is placed, but not filled (`ballast cancel {number}` takes it back)")
+        })?);
     }
     output::show(global.json, &done, |done| text(done, scale))
 }
@@ -195,10 +199,10 @@ impl Fill<'_> {
                 Err(_) if self.chain.account(order).await?.is_none() => {
                     bail!("somebody else filled it first; see `ballast account show`")
                 }
-                Err(error) => return Err(chain::refusal("the order is placed, but cannot be filled", &error)),
+                Err(error) => return Err(chain::refusal("the fill was refused", &error)),
             }
         }
-        bail!("the order is placed, but not filled after {patience:?}: {last:#}; `ballast account show` lists it")
+        bail!("{patience:?} have passed: {last:#}")
     }
 }
 

@@ -2,21 +2,18 @@
 //! is armed and expires, and when the delay is over the change takes effect.
 
 use anyhow::{Context, Result};
-use ballast::instructions::governance::QueueParameterArgs;
 use ballast::instructions::guardian::ProtectMarketArgs;
-use ballast::state::{Exchange, Market, Proposal};
+use ballast::state::{Market, Proposal};
 use ballast_client::events::Event;
 use ballast_client::{address, instructions};
 use ballast_engine::Error;
-use ballast_engine::constants::RATIO_SCALE;
-use ballast_engine::params::MarketParams;
 use ballast_localnet::Kind;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 use super::actors::{Action, Trader};
+use super::proposals::{execute, pay_new_fee, queue};
 use super::replay::Hiccup;
 use super::stage::Stage;
 use crate::desk::{Expect, Outcome};
@@ -24,11 +21,11 @@ use crate::migrate::provider;
 use crate::{keys, tokens};
 
 /// The market that governance tunes.
-const TUNED: u16 = 0;
+pub(super) const TUNED: u16 = 0;
 /// The market that the guardian pauses.
 const PAUSED: u16 = 1;
 /// The taker fee that the committee asks for: 6 basis points instead of 5.
-const NEW_FEE: u64 = 600;
+pub(super) const NEW_FEE: u64 = 600;
 /// Beyond the hard maximum.
 const FEE_OUT_OF_BOUNDS: u64 = 6_000;
 /// More than the largest step.
@@ -51,6 +48,8 @@ pub(crate) struct Governance {
     pub(crate) executed: u64,
     /// Proposals queued and executed before, to open the markets.
     pub(crate) opening: u64,
+    /// Fills that paid the changed fee.
+    pub(crate) new_fee_paid: u64,
     /// Proposals vetoed by the guardian.
     pub(crate) vetoed: u64,
     /// Executions refused because the delay was not over.
@@ -263,6 +262,7 @@ impl Story {
             self.after_pause(stage).await?;
         }
         stage.rewarm().await?;
+        stage.collect_fees().await;
         if self.real_time {
             self.left_out.extend(
                 [
@@ -334,71 +334,7 @@ impl Story {
             let fee = market.state.params.taker_fee.0;
             stage.venue.desk.tally().fail(format!("the taker fee is {fee} after the change, not {NEW_FEE}"));
         }
-        self.pay_new_fee(stage).await
-    }
-
-    /// One more fill, to see the new fee paid.
-    async fn pay_new_fee(&self, stage: &mut Stage) -> Result<()> {
-        let snapshot = stage.snapshot().await?;
-        let skew = snapshot.markets.get(TUNED).context("no market")?.state.skew().map_or(0, |skew| skew.0);
-        for number in 0..stage.traders.len() {
-            let (trader, account) = (&stage.traders[number], &snapshot.accounts[number]);
-            // The fee asked for is that of size which worsens the skew.
-            if trader.order.is_some() || !account.state.is_flat() || trader.long != (skew >= 0) {
-                continue;
-            }
-            let Some(action) = trader.open(TUNED, account, &snapshot.markets, &snapshot.now) else { continue };
-            let mut job = stage.job(number, account, action);
-            job.expect = Expect::Done;
-            let Some(outcome) = stage.venue.desk.send_all(vec![job]).await.pop() else { continue };
-            stage.note_order(number, TUNED, &outcome.events());
-            stage.rewarm().await?;
-            let mut tally = stage.venue.desk.tally();
-            let subaccount = stage.traders[number].subaccount;
-            let traded = tally.events.iter().rev().find_map(|event| match event {
-                Event::Traded(traded) if traded.subaccount == subaccount => Some(traded.clone()),
-                _ => None,
-            });
-            if let Some(traded) = traded {
-                let notional = u128::from(traded.size.unsigned_abs()) * u128::from(traded.mark);
-                let notional = notional.div_ceil(u128::from(ballast_engine::constants::PRICE_SCALE));
-                let fee = (notional * u128::from(NEW_FEE)).div_ceil(u128::from(RATIO_SCALE));
-                if fee != u128::from(traded.fee) {
-                    tally.fail(format!("a fill paid a fee of {}, the new one is {fee}", traded.fee));
-                }
-            }
-            return Ok(());
-        }
+        self.governance.new_fee_paid += u64::from(pay_new_fee(stage).await?);
         Ok(())
     }
-}
-
-async fn queue(
-    stage: &Stage,
-    what: &str,
-    proposer: &Keypair,
-    name: &str,
-    new_value: u64,
-    expect: Expect<'_>,
-) -> Result<(u64, Outcome)> {
-    let (venue, chain) = (&stage.venue, &stage.venue.desk.chain);
-    let parameter = MarketParams::id(name).with_context(|| format!("no parameter {name}"))?;
-    let id = chain.read::<Exchange>(&venue.exchange).await?.next_proposal;
-    let market = chain.read::<Market>(&venue.listing(TUNED)?.market).await?;
-    let args = QueueParameterArgs {
-        parameter,
-        new_value,
-        version: market.state.param_version.get(usize::from(parameter)).copied().unwrap_or_default(),
-        last_slot: venue.net.clock().await?.slot + 1_000,
-        rationale: [0; 32],
-    };
-    let key = proposer.pubkey();
-    let queue = instructions::queue_market_parameter(&key, &key, &venue.exchange, TUNED, id, args);
-    Ok((id, venue.desk.send(what, &[queue], proposer, &[], expect).await))
-}
-
-async fn execute(stage: &Stage, what: &str, id: u64, expect: Expect<'_>) -> Outcome {
-    let keeper = &stage.keeper.key;
-    let execute = instructions::execute_market_proposal(&keeper.pubkey(), &stage.venue.exchange, TUNED, id);
-    stage.venue.desk.send(what, &[execute], keeper, &[], expect).await
 }

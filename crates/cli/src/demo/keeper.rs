@@ -6,7 +6,7 @@ use anyhow::Result;
 use ballast::state::Subaccount;
 use ballast_client::events::Event;
 use ballast_client::{Markets, address, instructions, quotes};
-use ballast_engine::margin::{Purpose, Totals};
+use ballast_engine::margin::{Purpose, Totals, unrealised};
 use ballast_engine::order::OrderTerms;
 use ballast_engine::{Error, Now, liquidation};
 use solana_instruction::Instruction;
@@ -14,6 +14,7 @@ use solana_signer::Signer;
 
 use super::stage::{Snapshot, Stage};
 use crate::desk::{Expect, Job, Outcome};
+use crate::{keys, tokens};
 
 /// Why a fill may be refused that was right to try: the account, the market or the price has moved since the placing.
 const FILLING: &[Error] = &[
@@ -49,6 +50,10 @@ const LIQUIDATING: &[Error] = &[
     Error::AccountBankrupt,
     Error::PositionNotFound,
 ];
+/// The position was closed or settled in between, or the price is not good.
+const SETTLING: &[Error] = &[Error::CoverTooEarly, Error::PositionNotFound, Error::PriceStale, Error::PriceUnconfirmed];
+/// Positions settled at a time.
+const SETTLED: usize = 4;
 const RESOLVING: &[Error] = &[Error::NotBankrupt, Error::NotFlagged, Error::PriceStale, Error::PriceUnconfirmed];
 const UNFLAGGING: &[Error] = &[Error::NotFlagged, Error::StillUnhealthy, Error::PriceStale];
 
@@ -89,6 +94,33 @@ impl Stage {
             }
         }
         Ok(snapshot)
+    }
+
+    /// Settles the open positions that have lost most: their pools get the cash, and can pay profits with it.
+    pub(crate) async fn settle(&self, snapshot: &Snapshot) {
+        let mut losers = Vec::new();
+        for (trader, account) in self.traders.iter().zip(&snapshot.accounts) {
+            for (_, position) in account.state.slots().filter(|(_, p)| p.is_open()) {
+                let Some(market) = snapshot.markets.get(position.market) else { continue };
+                let pnl = unrealised(position, market.state.price.last.price).map_or(0, |pnl| pnl.0);
+                losers.push((pnl, trader.subaccount, address::market(&self.venue.exchange, position.market)));
+            }
+        }
+        losers.sort_unstable();
+        let jobs = losers.iter().take(SETTLED).map(|(_, subaccount, market)| {
+            self.keeper_job("settle", instructions::settle(market, subaccount), SETTLING)
+        });
+        self.venue.desk.send_all(jobs.collect()).await;
+    }
+
+    /// Sends the protocol's share of the fees where it belongs.
+    pub(crate) async fn collect_fees(&self) {
+        let destination = tokens::associated(&keys::local(keys::GOVERNANCE).pubkey(), &self.venue.mint);
+        for listing in &self.venue.listings {
+            let collect = instructions::collect_fees(&self.venue.exchange, &listing.market, &destination);
+            let key = &self.keeper.key;
+            let _ = self.venue.desk.send("collect fees", &[collect], key, &[], Expect::Done).await;
+        }
     }
 
     fn keeper_job(&self, what: &'static str, instruction: Instruction, expect: &'static [Error]) -> Job {

@@ -5,7 +5,8 @@ mod act;
 mod actors;
 mod governance;
 mod keeper;
-mod prepared;
+mod parts;
+mod proposals;
 mod replay;
 mod report;
 mod stage;
@@ -33,8 +34,11 @@ const RECORDED: usize = 3_000;
 const MADE_UP: usize = 720;
 /// Made-up minutes of the short form.
 const SHORT: usize = 60;
-/// Made-up minutes that Agave's validator, which keeps real time, is put through.
-const REAL_TIME: usize = 16;
+/// Made-up minutes that Agave's validator, which keeps real time, is put through: as far as the crash and a little on,
+/// of so many.
+const REAL_TIME: (usize, usize) = (16, 30);
+/// The same of the short form.
+const REAL_TIME_SHORT: (usize, usize) = (11, 20);
 
 /// Options of `ballast demo`.
 #[derive(Args)]
@@ -78,12 +82,13 @@ impl Options {
         if let Some(path) = &self.prices {
             return prices::read(path, self.skip, minutes(if self.short { SHORT } else { RECORDED }));
         }
-        let count = match self.validator {
-            Validator::Agave => REAL_TIME,
-            Validator::Surfpool if self.short => SHORT,
-            Validator::Surfpool => MADE_UP,
-        };
-        Ok(prices::built_in(minutes(count), self.seed))
+        if self.validator == Validator::Agave && self.minutes.is_none() {
+            let (kept, whole) = if self.short { REAL_TIME_SHORT } else { REAL_TIME };
+            let mut prices = prices::built_in(whole, self.seed);
+            prices.minutes.truncate(kept);
+            return Ok(prices);
+        }
+        Ok(prices::built_in(minutes(if self.short { SHORT } else { MADE_UP }), self.seed))
     }
 }
 

@@ -17,11 +17,16 @@ const LIVELY: f64 = 0.005;
 /// An account nearer to its maintenance than a minute's move and this, as a share of notional, makes for fine posting.
 const NEAR: f64 = 0.0015;
 
+/// The keeper settles the positions that have lost most once in so many minutes.
+const SETTLE_EVERY: usize = 10;
+/// Posts in a lively minute: ten slots between them are what the solvency proof assumes.
+const FINE: usize = 15;
+/// In real time a post takes about a second, in which a tier-A price may move by 2.5 slots' worth in that proof.
+const REAL_TIME_MOVE: f64 = 0.00075;
+
 /// How fast prices are posted.
 pub(crate) struct Pace {
-    /// Posts in a lively minute. Ten slots between them are what the solvency proof assumes.
-    fine: usize,
-    /// The same on a validator that keeps real time: as many as make the price move no faster than the proof allows.
+    /// Whether the validator keeps real time: a minute of prices then takes as long as it takes to post.
     real_time: bool,
     /// Whether progress is told in lines where there is no terminal for a bar.
     lines: bool,
@@ -30,9 +35,15 @@ pub(crate) struct Pace {
 impl Pace {
     /// The pace on a validator.
     pub(crate) fn of(kind: Kind, lines: bool) -> Self {
-        match kind {
-            Kind::Surfpool => Self { fine: 15, real_time: false, lines },
-            Kind::Agave => Self { fine: 30, real_time: true, lines },
+        Self { real_time: kind == Kind::Agave, lines }
+    }
+
+    /// How many times prices are posted in a minute.
+    fn steps(&self, snapshot: &Snapshot, minute: &Minute) -> usize {
+        match self.real_time {
+            true => ((minute.way() / REAL_TIME_MOVE).ceil() as usize).clamp(2, 60),
+            false if is_fine(snapshot, minute) => FINE,
+            false => 1,
         }
     }
 }
@@ -72,7 +83,7 @@ pub(crate) async fn run(
 ) -> Result<()> {
     let mut snapshot = stage.snapshot().await?;
     for (number, minute) in prices.minutes.iter().enumerate() {
-        let steps = if is_fine(&snapshot, minute) { pace.fine } else { 1 };
+        let steps = pace.steps(&snapshot, minute);
         for (step, price) in (1..).zip(minute.path(steps)) {
             let wrong = minute.hiccup.filter(|_| step == steps / 2);
             if !pace.real_time {
@@ -86,13 +97,17 @@ pub(crate) async fn run(
                 }
             }
         }
+        if number % SETTLE_EVERY == SETTLE_EVERY - 1 {
+            stage.settle(&snapshot).await;
+        }
         story.at(stage, number).await?;
         let snapshot = stage.snapshot().await?;
         stage.act(&snapshot).await?;
         let message = message(stage, &snapshot, minute.close);
         bar.set_position(number as u64 + 1);
         // Where there is no terminal to draw on, a line for every tenth of the way.
-        if bar.is_hidden() && pace.lines && (number + 1) * 10 % prices.minutes.len() < 10 {
+        let tenth = |done: usize| done * 10 / prices.minutes.len();
+        if bar.is_hidden() && pace.lines && tenth(number + 1) > tenth(number) {
             eprintln!("{}/{} minutes  {message}", number + 1, prices.minutes.len());
         }
         bar.set_message(message);

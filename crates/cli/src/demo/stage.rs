@@ -16,8 +16,8 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 use super::actors::{PlacedOrder, TRADERS, Trader, traders};
-use super::prepared;
 use crate::desk::{Expect, Job};
+use crate::prepared::{self, Wanted};
 use crate::prices::Prices;
 use crate::venue::{Start, Venue, done};
 use crate::{keys, migrate, tokens};
@@ -84,14 +84,21 @@ impl Stage {
             Kind::Surfpool => {
                 let unix = first.unix - migrate::duration(&steps) - ARRIVAL;
                 let wallets = wallets.into_iter().chain(migrate::wallets(&steps)).collect();
-                let start = Start { kind, unix: Some(unix), port: None, accounts: Vec::new(), wallets };
+                let start =
+                    Start { kind, unix: Some(unix), port: None, accounts: Vec::new(), wallets, real_time: false };
                 let mut venue = Venue::start(start).await?;
                 let report = |step: &migrate::Step| bar.set_message(format!("{}: {}", step.name, step.purpose));
                 let setup = migrate::run(&mut venue, &steps, &start_prices, report).await?;
                 venue.wait_until(first.unix - ARRIVAL).await?;
                 (venue, setup)
             }
-            Kind::Agave => prepared::venue(&steps, &start_prices, wallets, bar).await?,
+            Kind::Agave => {
+                let report = |step: &migrate::Step| {
+                    bar.set_message(format!("on surfpool first: {}: {}", step.name, step.purpose));
+                };
+                let wanted = Wanted { kind, port: None, wallets };
+                prepared::venue(&steps, &start_prices, wanted, report).await?
+            }
         };
         let key = Arc::new(keys::local(keys::KEEPER));
         let subaccount = |id| address::subaccount(&venue.exchange, &key.pubkey(), id);

@@ -98,7 +98,7 @@ fn liquidations(report: &Report) -> String {
 
 fn traders(report: &Report) -> String {
     let d = report.decimals;
-    let result = |t: &super::report::TraderPart| t.equity + t.withdrawn as i64 - t.deposited as i64;
+    let result = |t: &super::parts::TraderPart| t.equity + t.withdrawn as i64 - t.deposited as i64;
     let all: i64 = report.traders.iter().map(result).sum();
     let (cross, isolated): (Vec<_>, Vec<_>) = report.traders.iter().partition(|t| t.mode == "cross");
     let won = report.traders.iter().filter(|t| result(t) > 0).count();
@@ -160,6 +160,7 @@ fn governance(report: &Report) -> String {
         ("changes queued and executed to open the markets", g.opening),
         ("changes queued", g.queued),
         ("executed after the delay", g.executed),
+        ("fills that then paid the changed fee", g.new_fee_paid),
         ("vetoed by the guardian", g.vetoed),
         ("refused: before the delay was over", g.early_refused),
         ("refused: outside the hard bounds", g.bounds_refused),

@@ -27,20 +27,36 @@ pub(crate) struct Minute {
 }
 
 impl Minute {
-    /// The way through the minute in so many equal steps, the last one at its end: from the open to the nearer
-    /// extreme, to the other one, to the close.
-    pub(crate) fn path(&self, steps: usize) -> Vec<f64> {
+    fn corners(&self) -> [f64; 4] {
         let low_first = self.open - self.low < self.high - self.open;
         let (first, second) = if low_first { (self.low, self.high) } else { (self.high, self.low) };
-        let corners = [self.open, first, second, self.close];
+        [self.open, first, second, self.close]
+    }
+
+    /// The way through the minute at an even speed, in so many steps, the last one at its end: from the open to the
+    /// nearer extreme, to the other one, to the close.
+    pub(crate) fn path(&self, steps: usize) -> Vec<f64> {
+        let corners = self.corners();
+        let lengths: Vec<f64> = corners.windows(2).map(|leg| (leg[1] - leg[0]).abs()).collect();
+        let whole: f64 = lengths.iter().sum();
         (1..=steps)
             .map(|step| {
-                let at = 3.0 * step as f64 / steps as f64;
-                let leg = (at.ceil() as usize).clamp(1, 3);
-                let part = at - (leg - 1) as f64;
-                corners[leg - 1] + (corners[leg] - corners[leg - 1]) * part
+                let mut left = whole * step as f64 / steps as f64;
+                for (leg, length) in corners.windows(2).zip(&lengths) {
+                    if left < *length {
+                        return leg[0] + (leg[1] - leg[0]) * left / length;
+                    }
+                    left -= length;
+                }
+                self.close
             })
             .collect()
+    }
+
+    /// How long the way through the minute is, as a share of the open.
+    pub(crate) fn way(&self) -> f64 {
+        let corners = self.corners();
+        corners.windows(2).map(|leg| (leg[1] - leg[0]).abs()).sum::<f64>() / self.open
     }
 
     /// Highest less lowest, as a share of the open.
@@ -65,11 +81,9 @@ mod tests {
     #[test]
     fn the_way_through_a_minute_touches_its_ends() {
         let minute = Minute { unix: 0, open: 100.0, high: 104.0, low: 99.0, close: 103.0, hiccup: None };
-        let path = minute.path(15);
-        assert_eq!(path.len(), 15);
-        assert_eq!(path[4], 99.0);
-        assert_eq!(path[9], 104.0);
-        assert_eq!(path[14], 103.0);
+        assert_eq!(minute.path(7), [99.0, 100.0, 101.0, 102.0, 103.0, 104.0, 103.0]);
         assert_eq!(minute.path(1), [103.0]);
+        let still = Minute { high: 100.0, low: 100.0, close: 100.0, ..minute };
+        assert_eq!(still.path(2), [100.0, 100.0]);
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use anchor_lang::prelude::Pubkey;
 use anchor_spl::token::spl_token;
-use ballast::instructions::governance::{InitializeExchangeArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs};
+use ballast::instructions::governance::{
+    InitializeExchangeArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+};
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::constants::{HOUR, PROPOSAL_LIFE};
@@ -66,7 +68,13 @@ fn queued() -> Vec<Case> {
     let args = parameter(&setup, "taker_fee", 1);
     let market = ix::queue_market_parameter(&from, &by, &exchange, 0, id, args);
     let params = setup.exchange().params;
-    let args = QueueParameterArgs { parameter: 2, new_value: params.delay_deep + 1, version: 0, last_slot, rationale: RATIONALE };
+    let args = QueueParameterArgs {
+        parameter: 2,
+        new_value: params.delay_deep + 1,
+        version: 0,
+        last_slot,
+        rationale: RATIONALE,
+    };
     let of_exchange = ix::queue_exchange_parameter(&from, &by, &exchange, id, args);
     let new_key = fixed_key("new guardian").pubkey();
     let args = QueueRoleArgs { kind: kind::GUARDIAN, new_key, version: 0, last_slot, rationale: RATIONALE };

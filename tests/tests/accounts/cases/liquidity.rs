@@ -24,7 +24,8 @@ fn unsigned(name: &'static str, setup: &Setup, instruction: Instruction) -> Case
 
 fn entries() -> Vec<Case> {
     let (mut setup, provider) = begin();
-    let (exchange, market, owner) = (setup.exchange, setup.market_key(0), solana_signer::Signer::pubkey(&*provider.key));
+    let (exchange, market, owner) =
+        (setup.exchange, setup.market_key(0), solana_signer::Signer::pubkey(&*provider.key));
     let file = ix::request_lp_deposit(&exchange, &market, &owner, &provider.tokens, units(500));
     let file = Case::new("request_lp_deposit", setup.clone(), file, &[&provider.key]);
     setup.file_deposit(&provider, units(500)).must();
@@ -38,7 +39,8 @@ fn entries() -> Vec<Case> {
 fn leaving() -> Vec<Case> {
     let (mut setup, _) = begin();
     let provider = setup.provider("leaver", 0, units(1_000));
-    let (exchange, market, owner) = (setup.exchange, setup.market_key(0), solana_signer::Signer::pubkey(&*provider.key));
+    let (exchange, market, owner) =
+        (setup.exchange, setup.market_key(0), solana_signer::Signer::pubkey(&*provider.key));
     let shares = setup.world.tokens(&provider.shares) / 2;
     let file = ix::request_lp_withdrawal(&market, &owner, &provider.shares, shares);
     let file = Case::new("request_lp_withdrawal", setup.clone(), file, &[&provider.key]);

@@ -1,5 +1,5 @@
-//! An exchange for a validator whose clock cannot be moved: opened on surfpool, where the 72 hours that each raise of a
-//! new market's cap takes can pass, and loaded from there, account by account, into the validator's first slot.
+//! An exchange for a validator that keeps real time: opened on a surfpool of its own, where the 72 hours that each raise
+//! of a new market's cap takes can pass, and loaded from there, account by account, into the validator's first slot.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,43 +7,54 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result};
 use ballast_client::address;
 use ballast_localnet::Kind;
-use indicatif::ProgressBar;
 use solana_account::Account;
 
 use crate::migrate::{self, Setup, Step};
 use crate::tokens;
 use crate::venue::{Start, Venue};
 
-/// A venue on Agave's validator with the exchange open.
+/// What to start, once the exchange is open.
+pub(crate) struct Wanted {
+    /// Which validator.
+    pub(crate) kind: Kind,
+    /// The port of the RPC; `None` for any free one.
+    pub(crate) port: Option<u16>,
+    /// Wallets to have, beside the local roles.
+    pub(crate) wallets: Vec<Pubkey>,
+}
+
+/// A venue in real time with the exchange open; `report` hears of each step.
 pub(crate) async fn venue(
     steps: &[Step],
     prices: &[f64],
-    wallets: Vec<Pubkey>,
-    bar: &ProgressBar,
+    wanted: Wanted,
+    report: impl Fn(&Step),
 ) -> Result<(Venue, Setup)> {
-    let present = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock is before 1970")?;
-    let present = i64::try_from(present.as_secs()).context("the system's clock is off")?;
+    let present = present()?;
     let start = Start {
         kind: Kind::Surfpool,
         unix: Some(present - migrate::duration(steps)),
         port: None,
         accounts: Vec::new(),
         wallets: migrate::wallets(steps),
+        real_time: false,
     };
     let mut opened = Venue::start(start).await?;
-    let report = |step: &Step| bar.set_message(format!("on surfpool first: {}: {}", step.name, step.purpose));
     let setup = migrate::run(&mut opened, steps, prices, report).await?;
     // So that the averages have no gap; the hours themselves are the same in both chains' clocks.
     opened.wait_until(present).await?;
     opened.tick(prices).await?;
     let accounts = dump(&opened).await?;
-
-    bar.set_message("starting Agave's validator");
-    let start = Start { kind: Kind::Agave, unix: None, port: None, accounts, wallets };
-    let mut venue = Venue::start(start).await?;
+    let Wanted { kind, port, wallets } = wanted;
+    let mut venue = Venue::start(Start { kind, unix: None, port, accounts, wallets, real_time: true }).await?;
     venue.continue_from(&opened);
     opened.net.stop().await?;
     Ok((venue, setup))
+}
+
+fn present() -> Result<i64> {
+    let present = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock is before 1970")?;
+    i64::try_from(present.as_secs()).context("the system's clock is off")
 }
 
 /// The exchange's accounts, its price feeds, its mints and their token accounts.

@@ -1,0 +1,150 @@
+//! Tickets and pools.
+
+use ballast_engine::Error;
+use ballast_engine::constants::{DAY, HOUR, TICKET_LAPSE};
+use ballast_engine::units::Quote;
+use ballast_tests::{Expect, MarketTerms, Provider, Setup, Terms, units};
+
+use super::How::{Event, Refused};
+use super::{Row, long, patch, still};
+
+fn filed(amount: u64) -> (Setup, Provider) {
+    let mut setup = still();
+    let provider = setup.provider_account("giver", 0, amount);
+    setup.file_deposit(&provider, amount).must();
+    (setup, provider)
+}
+
+/// A market that has never had liquidity, with a price that is good.
+fn empty_market() -> (Setup, usize) {
+    let mut setup = Setup::with(&Terms::still());
+    let market = setup.posted.len();
+    setup.create_market(&MarketTerms::DEEP);
+    setup.terms.markets.push(MarketTerms::DEEP);
+    setup.tick(1);
+    setup.tick(301);
+    setup.tick(1);
+    (setup, market)
+}
+
+/// Nearly all liquidity asks to leave a market with open interest, and cannot.
+fn held_back() -> Setup {
+    let (mut setup, _) = long(900_000, 900_000);
+    let provider = setup.providers[0].clone();
+    let shares = setup.world.tokens(&provider.shares);
+    setup.file_exit(&provider, shares).must();
+    setup.tick(DAY + 1);
+    setup.tick(1);
+    setup.execute_exit(&provider).must();
+    setup
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        (
+            Error::PoolEmpty,
+            Refused(|| {
+                let (mut setup, market) = empty_market();
+                let trader = setup.trader("trader", units(10_000));
+                let size = setup.size_for(market, 1_000_000_000);
+                setup.trade(&trader, market, size)
+            }),
+        ),
+        // As a deficit leaves it: claims, and less cash than the profits of traders.
+        (
+            Error::PoolClaims,
+            Refused(|| {
+                let (mut setup, trader) = long(900_000, 900_000);
+                setup.move_by(0, 1_000);
+                patch(&mut setup, 0, |m| {
+                    m.state.pool.cash = Quote(units(50_000));
+                    m.state.pool.claims = Quote(units(1_000));
+                });
+                let size = setup.size_for(0, 1_000_000_000);
+                setup.trade(&trader, 0, size)
+            }),
+        ),
+        // A refusal would undo that increases wait for it.
+        (
+            Error::PoolReserve,
+            Event(|| {
+                let mut setup = held_back();
+                setup.tick(1);
+                let provider = setup.providers[0].clone();
+                setup.execute_exit(&provider).must()
+            }),
+        ),
+        (
+            Error::ExitsWaiting,
+            Refused(|| {
+                let mut setup = held_back();
+                let trader = setup.trader("second", units(10_000));
+                let size = setup.size_for(0, 1_000_000_000);
+                setup.trade(&trader, 0, size)
+            }),
+        ),
+        (
+            Error::TicketNotRipe,
+            Refused(|| {
+                let (mut setup, provider) = filed(units(500));
+                setup.execute_deposit(&provider)
+            }),
+        ),
+        (
+            Error::TicketLapsed,
+            Refused(|| {
+                let (mut setup, provider) = filed(units(500));
+                setup.tick(TICKET_LAPSE + 1);
+                setup.execute_deposit(&provider)
+            }),
+        ),
+        (
+            Error::TicketNotLapsed,
+            Refused(|| {
+                let (mut setup, provider) = filed(units(500));
+                setup.lapse_deposit(&provider)
+            }),
+        ),
+        (
+            Error::LiquidityBelowMinimum,
+            Refused(|| {
+                let (mut setup, market) = empty_market();
+                let provider = setup.provider_account("giver", market, units(999));
+                setup.file_deposit(&provider, units(999)).must();
+                setup.tick(1);
+                setup.execute_deposit(&provider)
+            }),
+        ),
+        // A share is worth more than an atom once the pool has earned a fee.
+        (
+            Error::SharesZero,
+            Refused(|| {
+                let (mut setup, trader) = long(10_000, 10_000);
+                setup.close(&trader, 0);
+                let provider = setup.provider_account("giver", 0, 1);
+                setup.file_deposit(&provider, 1).must();
+                setup.tick(1);
+                setup.execute_deposit(&provider)
+            }),
+        ),
+        // As a deficit beyond the whole pool leaves it.
+        (
+            Error::PoolInsolvent,
+            Refused(|| {
+                let (mut setup, provider) = filed(units(500));
+                patch(&mut setup, 0, |m| m.state.pool.claims.0 = 2 * m.state.pool.cash.0);
+                setup.tick(1);
+                setup.execute_deposit(&provider)
+            }),
+        ),
+        (
+            Error::Paused,
+            Refused(|| {
+                let mut setup = still();
+                let trader = setup.trader("trader", units(10));
+                setup.emergency(HOUR).must();
+                setup.withdraw(&trader, 1)
+            }),
+        ),
+    ]
+}

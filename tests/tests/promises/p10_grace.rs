@@ -1,0 +1,74 @@
+//! P10: a raised maintenance margin does not touch positions opened before it until the grace period is over.
+
+use ballast_engine::Error;
+use ballast_tests::{Expect as _, Terms, units};
+
+use super::bank::on_bank;
+use super::{BTC, whole};
+
+const GRACE: i64 = 72 * 3_600;
+
+#[test]
+fn p10_a_raise_of_maintenance_spares_open_positions_until_the_grace_ends() {
+    let mut setup = on_bank(&Terms::still());
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| setup.trader(name, units(10_000)));
+    setup.open(&alice, BTC, whole(100_000));
+    setup.open(&bob, BTC, whole(100_000));
+    let raise = setup.queue(BTC, "maintenance_margin", 35_000).expect("queued");
+    setup.wait_for(raise);
+    setup.tick(1);
+    setup.execute_proposal(raise).must();
+    let ends = setup.market(BTC).state.grace_until;
+    assert_eq!(ends, setup.world.now().unix + GRACE);
+    // One opens after it, one adds to what it had: both are held to the new margin at once.
+    setup.open(&carol, BTC, whole(100_000));
+    setup.open(&bob, BTC, whole(1_000));
+    let stored = |trader| setup.account(trader).state.positions[0].maintenance;
+    assert_eq!([stored(&alice), stored(&bob), stored(&carol)], [30_000, 35_000, 35_000]);
+
+    // Equity between 3 % and 3.5 % of notional.
+    setup.move_by(BTC, -680);
+    setup.flag(&alice).fails(Error::AccountHealthy);
+    setup.flag(&bob).must();
+    setup.flag(&carol).must();
+
+    // To the second of its end.
+    let left = ends - setup.world.now().unix;
+    setup.tick(left - 1);
+    setup.flag(&alice).fails(Error::AccountHealthy);
+    setup.tick(1);
+    setup.flag(&alice).must();
+    setup.tick(2);
+    setup.liquidate(&alice).must();
+    setup.audit();
+}
+
+#[test]
+fn p10_below_the_old_margin_there_is_no_grace() {
+    let mut setup = on_bank(&Terms::still());
+    let alice = setup.trader("alice", units(10_000));
+    setup.open(&alice, BTC, whole(100_000));
+    let raise = setup.queue(BTC, "maintenance_margin", 35_000).expect("queued");
+    setup.wait_for(raise);
+    setup.tick(1);
+    setup.execute_proposal(raise).must();
+    setup.move_by(BTC, -740);
+    setup.flag(&alice).must();
+}
+
+#[test]
+fn p10_no_second_raise_executes_while_a_grace_runs() {
+    let mut setup = on_bank(&Terms::still());
+    // Room for a second raise above the first one: the buffer is in the way.
+    setup.change(BTC, "initial_margin", 60_000);
+    setup.change(BTC, "maintenance_margin", 35_000);
+    let ends = setup.market(BTC).state.grace_until;
+    let second = setup.queue(BTC, "maintenance_margin", 40_000).expect("queued");
+    let eta = setup.proposal(second).terms.eta;
+    // The delay is as long as the grace, which began before.
+    assert!(eta >= ends);
+    setup.wait_for(second);
+    setup.tick(1);
+    setup.execute_proposal(second).must();
+    assert_eq!(setup.market(BTC).state.old_maintenance, 35_000);
+}

@@ -1,0 +1,277 @@
+//! What actors do: one variant per instruction, with whatever a caller can choose.
+
+use anchor_lang::prelude::Pubkey;
+use ballast::instructions::governance::{QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs};
+use ballast::instructions::guardian::ProtectMarketArgs;
+use ballast::instructions::trader::PlaceOrderArgs;
+use ballast_client::{address, instructions as ix};
+use ballast_tests::Ask;
+use solana_instruction::{AccountMeta, Instruction};
+
+use super::world::Sim;
+
+/// How the account's other markets are passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Legs {
+    /// Not at all.
+    None,
+    /// To read.
+    Read,
+    /// To write.
+    Write,
+}
+
+/// An instruction. Signers (`by`) are places in the list of keys; `sub`, `order`, `id` places in their lists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    Open { by: usize, id: u16, isolated: bool },
+    Close { sub: usize, by: usize },
+    Deposit { sub: usize, by: usize, amount: u64 },
+    Withdraw { sub: usize, by: usize, amount: u64, legs: Legs },
+    Transfer { from: usize, to: usize, by: usize, amount: u64, legs: Legs },
+    Place { sub: usize, by: usize, market: usize, ask: Ask },
+    Cancel { order: usize, by: usize, keeper: Option<usize> },
+    Fill { order: usize, keeper: Option<usize>, legs: Legs },
+    Reduce { sub: usize, by: usize, market: usize, size: u64, limit: u64, legs: Legs },
+    ExitSilent { sub: usize, by: usize, market: usize },
+    FileDeposit { by: usize, market: usize, amount: u64 },
+    ExecuteDeposit { owner: usize, market: usize },
+    LapseDeposit { owner: usize, market: usize },
+    FileExit { by: usize, market: usize, shares: u64 },
+    ExecuteExit { owner: usize, market: usize },
+    LapseExit { owner: usize, market: usize },
+    InsureMarket { by: usize, market: usize, amount: u64 },
+    InsureAll { by: usize, amount: u64 },
+    CollectFees { market: usize },
+    Update { market: usize, feed: Pubkey },
+    Settle { sub: usize, market: usize, legs: Legs },
+    CollectClaim { sub: usize, market: usize },
+    CollectPoolClaim { debtor: usize, holder: usize },
+    Flag { sub: usize, flagger: usize, legs: Legs },
+    Liquidate { sub: usize, market: usize, keeper: usize, flagger: Option<usize>, legs: Legs },
+    Unflag { sub: usize, legs: Legs },
+    Resolve { sub: usize, legs: Legs },
+    QueueMarket { by: usize, market: usize, args: QueueParameterArgs },
+    QueueExchange { by: usize, args: QueueParameterArgs },
+    QueueRole { by: usize, args: QueueRoleArgs },
+    QueueFeed { by: usize, market: usize, args: QueueOracleFeedArgs },
+    Veto { by: usize, id: u64 },
+    Execute { id: u64 },
+    Expire { id: u64 },
+    Accept { by: usize },
+    Dismiss { by: usize },
+    Protect { by: usize, market: usize, args: ProtectMarketArgs },
+    Pause { by: usize, seconds: i64 },
+}
+
+impl Act {
+    /// The instruction's name.
+    pub(crate) fn name(&self, sim: &Sim) -> &'static str {
+        match self {
+            Self::Open { .. } => "open_subaccount",
+            Self::Close { .. } => "close_subaccount",
+            Self::Deposit { .. } => "deposit",
+            Self::Withdraw { .. } => "withdraw",
+            Self::Transfer { .. } => "transfer",
+            Self::Place { .. } => "place_order",
+            Self::Cancel { .. } => "cancel_order",
+            Self::Fill { .. } => "execute_order",
+            Self::Reduce { .. } => "reduce",
+            Self::ExitSilent { .. } => "exit_silent",
+            Self::FileDeposit { .. } => "request_lp_deposit",
+            Self::ExecuteDeposit { .. } => "execute_lp_deposit",
+            Self::LapseDeposit { .. } => "lapse_lp_deposit",
+            Self::FileExit { .. } => "request_lp_withdrawal",
+            Self::ExecuteExit { .. } => "execute_lp_withdrawal",
+            Self::LapseExit { .. } => "lapse_lp_withdrawal",
+            Self::InsureMarket { .. } => "top_up_market_insurance",
+            Self::InsureAll { .. } => "top_up_shared_insurance",
+            Self::CollectFees { .. } => "collect_fees",
+            Self::Update { .. } => "update_market",
+            Self::Settle { .. } => "settle",
+            Self::CollectClaim { .. } => "collect_claim",
+            Self::CollectPoolClaim { .. } => "collect_pool_claim",
+            Self::Flag { .. } => "flag",
+            Self::Liquidate { .. } => "liquidate",
+            Self::Unflag { .. } => "unflag",
+            Self::Resolve { .. } => "resolve",
+            Self::QueueMarket { .. } => "queue_market_parameter",
+            Self::QueueExchange { .. } => "queue_exchange_parameter",
+            Self::QueueRole { .. } => "queue_role",
+            Self::QueueFeed { .. } => "queue_oracle_feed",
+            Self::Veto { .. } => "veto_proposal",
+            Self::Execute { id } if sim.proposal_market(*id).is_some() => "execute_market_proposal",
+            Self::Execute { .. } => "execute_exchange_proposal",
+            Self::Expire { .. } => "expire_proposal",
+            Self::Accept { .. } => "accept_governance",
+            Self::Dismiss { .. } => "dismiss_committee",
+            Self::Protect { .. } => "protect_market",
+            Self::Pause { .. } => "emergency_pause",
+        }
+    }
+
+    /// Who signs, besides whoever pays the transaction.
+    pub(crate) fn signer(&self) -> Option<usize> {
+        match *self {
+            Self::Open { by, .. }
+            | Self::Close { by, .. }
+            | Self::Deposit { by, .. }
+            | Self::Withdraw { by, .. }
+            | Self::Transfer { by, .. }
+            | Self::Place { by, .. }
+            | Self::Cancel { by, .. }
+            | Self::Reduce { by, .. }
+            | Self::ExitSilent { by, .. }
+            | Self::FileDeposit { by, .. }
+            | Self::FileExit { by, .. }
+            | Self::InsureMarket { by, .. }
+            | Self::InsureAll { by, .. }
+            | Self::QueueMarket { by, .. }
+            | Self::QueueExchange { by, .. }
+            | Self::QueueRole { by, .. }
+            | Self::QueueFeed { by, .. }
+            | Self::Veto { by, .. }
+            | Self::Accept { by }
+            | Self::Dismiss { by }
+            | Self::Protect { by, .. }
+            | Self::Pause { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+
+    /// The instruction.
+    pub(crate) fn build(&self, sim: &Sim) -> Instruction {
+        self.build_for_account(sim).or_else(|| self.build_for_pool(sim)).unwrap_or_else(|| self.build_for_rules(sim))
+    }
+
+    fn build_for_account(&self, sim: &Sim) -> Option<Instruction> {
+        let (exchange, key, market) = (&sim.setup.exchange, |by| sim.address(by), |m| sim.setup.market_key(m));
+        let sub = |place: usize| sim.subs[place].address;
+        Some(match *self {
+            Self::Open { by, id, isolated } => ix::open_subaccount(exchange, &key(by), id, isolated),
+            Self::Close { sub: s, by } => ix::close_subaccount(&key(by), &sub(s)),
+            Self::Deposit { sub: s, by, amount } => {
+                ix::deposit(exchange, &key(by), &sub(s), &sim.wallet(by), amount)
+            }
+            Self::Withdraw { sub: s, by, amount, legs } => {
+                let legs = metas(sim, s, None, legs);
+                ix::withdraw(exchange, &key(by), &sub(s), &sim.wallet(by), amount, &legs)
+            }
+            Self::Transfer { from, to, by, amount, legs } => {
+                ix::transfer(&key(by), &sub(from), &sub(to), amount, &metas(sim, from, None, legs))
+            }
+            Self::Place { sub: s, by, market: m, ask } => {
+                let Ask { size, limit, expires_at, reduce_only } = ask;
+                let args = PlaceOrderArgs { size, limit, expires_at, reduce_only };
+                ix::place_order(&key(by), &market(m), &sub(s), sim.account(s).state.next_order, args)
+            }
+            Self::Cancel { order, by, keeper } => {
+                let order = &sim.orders[order];
+                let rent_to = key(sim.subs[order.sub].owner);
+                let keeper = keeper.map(sub);
+                let (market, account) = (market(order.market), sub(order.sub));
+                ix::cancel_order(&key(by), &market, &account, &order.address, &rent_to, keeper.as_ref())
+            }
+            Self::Fill { order, keeper, legs } => {
+                let order = &sim.orders[order];
+                let legs = metas(sim, order.sub, Some(order.market), legs);
+                let (rent_to, keeper) = (key(sim.subs[order.sub].owner), keeper.map(sub));
+                let (market, account) = (market(order.market), sub(order.sub));
+                ix::execute_order(&market, &account, &order.address, &rent_to, keeper.as_ref(), &legs)
+            }
+            Self::Reduce { sub: s, by, market: m, size, limit, legs } => {
+                ix::reduce(&key(by), &market(m), &sub(s), size, limit, &metas(sim, s, Some(m), legs))
+            }
+            Self::ExitSilent { sub: s, by, market: m } => ix::exit_silent(&key(by), &market(m), &sub(s)),
+            Self::Settle { sub: s, market: m, legs } => {
+                ix::settle_with(&market(m), &sub(s), &metas(sim, s, Some(m), legs))
+            }
+            Self::CollectClaim { sub: s, market: m } => ix::collect_claim(&market(m), &sub(s)),
+            Self::Flag { sub: s, flagger, legs } => ix::flag(&sub(s), &sub(flagger), &metas(sim, s, None, legs)),
+            Self::Liquidate { sub: s, market: m, keeper, flagger, legs } => {
+                let (legs, flagger) = (metas(sim, s, Some(m), legs), flagger.map(sub));
+                ix::liquidate(&market(m), &sub(s), &sub(keeper), flagger.as_ref(), &legs)
+            }
+            Self::Unflag { sub: s, legs } => ix::unflag(&sub(s), &metas(sim, s, None, legs)),
+            Self::Resolve { sub: s, legs } => ix::resolve(&sub(s), &metas(sim, s, None, legs)),
+            _ => return None,
+        })
+    }
+
+    fn build_for_pool(&self, sim: &Sim) -> Option<Instruction> {
+        let (exchange, key, market) = (&sim.setup.exchange, |by| sim.address(by), |m| sim.setup.market_key(m));
+        Some(match *self {
+            Self::FileDeposit { by, market: m, amount } => {
+                ix::request_lp_deposit(exchange, &market(m), &key(by), &sim.wallet(by), amount)
+            }
+            Self::ExecuteDeposit { owner, market: m } => {
+                ix::execute_lp_deposit(&market(m), &key(owner), &sim.share_account(owner, m))
+            }
+            Self::LapseDeposit { owner, market: m } => {
+                ix::lapse_lp_deposit(exchange, &market(m), &key(owner), &sim.wallet(owner))
+            }
+            Self::FileExit { by, market: m, shares } => {
+                ix::request_lp_withdrawal(&market(m), &key(by), &sim.share_account(by, m), shares)
+            }
+            Self::ExecuteExit { owner, market: m } => {
+                ix::execute_lp_withdrawal(exchange, &market(m), &key(owner), &sim.wallet(owner))
+            }
+            Self::LapseExit { owner, market: m } => {
+                ix::lapse_lp_withdrawal(&market(m), &key(owner), &sim.share_account(owner, m))
+            }
+            Self::InsureMarket { by, market: m, amount } => {
+                ix::top_up_market_insurance(exchange, &market(m), &key(by), &sim.wallet(by), amount)
+            }
+            Self::InsureAll { by, amount } => {
+                ix::top_up_shared_insurance(exchange, &key(by), &sim.wallet(by), amount)
+            }
+            Self::CollectFees { market: m } => ix::collect_fees(exchange, &market(m), &sim.setup.fee_destination),
+            Self::Update { market: m, feed } => ix::update_market(&market(m), &feed),
+            Self::CollectPoolClaim { debtor, holder } => ix::collect_pool_claim(&market(debtor), &market(holder)),
+            _ => return None,
+        })
+    }
+
+    fn build_for_rules(&self, sim: &Sim) -> Instruction {
+        let (exchange, payer, key) = (&sim.setup.exchange, sim.payer(), |by| sim.address(by));
+        let next = sim.setup.exchange().next_proposal;
+        match *self {
+            Self::QueueMarket { by, market, args } => {
+                ix::queue_market_parameter(&payer, &key(by), exchange, index(market), next, args)
+            }
+            Self::QueueExchange { by, args } => ix::queue_exchange_parameter(&payer, &key(by), exchange, next, args),
+            Self::QueueRole { by, args } => ix::queue_role(&payer, &key(by), exchange, next, args),
+            Self::QueueFeed { by, market, args } => {
+                ix::queue_oracle_feed(&payer, &key(by), exchange, index(market), next, args)
+            }
+            Self::Veto { by, id } => ix::veto_proposal(&key(by), exchange, id),
+            Self::Execute { id } => match sim.proposal_market(id) {
+                Some(market) => ix::execute_market_proposal(&payer, exchange, index(market), id),
+                None => ix::execute_exchange_proposal(&payer, exchange, id),
+            },
+            Self::Expire { id } => ix::expire_proposal(&payer, exchange, id),
+            Self::Accept { by } => ix::accept_governance(&key(by), exchange),
+            Self::Dismiss { by } => ix::dismiss_committee(&key(by), exchange),
+            Self::Protect { by, market, args } => ix::protect_market(&key(by), exchange, index(market), args),
+            Self::Pause { by, seconds } => ix::emergency_pause(&key(by), exchange, seconds),
+            _ => unreachable!("the other builders know it"),
+        }
+    }
+}
+
+/// A market's place as the program counts it.
+pub(crate) fn index(market: usize) -> u16 {
+    u16::try_from(market).expect("few markets")
+}
+
+fn metas(sim: &Sim, sub: usize, own: Option<usize>, legs: Legs) -> Vec<AccountMeta> {
+    match legs {
+        Legs::None => vec![],
+        Legs::Read | Legs::Write => ix::leg_metas(&sim.account(sub), own.map(index), legs == Legs::Write),
+    }
+}
+
+/// The order that an account places next.
+pub(crate) fn next_order(sim: &Sim, sub: usize) -> Pubkey {
+    address::order(&sim.subs[sub].address, sim.account(sub).state.next_order)
+}

@@ -1,0 +1,233 @@
+//! The rules of orders and fills (sections 5 and 7), written a second time on decoded accounts.
+
+use ballast::state::{Order, Subaccount};
+use ballast_engine::account::{AccountState, Position};
+use ballast_engine::constants::{CROSS_MARKETS, MAX_ORDERS, PRICE_SCALE};
+use ballast_engine::error::ensure;
+use ballast_engine::margin::{Purpose, maintenance_ratio};
+use ballast_engine::market::MarketState;
+use ballast_engine::math::mul_div;
+use ballast_engine::order::{check_limit, reduce_mark};
+use ballast_engine::trade::{self, Charge, Fill};
+use ballast_engine::units::{Base, Price, Quote, Rounding, SignedQuote};
+use ballast_engine::{Error, Now, Result, liquidation, resolve};
+use ballast_tests::Ask;
+
+use super::act::{Legs, index};
+use super::judge::{Reasons, totals};
+use super::world::{Placed, Sim, View};
+
+/// An account that trades in a market, both to be thrown away.
+pub(crate) struct Filler<'a> {
+    view: &'a View,
+    pub(crate) market: Box<MarketState>,
+    pub(crate) account: Box<Subaccount>,
+    legs: Legs,
+}
+
+fn opposite(account: &AccountState, market: u16, buy: bool) -> Option<(usize, &Position)> {
+    let slot = account.find(market)?;
+    let position = &account.positions[slot];
+    (position.is_open() && position.size.is_long() != buy).then_some((slot, position))
+}
+
+fn may_hold(market: &MarketState, account: &AccountState) -> bool {
+    account.isolated != 0 || (market.rules().expect("a tier").cross && usize::from(market.index) < CROSS_MARKETS)
+}
+
+/// What stands in the way of placing an order.
+pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now: &Now, why: &mut Reasons) {
+    let reduces = opposite(account, market.index, ask.size > 0).is_some();
+    let flagged = liquidation::is_flagged(account, now);
+    why.need(ask.size != 0, Error::AmountZero);
+    why.need(ask.expires_at == 0 || ask.expires_at > now.unix, Error::OrderExpired);
+    why.need(account.orders < MAX_ORDERS, Error::OrderLimit);
+    why.need(may_hold(market, account), Error::CrossNotAllowed);
+    why.need(reduces || !ask.reduce_only, Error::PositionNotFound);
+    why.need(ask.reduce_only || !flagged, Error::FlaggedAccount);
+    why.need(reduces || !market.overlay.reduce_only(now), Error::MarketReduceOnly);
+    why.need(flagged || market.params.order_fee <= account.collateral, Error::InsufficientCollateral);
+}
+
+/// What stands in the way of cancelling one.
+pub(crate) fn cancel(sim: &Sim, view: &View, placed: &Placed, by: usize, why: &mut Reasons) {
+    let (order, account) = (sim.setup.world.read::<Order>(&placed.address), sim.account(placed.sub));
+    let market = view.state(placed.market);
+    let idle = order.terms.reduce_only != 0
+        && opposite(&account.state, market.index, order.terms.size.0 > 0).is_none();
+    if order.terms.dead(market, &view.now).is_some() || idle {
+        return;
+    }
+    why.need(sim.subs[placed.sub].owner == by, Error::WrongOwner);
+    why.run(order.terms.check_cancel(&view.now));
+}
+
+/// Fills an order.
+pub(crate) fn execute(sim: &Sim, view: &View, placed: &Placed, legs: Legs) -> Result<()> {
+    let terms = sim.setup.world.read::<Order>(&placed.address).terms;
+    let mut market = Box::new(*view.state(placed.market));
+    if let Some(error) = terms.dead(&market, &view.now) {
+        return Err(error.into());
+    }
+    let _ = market.accrue(false, &view.now)?;
+    let mark = terms.mark(&market, &view.now)?;
+    let mut filler = Filler::new(view, market, sim.account(placed.sub), legs);
+    filler.fill(terms.size.size(), terms.size.0 > 0, terms.reduce_only != 0, mark, terms.limit)
+}
+
+/// Reduces at once.
+pub(crate) fn reduce_at_once(
+    sim: &Sim,
+    view: &View,
+    (sub, market): (usize, usize),
+    size: u64,
+    limit: u64,
+    legs: Legs,
+) -> Result<()> {
+    let mut state = Box::new(*view.state(market));
+    let _ = state.accrue(false, &view.now)?;
+    let mut filler = Filler::new(view, state, sim.account(sub), legs);
+    let slot = filler.account.state.find(index(market)).ok_or(Error::PositionNotFound)?;
+    let position = filler.account.state.positions[slot];
+    ensure(position.is_open(), Error::PositionNotFound)?;
+    let mark = reduce_mark(&filler.market, !position.size.is_long(), &view.now)?;
+    filler.reduce(slot, Base(size), mark, Price(limit))
+}
+
+impl<'a> Filler<'a> {
+    pub(crate) fn new(view: &'a View, market: Box<MarketState>, account: Box<Subaccount>, legs: Legs) -> Self {
+        Self { view, market, account, legs }
+    }
+
+    /// The account's slot in the market.
+    pub(crate) fn slot(&self) -> Result<usize> {
+        self.account.state.find(self.market.index).ok_or(Error::PositionNotFound.into())
+    }
+
+    fn has_others(&self) -> bool {
+        self.account.state.slots().any(|(_, p)| p.market != self.market.index)
+    }
+
+    fn fill(&mut self, size: Base, buy: bool, reduce_only: bool, mark: Price, limit: Price) -> Result<()> {
+        let held = opposite(&self.account.state, self.market.index, buy).map(|(slot, p)| (slot, p.base()));
+        let Some((slot, held)) = held else {
+            ensure(!reduce_only, Error::PositionNotFound)?;
+            let fill = self.increase(size, buy, mark)?;
+            return self.finish(fill.price, buy, limit);
+        };
+        if reduce_only || size <= held {
+            return self.reduce(slot, size.min(held), mark, limit);
+        }
+        let closed = self.close(slot, held, mark)?;
+        let opened = self.increase(size.less(held)?, buy, mark)?;
+        let rounding = if buy { Rounding::Up } else { Rounding::Down };
+        let price = mul_div(closed.cost.plus(opened.cost)?.0, PRICE_SCALE, size.0, rounding)?;
+        self.finish(Price(price), buy, limit)
+    }
+
+    fn reduce(&mut self, slot: usize, size: Base, mark: Price, limit: Price) -> Result<()> {
+        let position = self.account.state.positions[slot];
+        let held = position.base();
+        let ratio = maintenance_ratio(&self.market, &position, &self.view.now);
+        let fill = self.close(slot, size, mark)?;
+        check_limit(fill.price, fill.buy, limit)?;
+        if size == held {
+            return Ok(());
+        }
+        let price = self.market.price.last.price;
+        if held.value(price, Rounding::Down)? >= self.market.params.min_notional {
+            trade::check_rest(&self.market, &self.account.state, slot)?;
+        }
+        let fair = self.market.maintenance_price(!fill.buy)?;
+        let lost = if fill.buy {
+            fill.cost.saturating_sub(size.value(fair, Rounding::Down)?)
+        } else {
+            size.value(fair, Rounding::Up)?.saturating_sub(fill.cost)
+        };
+        let freed = size.value(price, Rounding::Down)?.portion(ratio, Rounding::Down)?;
+        if lost.plus(fill.fee)? <= freed {
+            return Ok(());
+        }
+        ensure(self.legs != Legs::None || !self.has_others(), Error::WorsensShortfall)?;
+        let (state, market) = (&self.account.state, Some(&*self.market));
+        let sums = totals(self.view, state, market, self.legs, Purpose::Maintenance)?;
+        ensure(sums.surplus()?.0 >= 0, Error::WorsensShortfall)
+    }
+
+    fn close(&mut self, slot: usize, size: Base, mark: Price) -> Result<Fill> {
+        let fill = trade::reduce(&mut self.market, &mut self.account.state, slot, size, mark, Charge::Trade)?;
+        self.pay_loss(slot, fill.realised.unpaid)?;
+        if liquidation::is_flagged(&self.account.state, &self.view.now) {
+            self.check_solvent(fill.realised.cash)?;
+        }
+        Ok(fill)
+    }
+
+    fn increase(&mut self, size: Base, long: bool, mark: Price) -> Result<Fill> {
+        let now = &self.view.now;
+        let state = &mut self.account.state;
+        ensure(!liquidation::is_flagged(state, now), Error::FlaggedAccount)?;
+        ensure(may_hold(&self.market, state), Error::CrossNotAllowed)?;
+        let slot = state.find_or_free(self.market.index)?;
+        let fill = trade::increase(&mut self.market, state, slot, size, long, mark)?;
+        trade::check_increase(&self.market, state, slot, now)?;
+        Ok(fill)
+    }
+
+    fn finish(&self, price: Price, buy: bool, limit: Price) -> Result<()> {
+        check_limit(price, buy, limit)?;
+        let (state, market) = (&self.account.state, Some(&*self.market));
+        totals(self.view, state, market, self.legs, Purpose::Increase)?.check_initial()
+    }
+
+    /// The markets of all slots in use and of `slot`, with their slots.
+    fn over_all<T>(
+        &mut self,
+        slot: usize,
+        work: impl FnOnce(&mut AccountState, &mut [(usize, &mut MarketState)]) -> Result<T>,
+    ) -> Result<T> {
+        ensure(self.legs == Legs::Write || !self.has_others(), Error::LossNotCovered)?;
+        let own = self.market.index;
+        let mut others: Vec<(usize, Box<MarketState>)> = self
+            .account
+            .state
+            .slots()
+            .filter(|(_, p)| p.market != own)
+            .map(|(slot, p)| (slot, Box::new(*self.view.state(usize::from(p.market)))))
+            .collect();
+        let mut markets: Vec<(usize, &mut MarketState)> =
+            others.iter_mut().map(|(slot, market)| (*slot, &mut **market)).collect();
+        markets.push((slot, &mut *self.market));
+        markets.sort_by_key(|(slot, _)| *slot);
+        work(&mut self.account.state, &mut markets)
+    }
+
+    fn pay_loss(&mut self, slot: usize, unpaid: Quote) -> Result<()> {
+        if unpaid.is_zero() {
+            return Ok(());
+        }
+        let now = self.view.now;
+        let left = self.over_all(slot, |account, markets| resolve::cover(account, slot, unpaid, markets, &now))?;
+        ensure(left.is_zero(), Error::LossNotCovered)
+    }
+
+    /// What a liquidation left unpaid.
+    pub(crate) fn pay_liquidated_loss(&mut self, slot: usize, unpaid: Quote) -> Result<()> {
+        if unpaid.is_zero() {
+            return Ok(());
+        }
+        let now = self.view.now;
+        self.over_all(slot, |account, markets| resolve::cover_liquidation(account, slot, unpaid, markets, &now))
+            .map(|_| ())
+    }
+
+    /// Of an account below zero that has other positions only the resolution pays.
+    pub(crate) fn check_solvent(&self, cash: SignedQuote) -> Result<()> {
+        let (state, own) = (&self.account.state, self.market.index);
+        if cash.0 >= 0 || !state.slots().any(|(_, p)| p.is_open() && p.market != own) {
+            return Ok(());
+        }
+        let sums = totals(self.view, state, Some(&self.market), self.legs, Purpose::Maintenance)?;
+        ensure(sums.full_equity.0 >= 0, Error::AccountBankrupt)
+    }
+}

@@ -1,0 +1,179 @@
+//! What governance, the committee and the guardian do, and those who would like to be them.
+
+use anchor_lang::prelude::Pubkey;
+use ballast::instructions::governance::{QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs};
+use ballast::instructions::guardian::ProtectMarketArgs;
+use ballast_engine::governance::{kind, state};
+use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS, Row};
+use ballast_tests::setup::feed_id;
+use ballast_tests::units;
+use rand::Rng as _;
+
+use super::act::{Act, index};
+use super::world::{MARKETS, OFFICERS, PEOPLE, Sim, other_feed};
+
+impl Sim {
+    /// A step of governance: something is queued, ended or protected; seldom a proposal's delay passes.
+    pub(crate) fn governing(&mut self) {
+        let act = match self.rng.random_range(0..20) {
+            0..9 => self.queue(),
+            9..14 => self.end_one(),
+            14 | 15 => self.guard(),
+            16 => Act::Accept { by: self.officer_at_random() },
+            17 if self.percent(20) => Act::Dismiss { by: self.somebody(Role::Governance) },
+            _ => return self.wait_and_execute(),
+        };
+        self.step(act);
+    }
+
+    fn officer_at_random(&mut self) -> usize {
+        self.rng.random_range(PEOPLE..PEOPLE + OFFICERS)
+    }
+
+    /// Who holds a role, or somebody else.
+    fn somebody(&mut self, role: Role) -> usize {
+        let roles = self.setup.exchange().roles;
+        let key = match role {
+            Role::Governance => roles.governance,
+            Role::Committee => roles.committee,
+            Role::Guardian => roles.guardian,
+        };
+        let holder = self.officer(&key.0);
+        let other = self.rng.random_range(0..PEOPLE + OFFICERS);
+        if self.percent(95) { holder.unwrap_or(other) } else { other }
+    }
+
+    fn last_slot(&mut self) -> u64 {
+        let slot = self.setup.world.now().slot;
+        match self.rng.random_range(0..40) {
+            0 => slot - 1,
+            1 => slot + 300_000,
+            _ => slot + self.rng.random_range(0..200_000),
+        }
+    }
+
+    /// Mostly the version that it is.
+    fn version(&mut self, version: u32) -> u32 {
+        if self.percent(97) { version } else { version + 1 }
+    }
+
+    /// A new value: a step that may be, or too far.
+    fn value(&mut self, row: &Row, old: u64) -> u64 {
+        let step = row.step.max(u64::try_from(u128::from(old) * u128::from(row.step_share) / 1_000_000).expect("fits"));
+        let step = match self.rng.random_range(0..20) {
+            0 => 0,
+            1 => step + 1,
+            _ => self.rng.random_range(0..=step / 4 + 1),
+        };
+        if self.rng.random() { old.saturating_add(step) } else { old.saturating_sub(step) }
+    }
+
+    fn queue(&mut self) -> Act {
+        let by = if self.percent(80) { self.somebody(Role::Governance) } else { self.somebody(Role::Committee) };
+        let (last_slot, market) = (self.last_slot(), self.rng.random_range(0..MARKETS));
+        let exchange = self.setup.exchange();
+        let rationale = [u8::try_from(market).expect("small"); 32];
+        match self.rng.random_range(0..20) {
+            0..12 => {
+                let parameter = index(self.rng.random_range(0..=MARKET_ROWS.len()));
+                let state = self.setup.market(market).state;
+                let (new_value, version) = match MARKET_ROWS.get(usize::from(parameter)) {
+                    Some(row) => {
+                        let version = self.version(state.param_version[usize::from(parameter)]);
+                        (self.value(row, state.params.get(parameter).expect("a row")), version)
+                    }
+                    None => (1, 0),
+                };
+                let args = QueueParameterArgs { parameter, new_value, version, last_slot, rationale };
+                Act::QueueMarket { by, market, args }
+            }
+            12..16 => {
+                let parameter = index(self.rng.random_range(0..EXCHANGE_ROWS.len()));
+                let version = self.version(exchange.param_log.version[usize::from(parameter)]);
+                let old = exchange.params.get(parameter).expect("a row");
+                let new_value = self.value(&EXCHANGE_ROWS[usize::from(parameter)], old);
+                let args = QueueParameterArgs { parameter, new_value, version, last_slot, rationale };
+                Act::QueueExchange { by, args }
+            }
+            16..19 => {
+                let kind = self.any(&[kind::GOVERNANCE, kind::COMMITTEE, kind::GUARDIAN]);
+                let version = self.version(exchange.roles.version[usize::from(kind - kind::GOVERNANCE)]);
+                let officer = self.officer_at_random();
+                let new_key = if self.percent(95) { self.address(officer) } else { Pubkey::default() };
+                Act::QueueRole { by, args: QueueRoleArgs { kind, new_key, version, last_slot, rationale } }
+            }
+            _ => {
+                let version = u32::try_from(self.setup.market(market).feed_version).expect("few changes");
+                let version = self.version(version);
+                let new_feed = self.any(&[feed_id(index(market)), other_feed(market), other_feed(market)]);
+                Act::QueueFeed { by, market, args: QueueOracleFeedArgs { new_feed, version, last_slot, rationale } }
+            }
+        }
+    }
+
+    fn pending(&self) -> Vec<u64> {
+        let next = self.setup.exchange().next_proposal;
+        (0..next).filter(|id| self.proposal(*id).terms.state == state::PENDING).collect()
+    }
+
+    fn end_one(&mut self) -> Act {
+        let (pending, next) = (self.pending(), self.setup.exchange().next_proposal);
+        let id = if pending.is_empty() || self.percent(5) {
+            self.rng.random_range(0..next)
+        } else {
+            self.any(&pending)
+        };
+        match self.rng.random_range(0..10) {
+            0..2 => Act::Veto { by: self.somebody(Role::Guardian), id },
+            2..7 => Act::Execute { id },
+            _ => Act::Expire { id },
+        }
+    }
+
+    fn guard(&mut self) -> Act {
+        let by = self.somebody(Role::Guardian);
+        let seconds = match self.rng.random_range(0..10) {
+            0 => -1,
+            1 => 10 * 86_400,
+            _ => self.rng.random_range(1..7_200),
+        };
+        if self.percent(30) {
+            return Act::Pause { by, seconds };
+        }
+        let market = self.rng.random_range(0..MARKETS);
+        let (reduce_only_seconds, cap_seconds) = self.any(&[(seconds, 0), (0, seconds), (seconds, seconds), (0, 0)]);
+        let cap = units(self.rng.random_range(0..1_000_000));
+        Act::Protect { by, market, args: ProtectMarketArgs { reduce_only_seconds, cap, cap_seconds } }
+    }
+
+    /// Days pass until the first pending proposal is ripe, or dead; then all that are ripe are tried.
+    pub(crate) fn wait_and_execute(&mut self) {
+        let pending = self.pending();
+        let Some(first) = pending.first() else { return };
+        let (now, terms) = (self.setup.world.now().unix, self.proposal(*first).terms);
+        let until = if self.percent(80) { terms.eta } else { terms.expires_at };
+        self.setup.world.advance((until - now).max(0));
+        for id in pending {
+            let act = if self.percent(90) { Act::Execute { id } } else { Act::Expire { id } };
+            self.step(act);
+            if self.proposal(id).terms.state == state::PENDING {
+                self.step(Act::Expire { id });
+            }
+        }
+        let offered = self.setup.exchange().roles.pending_governance.0;
+        if let Some(by) = self.officer(&offered) {
+            self.step(Act::Accept { by });
+        }
+        for _ in 0..3 {
+            self.tick(2);
+        }
+    }
+}
+
+/// A role.
+#[derive(Clone, Copy)]
+enum Role {
+    Governance,
+    Committee,
+    Guardian,
+}

@@ -1,0 +1,63 @@
+//! A long random sequence of everything that anybody can do, sensible or not, by ten traders and providers, keepers, the
+//! oracle, the guardian and governance, in three markets. After every instruction the books add up (P1, P3) and every
+//! invariant holds; for every refusal the test knows the reason from the state before it, and nothing goes through that
+//! has one. `BALLAST_SEED` repeats a run, `BALLAST_STEPS` sets its length in instructions.
+
+mod act;
+mod choose;
+mod exits;
+mod fill;
+mod governors;
+mod judge;
+mod rules;
+mod scenes;
+mod world;
+
+use std::collections::BTreeSet;
+
+use world::Sim;
+
+fn variable(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name} must be a number, and is {value}")))
+}
+
+#[test]
+fn p1_p3_hold_through_any_sequence_and_every_refusal_has_its_reason() {
+    let seed = variable("BALLAST_SEED").unwrap_or_else(rand::random);
+    let steps = variable("BALLAST_STEPS").unwrap_or(10_000);
+    println!("BALLAST_SEED={seed} BALLAST_STEPS={steps}");
+    let mut sim = Sim::new(seed);
+    sim.begin();
+    while sim.sent < steps {
+        sim.anything();
+    }
+    report(&sim);
+    sim.everybody_leaves();
+    // A short run need not come across everything.
+    if steps >= 10_000 {
+        let missing: Vec<_> = instructions().into_iter().filter(|name| !sim.done.contains_key(name.as_str())).collect();
+        assert!(missing.is_empty(), "{}: these never went through: {missing:?}", sim.place());
+    }
+}
+
+/// All instructions of the program.
+fn instructions() -> BTreeSet<String> {
+    let idl: serde_json::Value = serde_json::from_str(include_str!("../../../idl/ballast.json")).expect("the IDL");
+    let list = idl["instructions"].as_array().expect("instructions");
+    list.iter().map(|i| i["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+fn report(sim: &Sim) {
+    let refused: u64 = sim.refused.values().sum();
+    println!("{} instructions: {} went through, {refused} were refused", sim.sent, sim.sent - refused);
+    for name in instructions() {
+        let reasons: Vec<String> = sim
+            .refused
+            .iter()
+            .filter(|((instruction, _), _)| *instruction == name)
+            .map(|((_, reason), count)| format!("{reason} {count}"))
+            .collect();
+        println!("{name}: {}; {}", sim.done.get(name.as_str()).unwrap_or(&0), reasons.join(", "));
+    }
+}

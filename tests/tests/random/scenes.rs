@@ -1,0 +1,288 @@
+//! Scenes: what random acts alone would hardly ever come to.
+
+use ballast_engine::governance::kind;
+use ballast_engine::liquidation::is_flagged;
+use ballast_engine::margin::{Purpose, unrealised};
+use ballast_tests::{Ask, units};
+use rand::Rng as _;
+
+use super::act::{Act, Legs, index};
+use super::judge::totals;
+use super::world::{MARKETS, PEOPLE, Sim};
+
+impl Sim {
+    /// Everybody comes with two accounts, and some provide liquidity.
+    pub(crate) fn begin(&mut self) {
+        for by in 0..PEOPLE {
+            for (id, isolated) in [(0, false), (2, true)] {
+                self.step(Act::Open { by, id, isolated });
+                let amount = units(self.rng.random_range(500..5_000));
+                self.step(Act::Deposit { sub: self.subs.len() - 1, by, amount });
+            }
+        }
+        for market in 0..MARKETS {
+            let by = self.person();
+            self.step(Act::FileDeposit { by, market, amount: units(5_000) });
+            self.tick(1);
+            self.step(Act::ExecuteDeposit { owner: by, market });
+        }
+    }
+
+    /// A scene at random.
+    pub(crate) fn scene(&mut self) {
+        match self.rng.random_range(0..14) {
+            0..3 => self.leverage(),
+            3..7 => self.crash(),
+            7 => self.silence(),
+            8 | 9 => self.squeeze(),
+            10 | 11 => self.providers_leave(),
+            12 => self.restart(),
+            _ => self.roles_change(),
+        }
+    }
+
+    /// Prices that have wandered become good.
+    pub(crate) fn calm(&mut self) {
+        for quote in &mut self.quotes {
+            quote.conf_bps = 1;
+        }
+        for wait in [2, 2, 2, 2, 300, 2, 2, 2] {
+            self.tick(wait);
+            // What jumped is confirmed after three; after another feed the averages warm up for five minutes.
+            if self.all_good() {
+                return;
+            }
+        }
+    }
+
+    /// Opens or increases at once: places, waits for a price, fills.
+    pub(crate) fn trade(&mut self, sub: usize, market: usize, size: i64) -> bool {
+        let by = self.subs[sub].owner;
+        let ask = Ask { size, ..Ask::default() };
+        if size == 0 || !self.step(Act::Place { sub, by, market, ask }) {
+            return false;
+        }
+        self.tick(1);
+        let order = self.orders.len() - 1;
+        self.step(Act::Fill { order, keeper: None, legs: Legs::Write })
+    }
+
+    /// The largest increase that margin and limits allow, as a signed size.
+    fn most(&self, sub: usize, market: usize, long: bool) -> i64 {
+        let (account, markets, now) = (self.account(sub), self.setup.markets(), self.setup.world.now());
+        let most = ballast_client::quotes::max_increase(&account, &markets, index(market), long, &now);
+        let most = i64::try_from(most.map_or(0, |b| b.0)).unwrap_or(0) / 100 * 97;
+        if long { most } else { -most }
+    }
+
+    /// Several accounts go as far as they can.
+    fn leverage(&mut self) {
+        self.calm();
+        for _ in 0..6 {
+            let (sub, market) = (self.sub(), self.rng.random_range(0..MARKETS));
+            let long = self.rng.random();
+            let size = self.most(sub, market, long);
+            self.trade(sub, market, size);
+        }
+    }
+
+    /// Prices jump, confirmed; keepers look at everybody.
+    fn crash(&mut self) {
+        if self.percent(60) {
+            self.leverage();
+        }
+        let most = self.any(&[300, 400, 500, 700, 2_500]);
+        let moves = [(); MARKETS].map(|()| self.rng.random_range(-most..=most));
+        for (market, bps) in moves.into_iter().enumerate() {
+            self.shift(market, bps);
+        }
+        self.calm();
+        self.flag_all();
+        if self.percent(20) {
+            // They recover.
+            for (market, bps) in moves.into_iter().enumerate() {
+                self.shift(market, -bps);
+            }
+            self.calm();
+        }
+        for _ in 0..self.rng.random_range(2..6) {
+            self.keep();
+        }
+    }
+
+    /// Flags whoever is below maintenance.
+    fn flag_all(&mut self) {
+        for sub in 0..self.subs.len() {
+            let (view, account) = (self.view(), self.account(sub));
+            let Ok(sums) = totals(&view, &account.state, None, Legs::Read, Purpose::Maintenance) else { continue };
+            let healthy = sums.surplus().is_ok_and(|s| s.0 >= 0);
+            if account.state.flag.slot != 0 && healthy {
+                self.step(Act::Unflag { sub, legs: Legs::Read });
+            } else if !healthy && !is_flagged(&account.state, &view.now) {
+                let flagger = (sub + 1) % self.subs.len();
+                self.step(Act::Flag { sub, flagger, legs: Legs::Read });
+            }
+        }
+    }
+
+    /// Flags, liquidates, resolves, unflags and settles whoever needs it.
+    pub(crate) fn keep(&mut self) {
+        self.flag_all();
+        self.tick(2);
+        for sub in 0..self.subs.len() {
+            let (view, account) = (self.view(), self.account(sub));
+            if !is_flagged(&account.state, &view.now) {
+                continue;
+            }
+            let Ok(sums) = totals(&view, &account.state, None, Legs::Read, Purpose::Maintenance) else { continue };
+            if sums.full_equity.0 < 0 {
+                self.step(Act::Resolve { sub, legs: Legs::Write });
+            } else if let Some((slot, _)) = sums.largest {
+                let market = account.state.positions[slot].market.into();
+                let keeper = (sub + 1) % self.subs.len();
+                self.step(Act::Liquidate { sub, market, keeper, flagger: None, legs: Legs::Write });
+            }
+        }
+    }
+
+    /// No price for an hour: some leave at the penalised one.
+    fn silence(&mut self) {
+        self.setup.world.advance(3_700);
+        for _ in 0..6 {
+            let sub = self.sub();
+            let (by, account) = (self.subs[sub].owner, self.account(sub));
+            for (_, position) in account.state.slots().filter(|(_, p)| p.is_open()) {
+                self.step(Act::ExitSilent { sub, by, market: position.market.into() });
+            }
+        }
+        self.calm();
+    }
+
+    /// A pool that cannot pay its winners at once, and an account whose loss elsewhere takes its claim on that pool.
+    fn squeeze(&mut self) {
+        self.calm();
+        let cross: Vec<usize> = (0..self.subs.len()).filter(|s| self.subs[*s].id < 2).collect();
+        let (winner, loser) = (self.any(&cross), self.any(&cross));
+        if winner == loser {
+            return;
+        }
+        let cash = self.view().state(0).pool.free_cash().expect("claims are paid from cash").0;
+        for sub in [winner, loser] {
+            let by = self.subs[sub].owner;
+            self.step(Act::Deposit { sub, by, amount: cash / 6 + units(1_000) });
+        }
+        let up = [0, 1].map(|market| self.quotes[market].price <= self.setup.terms.markets[market].price);
+        let size = self.most(loser, 0, !up[0]);
+        self.trade(loser, 0, size);
+        let size = self.most(winner, 1, up[1]) / 2;
+        self.trade(winner, 1, size);
+        let size = self.most(winner, 0, up[0]);
+        self.trade(winner, 0, size);
+        for _ in 0..6 {
+            self.shift(0, if up[0] { 3_000 } else { -2_000 });
+            self.calm();
+            let payable = self.view().state(0).payable().expect("payable");
+            if payable.gross.0 > payable.cash.0 / 2 * 3 {
+                break;
+            }
+        }
+        if self.percent(50) {
+            self.step(Act::Settle { sub: winner, market: 0, legs: Legs::Read });
+        }
+        { let v=self.view(); let p=v.state(0).payable().unwrap(); let st=self.account(winner).state; eprintln!("SQ gross {} cash {} pos0 {:?} pos1 {:?} coll {}", p.gross.0/1000000, p.cash.0/1000000, st.find(0).map(|s| st.positions[s].size.0), st.find(1).map(|s| st.positions[s].size.0), st.collateral.0/1000000); }
+        self.lose_elsewhere(winner, !up[1]);
+        { let st=self.account(winner).state; eprintln!("SQ2 pos1 {:?} coll {} claims {}", st.find(1).map(|s| st.positions[s].size.0),  st.collateral.0/1000000, self.view().state(0).pool.claims.0/1000000); }
+        if self.percent(50) {
+            self.shift(0, if up[0] { -500 } else { 500 });
+            self.calm();
+        }
+        self.step(Act::Settle { sub: loser, market: 0, legs: Legs::Read });
+        self.step(Act::CollectClaim { sub: winner, market: 0 });
+        self.step(Act::CollectPoolClaim { debtor: 0, holder: 1 });
+    }
+
+    /// The second market goes against an account until its collateral cannot pay; then it closes there.
+    fn lose_elsewhere(&mut self, sub: usize, up: bool) {
+        let by = self.subs[sub].owner;
+        for _ in 0..6 {
+            self.shift(1, if up { 1_200 } else { -1_000 });
+            self.calm();
+            let (view, state) = (self.view(), self.account(sub).state);
+            let Some(slot) = state.find(1) else { return };
+            let position = state.positions[slot];
+            let result = unrealised(&position, view.state(1).price.last.price).expect("a result");
+            if position.is_open() && result.loss() > state.collateral {
+                let size = position.base().0;
+                self.step(Act::Reduce { sub, by, market: 1, size, limit: 0, legs: Legs::Write });
+                return;
+            }
+        }
+    }
+
+    /// Exits are filed, ripen and are executed, or lapse.
+    fn providers_leave(&mut self) {
+        for by in 0..PEOPLE {
+            for market in 0..MARKETS {
+                let shares = self.setup.world.tokens(&self.share_account(by, market));
+                if shares > 0 && !self.has_exit(by, market) && self.percent(30) {
+                    self.step(Act::FileExit { by, market, shares: shares / 2 + 1 });
+                }
+            }
+        }
+        self.setup.world.advance(86_401);
+        let late = self.percent(20);
+        if late {
+            self.setup.world.advance(3_601);
+        }
+        self.calm();
+        for owner in 0..PEOPLE {
+            for market in 0..MARKETS {
+                if self.has_exit(owner, market) {
+                    let lapse = late && self.percent(50);
+                    let leave = Act::ExecuteExit { owner, market };
+                    self.step(if lapse { Act::LapseExit { owner, market } } else { leave });
+                }
+                if self.has_deposit(owner, market) {
+                    self.step(Act::LapseDeposit { owner, market });
+                }
+            }
+        }
+    }
+
+    /// The cluster restarts: prices, flags and orders from before are void.
+    fn restart(&mut self) {
+        let slot = self.setup.world.now().slot;
+        self.setup.world.set_restart_slot(slot);
+        for _ in 0..3 {
+            if let Some(order) = self.orders.len().checked_sub(1) {
+                self.step(Act::Fill { order, keeper: None, legs: Legs::Write });
+            }
+            let sub = self.sub();
+            self.step(Act::Settle { sub, market: 0, legs: Legs::Read });
+        }
+        self.setup.world.advance(2);
+        self.calm();
+    }
+
+    /// Governance offers itself to another key, which accepts.
+    fn roles_change(&mut self) {
+        let exchange = self.setup.exchange();
+        let Some(by) = self.officer(&exchange.roles.governance.0) else { return };
+        let free = (PEOPLE..).find(|by| {
+            let key = ballast_engine::layout::Key(self.address(*by).to_bytes());
+            exchange.roles.check_key(&key).is_ok()
+        });
+        let new_key = self.address(free.expect("more officers than roles"));
+        let last_slot = self.setup.last_slot();
+        let version = exchange.roles.version[0];
+        let args = ballast::instructions::governance::QueueRoleArgs {
+            kind: kind::GOVERNANCE,
+            new_key,
+            version,
+            last_slot,
+            rationale: [1; 32],
+        };
+        self.step(Act::QueueRole { by, args });
+        self.wait_and_execute();
+    }
+}
