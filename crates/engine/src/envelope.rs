@@ -2,7 +2,7 @@
 //! the resulting set, with the lowest maintenance margin in force.
 
 use crate::constants::{
-    DAY, ENVELOPE_CONFIRM_SLOTS, ENVELOPE_PRICE_SLOTS, ENVELOPE_SECOND_SLOTS, FLAG_WAIT_SLOTS, RAMP_SLOTS,
+    DAY, ENVELOPE_CONFIRM_SLOTS, ENVELOPE_PRICE_SLOTS, ENVELOPE_SECOND_SLOTS, FLAG_WAIT_SLOTS, MAX_ORDERS, RAMP_SLOTS,
 };
 use crate::error::{Error, Fault, Result, ensure};
 use crate::math::{div_u128, some};
@@ -122,6 +122,9 @@ fn cross_check(params: &MarketParams, tier: Tier, quote_decimals: u8) -> Result<
     at_most(p.min_notional.0, p.max_position.0)?;
     let unit = some(10_u64.checked_pow(u32::from(quote_decimals)))?;
     at_most(some(MIN_NOTIONAL_UNITS.checked_mul(unit))?, p.min_notional.0)?;
+    // Fees put aside for as many orders as there may be must not eat what stands between initial and maintenance margin.
+    let free = p.min_notional.portion(p.initial_margin.less(p.maintenance_margin)?, Rounding::Down)?;
+    at_most(some(p.order_fee.0.checked_mul(MAX_ORDERS))?, free.0)?;
     // A stress below what maintenance already covers would bind nobody.
     at_most(p.maintenance_margin.0, p.stress_move.0)
 }

@@ -25,7 +25,7 @@ macro_rules! for_each_error {
             // Prices
             PriceMalformed "The oracle account is not a usable price update (wrong owner, feed, verification, sign, exponent or time); post a proper one",
             PriceScaleTooCoarse "The price has too few digits at this market's base decimals; create the market with fewer",
-            PriceStale "The market's price is too old for this (limit in slots, then age); put update_market in front",
+            PriceStale "The market's price is too old for this; put update_market in front",
             PriceUncertain "The oracle's confidence interval is too wide for this; wait for a better price",
             PriceUnconfirmed "The price has just jumped and is not confirmed yet; wait for three publish times over five slots",
             PriceSilent "The market has had no price for an hour; only the penalised exit works until it has one",

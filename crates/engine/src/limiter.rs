@@ -105,6 +105,27 @@ impl Outflow {
         Ok(())
     }
 
+    /// Books a trader's withdrawal: profit and fresh principal (`limited` together) must fit, but only profit uses the
+    /// limit up. Else anyone could exhaust it for everybody by depositing and withdrawing in one transaction.
+    ///
+    /// # Errors
+    /// [`Error::OutflowLimited`] with what fits now; those of [`Self::book`].
+    pub fn book_withdrawal(
+        &mut self,
+        amount: Quote,
+        limited: Quote,
+        profit: Quote,
+        balance: Quote,
+        params: &ExchangeParams,
+        now: &Now,
+    ) -> Result<()> {
+        if limited > profit {
+            let room = self.room(balance, params, now)?;
+            ensure(limited <= room, Fault::new(Error::OutflowLimited, room.0, limited.0))?;
+        }
+        self.book(amount, profit, balance, params, now)
+    }
+
     /// What may leave as profit now.
     ///
     /// # Errors

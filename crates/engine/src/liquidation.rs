@@ -180,7 +180,7 @@ pub fn liquidate(
 
     let urgent = is_urgent(market, totals, now)?;
     let elapsed = now.slot.saturating_sub(account.flag.slot);
-    check_wait(market, &account.flag, urgent, now)?;
+    check_wait(totals, &account.flag, urgent, now)?;
     let position = account.position(slot)?;
     let (long, ratio) = (position.size.is_long(), maintenance_ratio(market, position, now));
     let anew = if urgent || account.flag.closed >= account.flag.need {
@@ -255,10 +255,10 @@ fn is_urgent(market: &MarketState, totals: &Totals, now: &Now) -> Result<bool> {
     Ok(fresh && (deep || totals.notional.0 < dust))
 }
 
-/// A newer publish time than the flag's, always; two slots, unless urgent.
-fn check_wait(market: &MarketState, flag: &Flag, urgent: bool, now: &Now) -> Result<()> {
-    let published = market.price.last.publish_time;
-    ensure(published > flag.publish_time, Fault::new(Error::FlagTooFresh, flag.publish_time, published))?;
+/// Newer publish times than the flag's, always; two slots, unless urgent.
+fn check_wait(totals: &Totals, flag: &Flag, urgent: bool, now: &Now) -> Result<()> {
+    let published = totals.oldest;
+    ensure(totals.seen_since(flag.publish_time), Fault::new(Error::FlagTooFresh, flag.publish_time, published))?;
     let ready = flag.slot.saturating_add(FLAG_WAIT_SLOTS);
     ensure(urgent || now.slot >= ready, Fault::new(Error::FlagTooFresh, ready, now.slot))
 }

@@ -61,6 +61,8 @@ pub struct Totals {
     pub worst: Status,
     /// The newest publish time.
     pub publish_time: i64,
+    /// The oldest publish time among the good prices of open positions; the largest number where there is none.
+    pub oldest: i64,
     /// Slot and requirement of the position with the largest requirement and a good price; of equals the lowest slot.
     pub largest: Option<(usize, Quote)>,
 }
@@ -80,6 +82,7 @@ impl Totals {
             buffer: Quote::ZERO,
             worst: Status::Good,
             publish_time: 0,
+            oldest: i64::MAX,
             largest: None,
         })
     }
@@ -95,6 +98,9 @@ impl Totals {
         self.buffer = self.buffer.plus(leg.buffer)?;
         self.worst = self.worst.min(leg.status);
         self.publish_time = self.publish_time.max(leg.publish_time);
+        if leg.status == Status::Good && !leg.notional.is_zero() {
+            self.oldest = self.oldest.min(leg.publish_time);
+        }
         let most = self.largest.map_or(Quote::ZERO, |(_, requirement)| requirement);
         if leg.status == Status::Good && leg.requirement > most {
             self.largest = Some((slot, leg.requirement));
@@ -108,6 +114,11 @@ impl Totals {
     pub fn check_initial(&self) -> Result<()> {
         ensure(self.worst == Status::Good, self.worst.refusal())?;
         ensure(self.surplus()?.loss().is_zero(), Fault::new(Error::InitialMargin, self.requirement.0, self.equity.0))
+    }
+    /// Whether every good price that the sums rest on was published after that time: what one price of one market showed
+    /// then must not strike again beside a newer one of another market (P5). The others count in the account's favour.
+    pub fn seen_since(&self, publish_time: i64) -> bool {
+        self.publish_time > publish_time && self.oldest > publish_time
     }
     /// Equity less requirement.
     ///

@@ -238,14 +238,7 @@ impl MarketState {
     ///
     /// # Errors
     /// [`Error::TierInvalid`].
-    pub fn begin(
-        &mut self,
-        index: u16,
-        tier: u8,
-        base_decimals: u8,
-        quote_decimals: u8,
-        unix: i64,
-    ) -> Result<()> {
+    pub fn begin(&mut self, index: u16, tier: u8, base_decimals: u8, quote_decimals: u8, unix: i64) -> Result<()> {
         Tier::from_byte(tier)?;
         (self.index, self.tier) = (index, tier);
         (self.base_decimals, self.quote_decimals) = (base_decimals, quote_decimals);

@@ -6,6 +6,7 @@ use crate::error::{Error, Fault, Result, ensure};
 use crate::layout;
 use crate::market::{MarketState, Observation, PriceState};
 use crate::math::fit;
+use crate::price::Status;
 use crate::units::{Price, Quote, Ratio, Rounding, SignedBase};
 
 layout! {
@@ -89,6 +90,8 @@ impl OrderTerms {
             // An order that its owner keeps unfillable until the outside market jumps is an option; so it lives briefly
             // once it can fill.
             Lookup::Found(seen) if now.unix > seen.publish_time.saturating_add(ORDER_LIFE) => Err(Error::OrderLapsed),
+            // Placed in one transaction, filled in a later one.
+            Lookup::Found(_) if now.slot <= self.placed_slot => Err(Error::OrderTooEarly),
             Lookup::Found(seen) => Ok(seen),
             Lookup::Lapsed => Err(Error::OrderLapsed),
             Lookup::NotYet => Err(Error::OrderTooEarly),
@@ -113,11 +116,21 @@ impl OrderTerms {
         let seen = self.observation(market, now)?;
         market.check_present(now)?;
         // Published no earlier: it was stored no earlier, and only newer updates are stored.
-        let last = &market.price.last;
         let buy = self.size.is_long();
-        let worse = if buy { seen.price.max(last.price) } else { seen.price.min(last.price) };
-        worse.moved(buy, seen.conf.max(last.conf).max(market.drift(now)?))
+        let current = current(market, buy, now)?;
+        let worse = if buy { seen.price.max(current) } else { seen.price.min(current) };
+        worse.moved(buy, seen.conf.max(market.price.last.conf).max(market.drift(now)?))
     }
+}
+
+/// The current price for a fill. While a jump is unconfirmed it is the worse of that and EMA5: what liquidates nobody must
+/// not be paid out either.
+fn current(market: &MarketState, buy: bool, now: &Now) -> Result<Price> {
+    let (last, average) = (market.price.last.price, market.price.ema5);
+    if market.status(now)? != Status::Jumped {
+        return Ok(last);
+    }
+    Ok(if buy { last.max(average) } else { last.min(average) })
 }
 
 /// The mark of an immediate reduction: worsened by `max(10 bps, conf, move per slot × age)`, rounded up; `buy` closes a
@@ -127,9 +140,9 @@ impl OrderTerms {
 /// [`Error::PriceStale`], [`Error::PriceSilent`], [`Error::MathOverflow`].
 pub fn reduce_mark(market: &MarketState, buy: bool, now: &Now) -> Result<Price> {
     market.check_present(now)?;
-    let last = &market.price.last;
+    let (price, last) = (current(market, buy, now)?, &market.price.last);
     let share = market.drift_share(market.age_slots(now))?.max(Ratio(REDUCE_SPREAD));
-    last.price.moved(buy, last.price.portion(share, Rounding::Up)?.max(last.conf))
+    price.moved(buy, price.portion(share, Rounding::Up)?.max(last.conf))
 }
 
 /// Whether a fill's average price is within the caller's limit (0: none).

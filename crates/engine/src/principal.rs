@@ -85,6 +85,15 @@ impl Principal {
         Ok(limited)
     }
 
+    /// The part of a withdrawal that is beyond all principal.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn profit_of(&self, amount: Quote, now: &Now) -> Result<Quote> {
+        let (aged, fresh) = self.parts(now)?;
+        Ok(amount.saturating_sub(aged.plus(fresh)?))
+    }
+
     /// A transfer to another of the owner's subaccounts carries principal: aged first, then fresh with its age. What
     /// is beyond all principal carries none, so that the sum over an owner's subaccounts stays what it put in.
     ///

@@ -81,12 +81,12 @@ pub fn cover<M: DerefMut<Target = MarketState>>(
     Ok(rest)
 }
 
-/// After a liquidation: [`cover`], and what is left then is the market's deficit, for the account has nothing more. (It
-/// stood above zero by less than premium and confidence credit: else it is resolved.)
+/// After a liquidation: holdbacks, then [`cover`]. What is left when the position is closed whole is the market's deficit,
+/// for the account has nothing more. (It stood above zero by less than premium and confidence credit: else it is resolved.)
 ///
-/// With another position whose price is not good that cannot be known: it may hold the profit that has to pay. Then what
-/// is left goes back into the entry of the rest of this position, as in [`settle`]: that price neither blocks the
-/// liquidation nor makes the market pay for it. Such a part is in none of the result's figures.
+/// With a rest of the position, or another one whose price is not good, that cannot be known: it may hold the profit that
+/// has to pay. Then what is left goes back into the entry of the rest of this position, as in [`settle`]: that price
+/// neither blocks the liquidation nor makes the market pay for it. Such a part is in none of the result's figures.
 ///
 /// # Errors
 /// [`Error::LossNotCovered`] where there is no rest of the position to carry it; those of [`cover`].
@@ -101,15 +101,37 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
     if unpaid.is_zero() {
         return Ok(done);
     }
-    let rest = cover(account, slot, unpaid, markets, now)?;
+    let mut rest = cover(account, slot, unpaid, markets, now)?;
+    let loser = some(markets.iter().position(|(s, _)| *s == slot))?;
+    // What silent exits left behind pays too, as in a resolution.
+    for index in 0..markets.len() {
+        let (other, market) = entry_at(markets, index)?;
+        if rest.is_zero() || other == slot || account.position(other)?.held.is_zero() {
+            continue;
+        }
+        if market.status(now)? == Status::Good {
+            release_holdback(market, account, other)?;
+        } else {
+            let position = account.position_mut(other)?;
+            let held = core::mem::take(&mut position.held);
+            position.held_size = SignedBase::ZERO;
+            position.held_price = Price::ZERO;
+            account.collateral = account.collateral.plus(held)?;
+        }
+        let cash = rest.min(account.collateral);
+        entry_at(markets, loser)?.1.receive(cash)?;
+        account.collateral = account.collateral.less(cash)?;
+        rest = rest.less(cash)?;
+    }
     if rest.is_zero() {
         return Ok(done);
     }
-    let mut known = true;
+    // A rest of the position may hold the profit that has to pay: funding is settled for the whole of it, its result only
+    // for the part that was closed.
+    let mut known = !account.position(slot)?.is_open();
     for (other, market) in markets.iter().filter(|(other, _)| *other != slot) {
         known &= !account.position(*other)?.is_open() || market.status(now)? == Status::Good;
     }
-    let loser = some(markets.iter().position(|(s, _)| *s == slot))?;
     let market = entry_at(markets, loser)?.1;
     if known {
         done.insurance = market.absorb_deficit(rest)?;
@@ -227,7 +249,7 @@ fn check_bankrupt<M: DerefMut<Target = MarketState>>(
     let equity = totals.full_equity;
     ensure(!equity.loss().is_zero(), Fault::new(Error::NotBankrupt, 0_i64, equity.0))?;
     let flagged = account.flag.publish_time;
-    ensure(totals.publish_time > flagged, Fault::new(Error::FlagTooFresh, flagged, totals.publish_time))?;
+    ensure(totals.seen_since(flagged), Fault::new(Error::FlagTooFresh, flagged, totals.publish_time))?;
     Ok(equity)
 }
 

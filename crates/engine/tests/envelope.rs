@@ -192,11 +192,14 @@ fn every_cross_check_refuses_what_breaks_it_and_only_that() {
             "min notional >= $10",
             |p, v| {
                 p.keeper_fee_floor = Quote::ZERO;
+                p.order_fee = Quote(0);
                 p.min_notional = Quote(v);
             },
             10_000_000,
             9_999_999,
         ),
+        // 16 orders against 2 % of the smallest position of $50.
+        ("order fees within the initial margin's room", |p, v| p.order_fee = Quote(v), 62_500, 62_501),
         ("stress >= mmf", |p, v| p.stress_move = Ratio(v), 30_000, 29_999),
         (
             "oi margin in order",

@@ -218,3 +218,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn depositing_and_withdrawing_in_one_go_uses_nothing_up() {
+    // A full day's memory of a vault of $2M: the hour's limit is $20,000.
+    let params = new_exchange();
+    let now = Now { unix: START, slot: 1_000_000, restart_slot: 0 };
+    let vault = Quote(2_000_000_000_000);
+    let mut outflow = Outflow::default();
+    for hour in 0..25 {
+        let at = Now { unix: now.unix - (25 - hour) * 3_600, ..now };
+        outflow.book(Quote(0), Quote(0), vault, &params, &at).unwrap();
+    }
+    let room = outflow.room(vault, &params, &now).unwrap();
+    assert!(room > Quote(0));
+    for _ in 0..50 {
+        outflow.book_withdrawal(room, room, Quote(0), Quote(vault.0 + room.0), &params, &now).unwrap();
+    }
+    assert_eq!(
+        outflow.room(vault, &params, &now).unwrap(),
+        room,
+        "what came in leaves, and nobody's profit waits for it"
+    );
+    let more = Quote(room.0 + 1);
+    let fault = outflow.book_withdrawal(more, more, Quote(0), Quote(vault.0 + more.0), &params, &now).unwrap_err();
+    assert_eq!(fault.error, Error::OutflowLimited);
+    outflow.book_withdrawal(room, room, room, vault, &params, &now).unwrap();
+    assert_eq!(outflow.room(vault, &params, &now).unwrap(), Quote(0), "profit does use it up");
+}

@@ -573,6 +573,13 @@ fn beside_an_uncertain_position_a_rest_stays_open() {
         flag(&mut me, &markets[0], &got, FLAGGER, &NOW).unwrap();
         let now = slots(&NOW, 5);
         refresh(&mut markets[0], &now);
+        if conf.is_zero() {
+            // P5: what B showed at the flag must not strike again beside a newer price of A.
+            let got = maintenance(&me, &[&markets[0], &markets[1]], &now);
+            let early = liquidate(&mut markets[0].clone(), &mut me.clone(), 0, &got, &now).unwrap_err();
+            assert_eq!(early.error, Error::FlagTooFresh);
+            refresh(&mut markets[1], &now);
+        }
         let got = maintenance(&me, &[&markets[0], &markets[1]], &now);
         let receipt = liquidate(&mut markets[0], &mut me, 0, &got, &now).unwrap().unwrap();
         assert!(receipt.urgent && receipt.need > dollars(88_000));

@@ -150,6 +150,28 @@ fn an_order_is_too_early_then_fills_then_lapses() {
 }
 
 #[test]
+fn an_order_never_fills_in_the_slot_it_was_placed_in() {
+    let mut market = market();
+    let now = Now { unix: NOW.unix + 1, ..NOW };
+    post(&mut market, PRICE, &now);
+    assert_eq!(order(true).mark(&market, &now).unwrap_err().error, Error::OrderTooEarly);
+    assert_eq!(order(true).dead(&market, &now), None);
+    assert!(order(true).mark(&market, &Now { slot: NOW.slot + 1, ..now }).is_ok());
+}
+
+#[test]
+fn an_unconfirmed_jump_is_not_paid_out() {
+    let mut market = market();
+    let now = later(&NOW, 1);
+    post(&mut market, price(108), &now);
+    assert_eq!(market.status(&now).unwrap(), Status::Jumped);
+    // A long that closes gets the average, less 10 bps; a short that closes pays the jump.
+    assert!(reduce_mark(&market, false, &now).unwrap() < market.price.ema5);
+    assert!(reduce_mark(&market, true, &now).unwrap() > price(108));
+    assert!(order(false).mark(&market, &now).unwrap() < market.price.ema5);
+}
+
+#[test]
 fn an_order_expires_after_its_last_second() {
     let mut market = market();
     post(&mut market, PRICE, &later(&NOW, 20));

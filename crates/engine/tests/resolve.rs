@@ -1,6 +1,6 @@
 //! Accounts that cannot pay (sections 5 and 9): who pays, by formula, whoever acts first.
 
-use ballast_engine::account::AccountState;
+use ballast_engine::account::{AccountState, Position};
 use ballast_engine::error::{Error, Result};
 use ballast_engine::layout::Key;
 use ballast_engine::liquidation::flag;
@@ -10,7 +10,7 @@ use ballast_engine::price::Status;
 use ballast_engine::resolve::{Resolution, cover, cover_liquidation, resolve};
 use ballast_engine::settle::settle;
 use ballast_engine::trade::{Charge, reduce};
-use ballast_engine::{Base, Now, Price, Quote, SignedQuote};
+use ballast_engine::{Base, Now, Price, Quote, SignedBase, SignedQuote};
 use proptest::prelude::*;
 
 use crate::margin::{open, totals};
@@ -221,14 +221,45 @@ fn profit_whose_price_is_not_good_does_not_cover_and_nobody_else_pays_for_it() {
     assert_eq!((done.deficit, bearer.positions[0].entry), (Quote::ZERO, entry.plus(dollars(7)).unwrap()));
     assert_eq!(see(&bearer, &carried, &NOW).full_equity.0, before - dollars(100_007).0 as i64);
     assert_sums(&carried[0], &[bearer]);
-    // With all prices good it is the market's, for there is nothing more.
-    let mut list = entries(&me, &mut markets);
+    // With all prices good a rest of the position still carries it: funding is charged for the whole of a position and its
+    // result only for the part that was closed, so the rest may hold the profit that pays.
+    markets[1].price.last.conf = Price::ZERO;
+    let mut carried = markets.clone();
+    let mut list = entries(&me, &mut carried);
     let mut poor = me;
     poor.collateral = Quote::ZERO;
-    list[1].1.price.last.conf = Price::ZERO;
+    let done = cover_liquidation(&mut poor, 0, dollars(200_000), &mut list, &NOW).unwrap();
+    assert_eq!((done.deficit, done.insurance), (Quote::ZERO, Quote::ZERO));
+    assert_eq!((poor.positions[0].entry.0 - entry.0) / 1_000_000, 200_000 - 144_900);
+    // Of a position that is closed whole it is the market's, for there is nothing more.
+    let mut trial = markets.clone();
+    let mut poor = me;
+    trial[1].price.last.conf = price(2);
+    let _ = close_a(&mut poor, &mut trial);
+    trial[1].price.last.conf = Price::ZERO;
+    let mut list = entries(&poor, &mut trial);
+    list.insert(0, (0, &mut markets[0]));
     let done = cover_liquidation(&mut poor, 0, dollars(200_000), &mut list, &NOW).unwrap();
     assert_eq!(done.deficit.0 / 1_000_000, 200_000 - 144_900);
     assert_eq!(done.insurance, dollars(50_000));
+}
+
+#[test]
+fn a_holdback_elsewhere_pays_a_liquidated_loss_before_the_market_does() {
+    let (mut markets, mut me) = b1();
+    let held = dollars(300);
+    me.positions[1] =
+        Position { market: 1, held, held_size: SignedBase(-1), held_price: price(100), ..me.positions[1] };
+    let slot = &mut me.positions[1];
+    slot.size = SignedBase(0);
+    slot.entry = Quote::ZERO;
+    markets[1].price.last.conf = price(2);
+    me.collateral = Quote::ZERO;
+    let insurance = markets[0].pool.insurance;
+    let mut list = entries(&me, &mut markets);
+    let _ = cover_liquidation(&mut me, 0, dollars(200), &mut list, &NOW).unwrap();
+    assert_eq!((me.collateral, me.positions[1].held), (dollars(100), Quote::ZERO));
+    assert_eq!(markets[0].pool.insurance, insurance);
 }
 
 #[test]

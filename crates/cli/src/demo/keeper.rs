@@ -97,20 +97,23 @@ impl Stage {
     }
 
     /// Settles the open positions that have lost most: their pools get the cash, and can pay profits with it.
-    pub(crate) async fn settle(&self, snapshot: &Snapshot) {
+    pub(crate) async fn settle(&self) -> Result<()> {
+        let snapshot = self.snapshot().await?;
         let mut losers = Vec::new();
         for (trader, account) in self.traders.iter().zip(&snapshot.accounts) {
             for (_, position) in account.state.slots().filter(|(_, p)| p.is_open()) {
                 let Some(market) = snapshot.markets.get(position.market) else { continue };
                 let pnl = unrealised(position, market.state.price.last.price).map_or(0, |pnl| pnl.0);
-                losers.push((pnl, trader.subaccount, address::market(&self.venue.exchange, position.market)));
+                let legs = instructions::leg_metas(account, Some(position.market), false);
+                let market = address::market(&self.venue.exchange, position.market);
+                losers.push((pnl, instructions::settle_with(&market, &trader.subaccount, &legs)));
             }
         }
-        losers.sort_unstable();
-        let jobs = losers.iter().take(SETTLED).map(|(_, subaccount, market)| {
-            self.keeper_job("settle", instructions::settle(market, subaccount), SETTLING)
-        });
+        losers.sort_by_key(|(pnl, _)| *pnl);
+        let worst = losers.into_iter().take(SETTLED);
+        let jobs = worst.map(|(_, settle)| self.keeper_job("settle", settle, SETTLING));
         self.venue.desk.send_all(jobs.collect()).await;
+        Ok(())
     }
 
     /// Sends the protocol's share of the fees where it belongs.

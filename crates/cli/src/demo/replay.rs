@@ -98,7 +98,7 @@ pub(crate) async fn run(
             }
         }
         if number % SETTLE_EVERY == SETTLE_EVERY - 1 {
-            stage.settle(&snapshot).await;
+            stage.settle().await?;
         }
         story.at(stage, number).await?;
         let snapshot = stage.snapshot().await?;

@@ -1,8 +1,9 @@
 //! Places an order. It fills later, at a price that nobody could choose, by anyone's call.
 
 use anchor_lang::prelude::*;
-use ballast_engine::constants::MAX_ORDERS;
+use ballast_engine::constants::{FUTURE_TOLERANCE, MAX_ORDERS};
 use ballast_engine::order::OrderTerms;
+use ballast_engine::price::Status;
 use ballast_engine::units::{Price, Quote, SignedBase};
 use ballast_engine::{Error as EngineError, Fault, Now, liquidation};
 
@@ -103,14 +104,16 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
     accounts.validate()?;
     let now = now()?;
     accounts.check_terms(&args, &now)?;
-    let (published, order_fee) = {
+    let (published, order_fee, good) = {
         let state = &accounts.market.load()?.state;
-        (state.price.last.publish_time, state.params.order_fee)
+        (state.price.last.publish_time, state.params.order_fee, state.status(&now).on_chain()? == Status::Good)
     };
     let event = {
         let account = &mut accounts.subaccount.load_mut()?.state;
-        // A flagged account's collateral pays its liquidation, not orders: its reductions put nothing aside.
-        let fee = if liquidation::is_flagged(account, &now) { Quote::ZERO } else { order_fee };
+        // A flagged account's collateral pays its liquidation, not orders, and while a price is bad nothing leaves an
+        // account with positions: their reductions put nothing aside.
+        let free = liquidation::is_flagged(account, &now) || !(good || account.is_flat());
+        let fee = if free { Quote::ZERO } else { order_fee };
         if fee > account.collateral {
             return Err(refuse(Fault::new(EngineError::InsufficientCollateral, account.collateral.0, fee.0)));
         }
@@ -125,8 +128,9 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
         order.terms = OrderTerms {
             size: SignedBase(args.size),
             limit: Price(args.limit),
-            // An observation that is stored already must not be the one that it fills at.
-            placed_at: now.unix.max(published),
+            // An observation that is stored already must not be the one that it fills at, nor one that the oracle has
+            // published while the chain's clock lagged, as far as stored prices may be ahead of it.
+            placed_at: now.unix.saturating_add(FUTURE_TOLERANCE).max(published),
             expires_at: args.expires_at,
             placed_slot: now.slot,
             fee,

@@ -71,8 +71,10 @@ pub fn handle<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Resul
         let subaccount = &mut *accounts.subaccount.load_mut()?;
         let state = &mut subaccount.state;
         take_out(state, Quote(amount), &key, ctx.remaining_accounts, &now)?;
+        let profit = state.principal.profit_of(Quote(amount), &now).on_chain()?;
         let limited = state.principal.withdraw(Quote(amount), &now).on_chain()?;
-        book(&mut *accounts.exchange.load_mut()?, Quote(amount), limited, balance(&accounts.vault)?, &now)?;
+        let parts = [Quote(amount), limited, profit];
+        book(&mut *accounts.exchange.load_mut()?, parts, balance(&accounts.vault)?, &now)?;
         Withdrawn {
             subaccount: accounts.subaccount.key(),
             amount,
@@ -86,9 +88,9 @@ pub fn handle<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Resul
 }
 
 /// Books the outflow; a refusal logs when it would fit.
-fn book(exchange: &mut Exchange, amount: Quote, limited: Quote, balance: Quote, now: &Now) -> Result<()> {
+fn book(exchange: &mut Exchange, [amount, limited, profit]: [Quote; 3], balance: Quote, now: &Now) -> Result<()> {
     let (outflow, params) = (&mut exchange.outflow, &exchange.params);
-    let Err(fault) = outflow.book(amount, limited, balance, params, now) else { return Ok(()) };
+    let Err(fault) = outflow.book_withdrawal(amount, limited, profit, balance, params, now) else { return Ok(()) };
     if fault.error == EngineError::OutflowLimited {
         match outflow.fits_at(limited, balance, params, now).on_chain()? {
             Some(time) => msg!("OutflowLimited: fits at {}", time),
