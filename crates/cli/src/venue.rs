@@ -1,5 +1,7 @@
 //! A local exchange that this process runs: the validator, the markets with their price feeds, the clock.
 
+use std::time::Duration;
+
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result, bail};
 use ballast_client::{address, instructions};
@@ -17,6 +19,8 @@ use crate::{keys, programs};
 pub(crate) const WALLET: u64 = 100_000 * 1_000_000_000;
 /// Exponent of posted prices.
 const EXPONENT: i32 = -8;
+/// Between two looks at a clock that cannot be moved.
+const LOOK: Duration = Duration::from_millis(100);
 /// Confidence of posted prices, as a share of the price: 3 basis points, about what Pyth says of BTC.
 const CONFIDENCE: f64 = 0.0003;
 
@@ -153,7 +157,11 @@ impl Venue {
     pub(crate) async fn tick(&mut self, prices: &[f64]) -> Result<()> {
         let mut now = self.net.clock().await?.unix;
         while now <= self.published {
-            self.wait(1).await?;
+            if self.net.can_travel() {
+                self.net.travel(1).await?;
+            } else {
+                tokio::time::sleep(LOOK).await;
+            }
             now = self.net.clock().await?.unix;
         }
         let mut batch = Vec::new();
@@ -174,7 +182,7 @@ impl Venue {
         if self.net.can_travel() {
             return self.net.travel(seconds).await;
         }
-        tokio::time::sleep(std::time::Duration::from_secs(seconds.max(0).unsigned_abs())).await;
+        tokio::time::sleep(Duration::from_secs(seconds.max(0).unsigned_abs())).await;
         Ok(())
     }
 

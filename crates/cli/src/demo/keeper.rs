@@ -8,7 +8,7 @@ use ballast_client::events::Event;
 use ballast_client::{Markets, address, instructions, quotes};
 use ballast_engine::margin::{Purpose, Totals, unrealised};
 use ballast_engine::order::OrderTerms;
-use ballast_engine::{Error, Now, liquidation};
+use ballast_engine::{Error, Now, Rounding, liquidation};
 use solana_instruction::Instruction;
 use solana_signer::Signer;
 
@@ -52,6 +52,8 @@ const LIQUIDATING: &[Error] = &[
 ];
 /// The position was closed or settled in between, or the price is not good.
 const SETTLING: &[Error] = &[Error::CoverTooEarly, Error::PositionNotFound, Error::PriceStale, Error::PriceUnconfirmed];
+/// Losses are settled from one part in so many of notional on.
+const SETTLED_FROM: u64 = 500;
 /// Positions settled at a time.
 const SETTLED: usize = 4;
 const RESOLVING: &[Error] = &[Error::NotBankrupt, Error::NotFlagged, Error::PriceStale, Error::PriceUnconfirmed];
@@ -103,7 +105,13 @@ impl Stage {
         for (trader, account) in self.traders.iter().zip(&snapshot.accounts) {
             for (_, position) in account.state.slots().filter(|(_, p)| p.is_open()) {
                 let Some(market) = snapshot.markets.get(position.market) else { continue };
-                let pnl = unrealised(position, market.state.price.last.price).map_or(0, |pnl| pnl.0);
+                let price = market.state.price.last.price;
+                let pnl = unrealised(position, price).map_or(0, |pnl| pnl.0);
+                // Within the confidence that the maintenance test grants, there is no loss yet to settle.
+                let notional = position.base().value(price, Rounding::Up).map_or(0, |value| value.0);
+                if account.state.collateral.is_zero() || pnl >= 0 || pnl.unsigned_abs() < notional / SETTLED_FROM {
+                    continue;
+                }
                 let legs = instructions::leg_metas(account, Some(position.market), false);
                 let market = address::market(&self.venue.exchange, position.market);
                 losers.push((pnl, instructions::settle_with(&market, &trader.subaccount, &legs)));

@@ -1,7 +1,7 @@
 //! Places an order. It fills later, at a price that nobody could choose, by anyone's call.
 
 use anchor_lang::prelude::*;
-use ballast_engine::constants::{FUTURE_TOLERANCE, MAX_ORDERS};
+use ballast_engine::constants::MAX_ORDERS;
 use ballast_engine::order::OrderTerms;
 use ballast_engine::price::Status;
 use ballast_engine::units::{Price, Quote, SignedBase};
@@ -128,9 +128,8 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
         order.terms = OrderTerms {
             size: SignedBase(args.size),
             limit: Price(args.limit),
-            // An observation that is stored already must not be the one that it fills at, nor one that the oracle has
-            // published while the chain's clock lagged, as far as stored prices may be ahead of it.
-            placed_at: now.unix.saturating_add(FUTURE_TOLERANCE).max(published),
+            // An observation that is stored already must not be the one that it fills at.
+            placed_at: now.unix.max(published),
             expires_at: args.expires_at,
             placed_slot: now.slot,
             fee,
