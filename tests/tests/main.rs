@@ -3,6 +3,7 @@
 
 mod accounts;
 mod compute;
+mod docs;
 mod errors;
 mod every_instruction;
 mod promises;
