@@ -181,7 +181,8 @@ pub(crate) fn payable_for(market: &MarketState, result: SignedQuote) -> Result<P
 ///
 /// # Errors
 /// [`Error::InsufficientCollateral`] if the fee or the funding owed cannot be paid, [`Error::AmountZero`],
-/// [`Error::WrongMarket`], [`Error::SizeNotReducing`] for a position of the other direction, [`Error::MathOverflow`].
+/// [`Error::SizeBelowMinimum`] for dust that is worth less than its premium, [`Error::WrongMarket`],
+/// [`Error::SizeNotReducing`] for a position of the other direction, [`Error::MathOverflow`].
 pub fn increase(
     market: &mut MarketState,
     account: &mut AccountState,
@@ -207,7 +208,8 @@ pub fn increase(
     } else {
         notional.value(Rounding::Down)?.signed()?.less(premium)?
     };
-    ensure(cost.0 >= 0, Error::MathOverflow)?;
+    // Dust: what it brings does not pay its premium, an atom at least.
+    ensure(cost.0 >= 0, Fault::new(Error::SizeBelowMinimum, market.params.min_notional.0, notional.whole))?;
     let cost = cost.gain();
 
     let owed = market.side(long).index.owed(position.funding_entry, old_size)?;

@@ -149,6 +149,15 @@ fn an_atom_of_dust_can_be_closed_from_any_skew() {
 }
 
 #[test]
+fn an_atom_of_dust_is_too_small_to_sell_not_out_of_range() {
+    let mut market = skewed(-1_000_000_000);
+    let mut trader = account(dollars(1));
+    // Worth a fifth of a quote atom, at a premium of one.
+    let fault = increase(&mut market, &mut trader, 0, Base(1), false, Price(192_000_000)).unwrap_err();
+    assert_eq!((fault.error, fault.value), (Error::SizeBelowMinimum, 0));
+}
+
+#[test]
 fn a_reduction_is_opposite_and_no_larger_than_the_position() {
     let mut market = market();
     let mut trader = account(dollars(1_000));
