@@ -72,7 +72,11 @@ fn compute_units_are_those_of_the_table() {
     let json = std::fs::read_to_string(docs("compute.json")).expect("docs/compute.json; run `make compute`");
     let committed = Table::parse(&json);
     let document = std::fs::read_to_string(docs("COMPUTE.md")).expect("docs/COMPUTE.md; run `make compute`");
-    assert_eq!(document, committed.document(&TARGETS), "docs/COMPUTE.md is not docs/compute.json's; run `make compute`");
+    assert_eq!(
+        document,
+        committed.document(&TARGETS),
+        "docs/COMPUTE.md is not docs/compute.json's; run `make compute`"
+    );
     for (name, target) in TARGETS {
         let median = measured.0[name].median;
         if median > target {

@@ -33,13 +33,7 @@ pub(crate) fn eight(all: &mut Units, collateral: u64, notional: i64) -> (Setup, 
     (setup, trader)
 }
 
-fn place(
-    setup: &mut Setup,
-    all: &mut Units,
-    trader: &Trader,
-    market: usize,
-    ask: Ask,
-) -> anchor_lang::prelude::Pubkey {
+fn place(setup: &mut Setup, all: &mut Units, trader: &Trader, market: usize, ask: Ask) -> anchor_lang::prelude::Pubkey {
     let (place, order) = setup.place_ix(trader, market, ask);
     all.add("place_order", setup.world.send(&[place], &[&trader.key]));
     order

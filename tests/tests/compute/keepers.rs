@@ -48,11 +48,8 @@ fn move_all(setup: &mut Setup, bps: i64) {
 }
 
 fn flag(setup: &mut Setup, all: &mut Units, trader: &Trader, positions: usize) {
-    let flag = ix::flag(
-        &trader.subaccount,
-        &setup.keeper.subaccount,
-        &ix::leg_metas(&setup.account(trader), None, false),
-    );
+    let flag =
+        ix::flag(&trader.subaccount, &setup.keeper.subaccount, &ix::leg_metas(&setup.account(trader), None, false));
     all.add(&format!("flag_{positions}"), setup.world.send(&[flag], &[]));
 }
 

@@ -36,9 +36,10 @@ impl Table {
 
     /// The machine-readable file.
     pub(crate) fn json(&self) -> String {
-        let rows = self.0.iter().map(|(name, figures)| {
-            format!("  \"{name}\": {}", serde_json::to_string(figures).expect("numbers"))
-        });
+        let rows = self
+            .0
+            .iter()
+            .map(|(name, figures)| format!("  \"{name}\": {}", serde_json::to_string(figures).expect("numbers")));
         format!("{{\n{}\n}}\n", rows.collect::<Vec<_>>().join(",\n"))
     }
 

@@ -150,9 +150,7 @@ impl Act {
         Some(match *self {
             Self::Open { by, id, isolated } => ix::open_subaccount(exchange, &key(by), id, isolated),
             Self::Close { sub: s, by } => ix::close_subaccount(&key(by), &sub(s)),
-            Self::Deposit { sub: s, by, amount } => {
-                ix::deposit(exchange, &key(by), &sub(s), &sim.wallet(by), amount)
-            }
+            Self::Deposit { sub: s, by, amount } => ix::deposit(exchange, &key(by), &sub(s), &sim.wallet(by), amount),
             Self::Withdraw { sub: s, by, amount, legs } => {
                 let legs = metas(sim, s, None, legs);
                 ix::withdraw(exchange, &key(by), &sub(s), &sim.wallet(by), amount, &legs)
@@ -222,9 +220,7 @@ impl Act {
             Self::InsureMarket { by, market: m, amount } => {
                 ix::top_up_market_insurance(exchange, &market(m), &key(by), &sim.wallet(by), amount)
             }
-            Self::InsureAll { by, amount } => {
-                ix::top_up_shared_insurance(exchange, &key(by), &sim.wallet(by), amount)
-            }
+            Self::InsureAll { by, amount } => ix::top_up_shared_insurance(exchange, &key(by), &sim.wallet(by), amount),
             Self::CollectFees { market: m } => ix::collect_fees(exchange, &market(m), &sim.setup.fee_destination),
             Self::Update { market: m, feed } => ix::update_market(&market(m), &feed),
             Self::CollectPoolClaim { debtor, holder } => ix::collect_pool_claim(&market(debtor), &market(holder)),

@@ -53,8 +53,7 @@ pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now
 pub(crate) fn cancel(sim: &Sim, view: &View, placed: &Placed, by: usize, why: &mut Reasons) {
     let (order, account) = (sim.setup.world.read::<Order>(&placed.address), sim.account(placed.sub));
     let market = view.state(placed.market);
-    let idle = order.terms.reduce_only != 0
-        && opposite(&account.state, market.index, order.terms.size.0 > 0).is_none();
+    let idle = order.terms.reduce_only != 0 && opposite(&account.state, market.index, order.terms.size.0 > 0).is_none();
     if order.terms.dead(market, &view.now).is_some() || idle {
         return;
     }

@@ -118,11 +118,8 @@ impl Sim {
 
     fn end_one(&mut self) -> Act {
         let (pending, next) = (self.pending(), self.setup.exchange().next_proposal);
-        let id = if pending.is_empty() || self.percent(5) {
-            self.rng.random_range(0..next)
-        } else {
-            self.any(&pending)
-        };
+        let id =
+            if pending.is_empty() || self.percent(5) { self.rng.random_range(0..next) } else { self.any(&pending) };
         match self.rng.random_range(0..10) {
             0..2 => Act::Veto { by: self.somebody(Role::Guardian), id },
             2..7 => Act::Execute { id },

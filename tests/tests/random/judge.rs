@@ -215,11 +215,8 @@ fn positions(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
         }
         Act::Resolve { sub, legs } => {
             let mut account = sim.account(sub);
-            let mut markets: Vec<(usize, Box<MarketState>)> = account
-                .state
-                .slots()
-                .map(|(slot, p)| (slot, Box::new(*view.state(usize::from(p.market)))))
-                .collect();
+            let mut markets: Vec<(usize, Box<MarketState>)> =
+                account.state.slots().map(|(slot, p)| (slot, Box::new(*view.state(usize::from(p.market))))).collect();
             why.need(legs != Legs::None || markets.is_empty(), Error::WrongMarketCount);
             why.run(resolve::resolve(&mut account.state, &mut markets, now));
         }
@@ -288,9 +285,10 @@ fn pools(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
         }
         Act::CollectPoolClaim { debtor, holder } => {
             let (mut debtor, mut holder) = (Box::new(*view.state(debtor)), Box::new(*view.state(holder)));
-            why.run(settle::collect_between(&mut debtor, &mut holder).and_then(|amount| {
-                ballast_engine::error::ensure(!amount.is_zero(), Error::CoverTooEarly)
-            }));
+            why.run(
+                settle::collect_between(&mut debtor, &mut holder)
+                    .and_then(|amount| ballast_engine::error::ensure(!amount.is_zero(), Error::CoverTooEarly)),
+            );
         }
         Act::Update { market, feed } => why.run(rules::update(sim, view, market, &feed)),
         _ => return false,

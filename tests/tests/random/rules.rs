@@ -122,8 +122,7 @@ fn execute(sim: &Sim, view: &View, id: u64) -> Result<()> {
         (kind::EXCHANGE_PARAMETER, None) => {
             let (mut params, mut log) = (exchange.params, exchange.param_log);
             let (roles, emergency) = (&exchange.roles, &exchange.emergency);
-            governance::execute_exchange_parameter(&mut terms, &mut params, &mut log, roles, emergency, now)
-                .map(|_| ())
+            governance::execute_exchange_parameter(&mut terms, &mut params, &mut log, roles, emergency, now).map(|_| ())
         }
         (_, None) => {
             let mut roles = exchange.roles;

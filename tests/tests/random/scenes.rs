@@ -173,9 +173,8 @@ impl Sim {
     /// A pool that cannot pay its winners at once, and an account whose loss elsewhere takes its claim on that pool.
     fn squeeze(&mut self) {
         self.calm();
-        let cross: Vec<usize> = (0..self.subs.len())
-            .filter(|sub| self.subs[*sub].id < 2 && self.account(*sub).state.is_flat())
-            .collect();
+        let cross: Vec<usize> =
+            (0..self.subs.len()).filter(|sub| self.subs[*sub].id < 2 && self.account(*sub).state.is_flat()).collect();
         if cross.is_empty() {
             return;
         }

@@ -84,7 +84,8 @@ pub(crate) struct Sim {
 impl Sim {
     pub(crate) fn new(seed: u64) -> Self {
         // Pools thin enough that a move can empty them.
-        let market = |terms: MarketTerms, liquidity| MarketTerms { liquidity: units(liquidity), insurance: units(500), ..terms };
+        let market =
+            |terms: MarketTerms, liquidity| MarketTerms { liquidity: units(liquidity), insurance: units(500), ..terms };
         let terms = Terms {
             markets: vec![
                 market(MarketTerms::DEEP, 60_000),
