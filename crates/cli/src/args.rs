@@ -22,19 +22,26 @@ pub(crate) struct Cli {
 #[derive(Args, Clone)]
 pub(crate) struct Global {
     /// JSON-RPC address, or `localhost` (`l`) for port 8899 here [default: the Solana config file's]
-    #[arg(short, long, global = true, env = "BALLAST_URL", value_name = "URL_OR_MONIKER")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        help_heading = "Chain and output",
+        env = "BALLAST_URL",
+        value_name = "URL_OR_MONIKER"
+    )]
     pub(crate) url: Option<String>,
     /// File with the key that signs and pays [default: the Solana config file's]
-    #[arg(short, long, global = true, env = "BALLAST_KEYPAIR", value_name = "FILE")]
+    #[arg(short, long, global = true, help_heading = "Chain and output", env = "BALLAST_KEYPAIR", value_name = "FILE")]
     pub(crate) keypair: Option<PathBuf>,
     /// The Solana config file [default: ~/.config/solana/cli/config.yml]
-    #[arg(short = 'C', long, global = true, value_name = "FILE")]
+    #[arg(short = 'C', long, global = true, help_heading = "Chain and output", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Collateral of the exchange, where the chain has more than one
-    #[arg(long, global = true, env = "BALLAST_MINT", value_name = "ADDRESS")]
+    #[arg(long, global = true, help_heading = "Chain and output", env = "BALLAST_MINT", value_name = "ADDRESS")]
     pub(crate) mint: Option<Pubkey>,
     /// Print JSON, amounts as integers in the smallest unit
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Chain and output")]
     pub(crate) json: bool,
 }
 

@@ -68,6 +68,7 @@ pub(crate) struct Venue {
     pub(crate) posts: u64,
     publisher: Keypair,
     published: i64,
+    real_time: bool,
 }
 
 /// What to start a venue from.
@@ -126,6 +127,7 @@ impl Venue {
             posts: 0,
             publisher: keys::local(keys::PUBLISHER),
             published: 0,
+            real_time: start.real_time,
         })
     }
 
@@ -157,10 +159,9 @@ impl Venue {
     pub(crate) async fn tick(&mut self, prices: &[f64]) -> Result<()> {
         let mut now = self.net.clock().await?.unix;
         while now <= self.published {
-            if self.net.can_travel() {
-                self.net.travel(1).await?;
-            } else {
-                tokio::time::sleep(LOOK).await;
+            match self.real_time {
+                true => tokio::time::sleep(LOOK).await,
+                false => self.net.travel(1).await?,
             }
             now = self.net.clock().await?.unix;
         }
@@ -177,9 +178,9 @@ impl Venue {
         done(self.desk.send("post prices", &batch, &self.publisher, &[], Expect::Done).await, self)
     }
 
-    /// Lets seconds pass: moves the clock where that can be done, else waits.
+    /// Lets seconds pass: moves the clock, or waits where it keeps real time.
     pub(crate) async fn wait(&self, seconds: i64) -> Result<()> {
-        if self.net.can_travel() {
+        if !self.real_time {
             return self.net.travel(seconds).await;
         }
         tokio::time::sleep(Duration::from_secs(seconds.max(0).unsigned_abs())).await;

@@ -5,8 +5,8 @@ use ballast_engine::market::MarketState;
 use super::act::{Act, Legs, index};
 use super::world::{MARKETS, PEOPLE, Sim};
 
-/// Days that leaving may take: the outflow limiter lets profit go slowly.
-const DAYS: usize = 150;
+/// Hours that leaving may take: the outflow limiter lets profit go slowly.
+const HOURS: usize = 24 * 150;
 
 impl Sim {
     /// Orders are cancelled, positions closed, claims collected, collateral and liquidity taken out, accounts closed; and
@@ -26,17 +26,18 @@ impl Sim {
         }
         let open: u64 = self.view().markets.iter().map(|m| positions(&m.state)).sum();
         assert_eq!(open, 0, "{}: positions that nobody can close", self.place());
-        for day in 0..DAYS {
+        for _ in 0..5 {
             self.setup.world.advance(86_401);
+            self.calm();
+            self.collect();
+            self.leave_pools();
+        }
+        for _ in 0..HOURS {
+            self.setup.world.advance(3_600);
             // Free collateral needs no price.
-            if day < 5 {
-                self.calm();
-                self.collect();
-                self.leave_pools();
-            }
             self.take_out();
             self.close_accounts();
-            if self.subs.is_empty() {
+            if (0..self.subs.len()).all(|sub| self.account(sub).state.collateral.is_zero()) {
                 break;
             }
         }

@@ -8,6 +8,7 @@ use ballast_engine::margin::{Purpose, maintenance_ratio};
 use ballast_engine::market::MarketState;
 use ballast_engine::math::mul_div;
 use ballast_engine::order::{check_limit, reduce_mark};
+use ballast_engine::price::Status;
 use ballast_engine::trade::{self, Charge, Fill};
 use ballast_engine::units::{Base, Price, Quote, Rounding, SignedQuote};
 use ballast_engine::{Error, Now, Result, liquidation, resolve};
@@ -46,7 +47,9 @@ pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now
     why.need(reduces || !ask.reduce_only, Error::PositionNotFound);
     why.need(ask.reduce_only || !flagged, Error::FlaggedAccount);
     why.need(reduces || !market.overlay.reduce_only(now), Error::MarketReduceOnly);
-    why.need(flagged || market.params.order_fee <= account.collateral, Error::InsufficientCollateral);
+    let good = market.status(now).expect("a tier") == Status::Good;
+    let free = flagged || !(good || account.is_flat());
+    why.need(free || market.params.order_fee <= account.collateral, Error::InsufficientCollateral);
 }
 
 /// What stands in the way of cancelling one.

@@ -137,9 +137,10 @@ fn money(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
             let mut account = sim.account(sub).state;
             let balance = Quote(sim.setup.world.tokens(&sim.setup.vault));
             why.run(take_out(view, &mut account, amount, legs).and_then(|()| {
+                let profit = account.principal.profit_of(Quote(amount), &view.now)?;
                 let limited = account.principal.withdraw(Quote(amount), &view.now)?;
-                let mut outflow = view.exchange.outflow;
-                outflow.book(Quote(amount), limited, balance, &view.exchange.params, &view.now)
+                let (mut outflow, params) = (view.exchange.outflow, &view.exchange.params);
+                outflow.book_withdrawal(Quote(amount), limited, profit, balance, params, &view.now)
             }));
         }
         Act::Transfer { from, to, by, amount, legs } => {

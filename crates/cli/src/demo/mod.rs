@@ -12,6 +12,8 @@ mod report;
 mod stage;
 mod text;
 
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -47,7 +49,8 @@ pub(crate) struct Options {
     /// a crash and a 10 % hiccup]
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// How many minutes to replay [default: 3000 recorded ones, 720 made-up ones, 60 with --short, 16 on Agave's]
+    /// How many minutes to replay [default: 3000 recorded ones, 720 made-up ones, 60 with --short; 16 and 11 on Agave's
+    /// validator]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..))]
     minutes: Option<u64>,
     /// How many recorded minutes to leave out first
@@ -96,6 +99,12 @@ impl Options {
 pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     let begun = Instant::now();
     let program = programs::info()?;
+    // Rather now than after minutes of work.
+    let create = |path: &PathBuf| {
+        let hint = || format!("{} cannot be written; give --report another place", path.display());
+        File::create(path).with_context(hint)
+    };
+    let file = options.report.as_ref().map(create).transpose()?;
     let prices = options.prices()?;
     let kind = match options.validator {
         Validator::Surfpool => Kind::Surfpool,
@@ -111,10 +120,8 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     let report = Report::write(&stage, &story, &prices, program, begun.elapsed()).await?;
     stage.venue.net.stop().await?;
 
-    if let Some(path) = &options.report {
-        let json = serde_json::to_string_pretty(&report)?;
-        std::fs::write(path, json + "\n")
-            .with_context(|| format!("{} cannot be written; give --report another place", path.display()))?;
+    if let Some(mut file) = file {
+        writeln!(file, "{}", serde_json::to_string_pretty(&report)?).context("the report cannot be written")?;
     }
     output::show(global.json, &report, text::write)?;
     match report.verdict() {
