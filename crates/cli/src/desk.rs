@@ -309,4 +309,26 @@ mod tests {
         tally.record_units(&[update], &logs);
         assert_eq!(tally.units["update_market"], [5500]);
     }
+
+    #[test]
+    fn only_what_was_expected_counts_as_expected() {
+        let sent = Sent { signature: Default::default(), slot: 1, details: Default::default() };
+        let mut tally = Tally::default();
+        assert!(tally.confirmed("a", &[], &sent, Expect::Done).is_done());
+        let outcome = tally.confirmed("b", &[], &sent, Expect::Refused(&[Error::ProposalNotReady]));
+        assert!(matches!(outcome, Outcome::Failed), "a rule that did not hold");
+        assert!(tally.confirmed("c", &[], &sent, Expect::Either(&[Error::PriceStale])).is_done());
+        let logs = vec![format!("Program {} failed: custom program error", address::PROGRAM)];
+        let code = Some(ballast_client::errors::code(Error::PriceStale));
+        let refused = |logs| SendError(Box::new(ballast_localnet::Failure { code, logs, ..Default::default() }));
+        let ours = refused(logs);
+        assert!(matches!(tally.refused("d", &ours, Expect::Done), Outcome::Failed));
+        assert!(matches!(tally.refused("d", &ours, Expect::Either(&[Error::PriceSilent])), Outcome::Failed));
+        let expected = Expect::Either(&[Error::PriceStale]);
+        assert!(matches!(tally.refused("d", &ours, expected), Outcome::Refused(Error::PriceStale)));
+        let others = refused(vec!["Program 11111111111111111111111111111111 failed".to_owned()]);
+        assert!(matches!(tally.refused("e", &others, expected), Outcome::Failed), "another program's code");
+        assert_eq!((tally.counts.confirmed, tally.counts.refused_as_expected), (2, 1));
+        assert_eq!(tally.counts.failed_unexpectedly, 4);
+    }
 }
