@@ -20,7 +20,7 @@ impl Sim {
             9..14 => self.end_one(),
             14 | 15 => self.guard(),
             16 => Act::Accept { by: self.officer_at_random() },
-            17 if self.percent(20) => Act::Dismiss { by: self.somebody(Role::Governance) },
+            17 => Act::Dismiss { by: self.somebody(Role::Governance) },
             _ => return self.wait_and_execute(),
         };
         self.step(act);
@@ -96,7 +96,7 @@ impl Sim {
                 Act::QueueExchange { by, args }
             }
             16..19 => {
-                let kind = self.any(&[kind::GOVERNANCE, kind::COMMITTEE, kind::GUARDIAN]);
+                let kind = self.any(&[kind::GOVERNANCE, kind::COMMITTEE, kind::COMMITTEE, kind::GUARDIAN]);
                 let version = self.version(exchange.roles.version[usize::from(kind - kind::GOVERNANCE)]);
                 let officer = self.officer_at_random();
                 let new_key = if self.percent(95) { self.address(officer) } else { Pubkey::default() };

@@ -10,6 +10,22 @@ use super::act::{Act, Legs, index};
 use super::judge::totals;
 use super::world::{MARKETS, PEOPLE, Sim};
 
+/// What only a step of governance or of the guardian does.
+const GOVERNANCE: [&str; 12] = [
+    "accept_governance",
+    "dismiss_committee",
+    "emergency_pause",
+    "execute_exchange_proposal",
+    "execute_market_proposal",
+    "expire_proposal",
+    "protect_market",
+    "queue_exchange_parameter",
+    "queue_market_parameter",
+    "queue_oracle_feed",
+    "queue_role",
+    "veto_proposal",
+];
+
 impl Sim {
     /// Everybody comes with two accounts, and some provide liquidity.
     pub(crate) fn begin(&mut self) {
@@ -26,15 +42,32 @@ impl Sim {
             self.tick(1);
             self.step(Act::ExecuteDeposit { owner: by, market });
         }
+        // The rare scenes once while all pools are well: later a pool may be past helping.
+        for name in ["collect_pool_claim", "unflag", "liquidate", "resolve", "exit_silent", "lapse_lp_withdrawal"] {
+            self.look_for(name);
+        }
+    }
+
+    /// Plays scenes until an instruction has gone through; gives up after twenty.
+    pub(crate) fn look_for(&mut self, name: &str) {
+        for _ in 0..20 {
+            if self.done.contains_key(name) {
+                return;
+            }
+            self.cover(name);
+        }
     }
 
     /// What a run has not come across by chance.
-    pub(crate) fn cover(&mut self, missing: &str) {
+    fn cover(&mut self, missing: &str) {
         match missing {
             "collect_claim" | "collect_pool_claim" => self.squeeze(),
-            "flag" | "unflag" | "liquidate" | "resolve" => self.crash(),
+            "unflag" => self.crash(true),
+            "flag" | "liquidate" | "resolve" => self.crash(false),
             "exit_silent" => self.silence(),
-            "execute_lp_withdrawal" | "lapse_lp_withdrawal" | "lapse_lp_deposit" => self.providers_leave(),
+            "execute_lp_withdrawal" => self.providers_leave(false),
+            "lapse_lp_withdrawal" | "lapse_lp_deposit" => self.providers_leave(true),
+            _ if GOVERNANCE.contains(&missing) => (0..20).for_each(|_| self.governing()),
             _ => (0..50).for_each(|_| self.anything()),
         }
     }
@@ -43,10 +76,16 @@ impl Sim {
     pub(crate) fn scene(&mut self) {
         match self.rng.random_range(0..14) {
             0..3 => self.leverage(),
-            3..7 => self.crash(),
+            3..7 => {
+                let recover = self.percent(30);
+                self.crash(recover);
+            }
             7 => self.silence(),
             8 | 9 => self.squeeze(),
-            10 | 11 => self.providers_leave(),
+            10 | 11 => {
+                let late = self.percent(20);
+                self.providers_leave(late);
+            }
             12 => self.restart(),
             _ => self.roles_change(),
         }
@@ -97,9 +136,9 @@ impl Sim {
         }
     }
 
-    /// Prices jump, confirmed; keepers look at everybody.
-    fn crash(&mut self) {
-        if self.percent(60) {
+    /// Prices jump, confirmed, and may come back; keepers look at everybody.
+    fn crash(&mut self, recover: bool) {
+        if recover || self.percent(60) {
             self.leverage();
         }
         // As large as the tiers' margins.
@@ -110,8 +149,7 @@ impl Sim {
         }
         self.calm();
         self.flag_all();
-        if self.percent(30) {
-            // They recover.
+        if recover {
             for (market, bps) in moves.into_iter().enumerate() {
                 self.shift(market, -bps);
             }
@@ -191,9 +229,11 @@ impl Sim {
         let up = [0, 1].map(|market| self.quotes[market].price <= self.setup.terms.markets[market].price);
         for (sub, long) in [(loser, !up[0]), (winner, up[0])] {
             let size = self.most(sub, 0, long);
-            self.trade(sub, 0, size);
+            if !self.trade(sub, 0, size) {
+                return;
+            }
         }
-        for _ in 0..8 {
+        for _ in 0..4 {
             self.shift(0, if up[0] { 3_000 } else { -2_000 });
             self.calm();
             let payable = self.view().state(0).payable().expect("payable");
@@ -252,18 +292,17 @@ impl Sim {
         }
     }
 
-    /// Exits are filed, ripen and are executed, or lapse.
-    fn providers_leave(&mut self) {
+    /// Exits are filed, ripen and are executed, or lapse if everybody is late.
+    fn providers_leave(&mut self, late: bool) {
         for by in 0..PEOPLE {
             for market in 0..MARKETS {
                 let shares = self.setup.world.tokens(&self.share_account(by, market));
-                if shares > 0 && !self.has_exit(by, market) && self.percent(30) {
+                if shares > 0 && !self.has_exit(by, market) && self.percent(50) {
                     self.step(Act::FileExit { by, market, shares: shares / 2 + 1 });
                 }
             }
         }
         self.setup.world.advance(86_401);
-        let late = self.percent(20);
         if late {
             self.setup.world.advance(3_601);
         }
