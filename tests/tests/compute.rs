@@ -77,12 +77,16 @@ fn compute_units_are_those_of_the_table() {
         committed.document(&TARGETS),
         "docs/COMPUTE.md is not docs/compute.json's; run `make compute`"
     );
-    for (name, target) in TARGETS {
-        let median = measured.0[name].median;
-        if median > target {
-            println!("target not met: {name} takes {median} CU, {target} are wanted");
-        }
+    let missed: Vec<String> = TARGETS
+        .iter()
+        .filter(|(name, target)| measured.0[*name].max > *target)
+        .map(|(name, target)| format!("{name} takes up to {} CU, {target} are wanted", measured.0[*name].max))
+        .collect();
+    for miss in &missed {
+        println!("target not met: {miss}");
     }
+    let far = |(name, target): &(&str, u64)| measured.0[*name].max * 100 > target * 105;
+    assert!(!TARGETS.iter().any(far), "a target is missed by more than 5 %:\n{}", missed.join("\n"));
     let regressions = measured.regressions(&committed);
     assert!(
         regressions.is_empty(),

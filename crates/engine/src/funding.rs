@@ -4,7 +4,7 @@ use crate::Now;
 use crate::constants::{FUNDING_DT_CAP, HOUR, RATE_PER_RATIO, RATIO_SCALE};
 use crate::error::Result;
 use crate::market::{MarketState, Side};
-use crate::math::{div_signed, div_u128, fit, mul_div, some};
+use crate::math::{div_u128, div_wide, fit, mul_div, mul_signed, some};
 use crate::price::Status;
 use crate::units::{FundingIndex, FundingRate, Price, Ratio, Rounding, SignedQuote, index_to_quote};
 
@@ -43,12 +43,22 @@ impl MarketState {
     /// # Errors
     /// [`Error::MathOverflow`](crate::Error::MathOverflow), [`Error::TierInvalid`](crate::Error::TierInvalid).
     pub fn accrue(&mut self, skip_invalid: bool, now: &Now) -> Result<Accrual> {
+        if now.unix <= self.funding.updated_at {
+            return Ok(Accrual { rate: self.funding.rate, ..Accrual::default() });
+        }
+        self.accrue_in(self.status(now)?, skip_invalid, now)
+    }
+
+    /// As [`accrue`](Self::accrue), with the price in a state that the caller has just established.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow), [`Error::TierInvalid`](crate::Error::TierInvalid).
+    pub fn accrue_in(&mut self, status: Status, skip_invalid: bool, now: &Now) -> Result<Accrual> {
         let nothing = Accrual { rate: self.funding.rate, ..Accrual::default() };
         let elapsed = now.unix.saturating_sub(self.funding.updated_at);
         if elapsed <= 0 {
             return Ok(nothing);
         }
-        let status = self.status(now)?;
         if !status.is_valid() {
             if skip_invalid && status > Status::Stale {
                 self.funding.updated_at = now.unix;
@@ -137,13 +147,17 @@ impl Side {
         if twice == 0 || self.open_interest.is_zero() {
             return Ok(SignedQuote::ZERO);
         }
-        let seconds_price: i128 = fit(u128::from(price.0).wrapping_mul(u128::from(dt)))?;
-        let double = some(seconds_price.checked_mul(i128::from(twice)))?;
-        // Halving first keeps the divisor short; two roundings up are one by the product.
-        let single = some(double.checked_add(1))? >> 1;
-        let change = div_signed(single, RATE_TO_INDEX, Rounding::Up)?;
+        // By magnitude: what is paid rounds up, what is received down, which is up in either case.
+        let (pays, rounding) = if twice > 0 { (1, Rounding::Up) } else { (0, Rounding::Down) };
+        // A rate stays below 2³³ and an accrual below an hour; the product of two words cannot leave 128 bits.
+        let rate_seconds = some(twice.unsigned_abs().checked_mul(dt))?;
+        let double = u128::from(price.0).wrapping_mul(u128::from(rate_seconds));
+        // Halving first keeps the divisor short; two roundings the same way are one by the product.
+        let single = some((double >> 1).checked_add(double & pays))?;
+        let change: i128 = fit(div_wide(single, RATE_TO_INDEX, rounding)?)?;
+        let change = if twice > 0 { change } else { some(change.checked_neg())? };
         self.index = FundingIndex::new(some(self.index.get().checked_add(change))?);
-        index_to_quote(some(change.checked_mul(i128::from(self.open_interest.0)))?, Rounding::Up)
+        index_to_quote(mul_signed(change, self.open_interest.0)?, Rounding::Up)
     }
 
     /// What this side's positions owe and have not settled; negative when they are owed.
@@ -154,7 +168,7 @@ impl Side {
         if self.open_interest.is_zero() {
             return Ok(SignedQuote::ZERO);
         }
-        let charged = some(self.index.get().checked_mul(i128::from(self.open_interest.0)))?;
+        let charged = mul_signed(self.index.get(), self.open_interest.0)?;
         index_to_quote(some(charged.checked_sub(self.funding_entry.get()))?, rounding)
     }
 }

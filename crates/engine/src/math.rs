@@ -64,6 +64,22 @@ pub fn div_signed(n: i128, d: u64, rounding: Rounding) -> Result<i128> {
     }
 }
 
+/// `a × b` of a signed number. Most of them are short, and then so is the multiplication.
+///
+/// # Errors
+/// [`Error::MathOverflow`] if the result's magnitude leaves 127 bits.
+#[inline]
+pub fn mul_signed(a: i128, b: u64) -> Result<i128> {
+    let (magnitude, b) = (a.unsigned_abs(), u128::from(b));
+    let product = match u64::try_from(magnitude) {
+        // The product of two words cannot leave 128 bits.
+        Ok(short) => u128::from(short).wrapping_mul(b),
+        Err(_) => some(magnitude.checked_mul(b))?,
+    };
+    let product: i128 = fit(product)?;
+    if a >= 0 { Ok(product) } else { some(product.checked_neg()) }
+}
+
 /// A number that must fit, or [`Error::MathOverflow`].
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::account::{AccountState, Position};
 use crate::constants::{PRICE_SCALE, RATIO_SCALE};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::market::{MarketState, Side};
-use crate::math::{div_u128, div_wide, fit, mul_div, some};
+use crate::math::{div_u128, div_wide, fit, mul_div, mul_signed, some};
 use crate::pool::{Payable, Realised, Values};
 use crate::price::Status;
 use crate::settle::release_holdback;
@@ -148,7 +148,7 @@ fn weighted(size: Base, index: FundingIndex) -> Result<i128> {
     if size.is_zero() {
         return Ok(0);
     }
-    some(i128::from(size.0).checked_mul(index.get()))
+    mul_signed(index.get(), size.0)
 }
 
 /// Replaces a position's part in its side's sums: the old size and entry by new ones that stand at the side's index.

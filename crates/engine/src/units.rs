@@ -3,7 +3,7 @@
 use crate::constants::{INDEX_SCALE, PRICE_SCALE, RATIO_SCALE};
 use crate::error::Result;
 use crate::layout::{Layout, TypeRef};
-use crate::math::{div_signed, div_u128, fit, mul_div, some};
+use crate::math::{div_signed, div_u128, fit, mul_div, mul_signed, some};
 
 /// Which way a division rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,8 +284,7 @@ impl FundingIndex {
             return Ok(SignedQuote::ZERO);
         }
         let delta = some(self.get().checked_sub(entry.get()))?;
-        let product = some(delta.checked_mul(i128::from(size.0)))?;
-        index_to_quote(product, Rounding::Up)
+        index_to_quote(mul_signed(delta, size.0)?, Rounding::Up)
     }
 }
 

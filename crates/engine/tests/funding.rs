@@ -3,6 +3,7 @@
 use ballast_engine::constants::{DAY, HOUR, PRICE_SCALE};
 use ballast_engine::funding::Accrual;
 use ballast_engine::market::{MarketState, Side};
+use ballast_engine::math::mul_signed;
 use ballast_engine::units::{FundingIndex, I128};
 use ballast_engine::{Base, FundingRate, Now, Price, Quote, Ratio, Rounding, SignedQuote};
 use proptest::prelude::*;
@@ -402,4 +403,16 @@ fn extreme_numbers_are_an_error_not_a_panic() {
     market.params.funding_skew_scale = Base(u64::MAX);
     market.params.funding_velocity = u64::MAX;
     assert!(market.accrue(false, &later(&NOW, 2)).is_err());
+}
+
+#[test]
+fn a_signed_product_is_the_native_one_or_out_of_range() {
+    let words = [0, 1, 2, 3_600, u64::from(u32::MAX), 1 << 63, u64::MAX - 1, u64::MAX];
+    let wide = words.into_iter().map(i128::from).chain([1 << 64, 1 << 100, i128::MAX / 2, i128::MAX, i128::MIN + 1]);
+    for a in wide.flat_map(|a| [a, -a]) {
+        for b in words {
+            let native = a.checked_mul(i128::from(b)).filter(|product| *product != i128::MIN);
+            assert_eq!(mul_signed(a, b).ok(), native, "{a} x {b}");
+        }
+    }
 }

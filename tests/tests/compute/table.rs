@@ -69,7 +69,7 @@ impl Table {
         text.push_str("| instruction | target | min | median | max |\n| --- | ---: | ---: | ---: | ---: |\n");
         for (name, target) in targets {
             let Some(Figures { min, median, max }) = self.0.get(*name) else { continue };
-            let missed = if median > target { " (not met)" } else { "" };
+            let missed = if max > target { " (not met)" } else { "" };
             writeln!(text, "| `{name}` | {target}{missed} | {min} | {median} | {max} |").expect("a string");
         }
         text.push_str("\n## The others\n\n| instruction | min | median | max |\n| --- | ---: | ---: | ---: |\n");
@@ -98,8 +98,8 @@ measures too and fails where a figure is more than 5 % above the one here, or an
 
 Each figure is one instruction in a transaction of its own, its calls of other programs and its event included, on the
 SBPF v3 file under LiteSVM LITESVM. Cases differ in state and amounts (tests/tests/compute/); keys are fixed, so that the
-search for an address takes the same number of tries in every run. Transfers run on the classic token program that
-LiteSVM brings, the p-token release, which takes some hundred units for one where the older release takes 4,700.
+search for an address takes the same number of tries in every run. Tokens move by the classic token program in its p-token
+release, which LiteSVM brings and clusters run: 76 units for a transfer, where the release before it took 4,700.
 
 A number at the end of a name is the number of positions. `execute_proposal` is both `execute_market_proposal` and
 `execute_exchange_proposal`; `withdraw` is of accounts without a position. `update_market` leaves out the no-op for a
@@ -107,6 +107,7 @@ price that is not newer.
 
 ## Against the targets
 
-The targets are those of [DESIGN.md](DESIGN.md), section 15, for the median case.
+The targets are those of [DESIGN.md](DESIGN.md), section 15. They are for every case, the dearest too: `make test` fails
+where one is missed by more than 5 %.
 
 ";

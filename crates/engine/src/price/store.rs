@@ -10,7 +10,7 @@
 //! three publish times lay at least about as far: after a confirmed −3 %, a single −15 % is off by 12 % and waits again.
 //! What is beyond the band of the new EMA5 stays in the window, so a fast fall is confirmed step by step.
 
-use super::{age, beyond};
+use super::{Status, age, beyond};
 use crate::Now;
 use crate::constants::{
     AGEING_SLOTS, CONFIRM_SLOTS, CONFIRM_UPDATES, EMA_SAMPLE_CAP, EMA5_WINDOW, EMA60_WINDOW, GOOD_SLOTS, RING,
@@ -42,9 +42,8 @@ fn blend(average: Price, sample: Price, weight: i64, window: i64, clamp: Ratio) 
 }
 
 impl PriceState {
-    /// Stores an update; `false` for one that is not newer than the stored one, which changes nothing.
-    /// `band` is half of the maintenance margin. Moves averages, ring, confirmation and the valid price. An update whose
-    /// confidence is over the tier's limit moves neither averages nor confirmation.
+    /// Stores an update; `false` for one that is not newer than the stored one, which changes nothing. See
+    /// [`take`](Self::take).
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
@@ -56,8 +55,25 @@ impl PriceState {
         rules: &TierRules,
         now: &Now,
     ) -> Result<bool> {
+        Ok(self.take(update, posted_slot, band, rules, now)?.is_some())
+    }
+
+    /// Stores an update and says in what state it is; `None` for one that is not newer than the stored one, which changes
+    /// nothing. `band` is half of the maintenance margin. Moves averages, ring, confirmation and the valid price. An update whose
+    /// confidence is over the tier's limit moves neither averages nor confirmation.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn take(
+        &mut self,
+        update: Observation,
+        posted_slot: u64,
+        band: Ratio,
+        rules: &TierRules,
+        now: &Now,
+    ) -> Result<Option<Status>> {
         if update.publish_time <= self.last.publish_time {
-            return Ok(false);
+            return Ok(None);
         }
         if !beyond(update.price.plus(update.conf)?, update.price, rules.conf_limit) {
             self.sample(&update, posted_slot, band, rules, now)?;
@@ -65,11 +81,12 @@ impl PriceState {
         self.push(&update)?;
         self.last = update;
         self.slot = posted_slot;
-        if self.status(band, rules, now).is_valid() {
+        let status = self.status(band, rules, now);
+        if status.is_valid() {
             self.valid = update;
             self.valid_slot = posted_slot;
         }
-        Ok(true)
+        Ok(Some(status))
     }
 
     /// Takes an update of usable confidence into the averages, or into the confirmation window.

@@ -49,12 +49,11 @@ pub fn handle(ctx: Context<UpdateMarket>) -> Result<()> {
     let now = now()?;
     let update = raw.scaled(state.base_decimals, state.quote_decimals, &now).on_chain()?;
     let (band, rules) = (state.band().on_chain()?, state.rules().on_chain()?);
-    if !state.price.store(update, raw.posted_slot, band, rules, &now).on_chain()? {
+    let Some(status) = state.price.take(update, raw.posted_slot, band, rules, &now).on_chain()? else {
         return Ok(());
-    }
-    let status = state.status(&now).on_chain()?;
+    };
     // Funding for the time up to this price is charged at it; an invalid one charges nothing and skips the time.
-    let accrued = state.accrue(!status.is_valid(), &now).on_chain()?;
+    let accrued = state.accrue_in(status, !status.is_valid(), &now).on_chain()?;
     let event = PriceUpdated {
         market: key,
         price: state.price.last.price.0,
