@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use anchor_lang::prelude::Pubkey;
-use ballast::instructions::governance::{QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs};
+use ballast::instructions::governance::{
+    QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+};
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast::state::Proposal;
 use ballast_client::{address, instructions as ix};
-use ballast_engine::governance::kind;
+use ballast_engine::governance::{SHARED_FUND, kind};
 use ballast_engine::params::{ExchangeParams, MarketParams};
 use ballast_engine::{Error, constants};
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -111,6 +114,36 @@ impl Setup {
         Ok(id)
     }
 
+    /// Governance queues a withdrawal of insurance, from a market's bucket or the shared fund.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn queue_insurance_withdrawal(&mut self, from: Option<u16>, amount: u64, destination: Pubkey) -> Queued {
+        let version = u32::try_from(self.exchange().insurance.withdrawals).expect("few");
+        let from = from.unwrap_or(SHARED_FUND);
+        let args = QueueInsuranceWithdrawalArgs {
+            from,
+            amount,
+            destination,
+            version,
+            last_slot: self.last_slot(),
+            rationale: [7; 32],
+        };
+        let (id, payer, governance) =
+            (self.exchange().next_proposal, self.world.payer.pubkey(), self.governance.clone());
+        let queue = ix::queue_insurance_withdrawal(&payer, &governance.pubkey(), &self.exchange, id, args);
+        self.world.measure("queue_insurance_withdrawal", queue, &[&governance])?;
+        Ok(id)
+    }
+
+    /// The instruction by which anyone executes a withdrawal of insurance.
+    pub fn execute_withdrawal_ix(&self, executor: &Pubkey, id: u64) -> Instruction {
+        let terms = self.proposal(id).terms;
+        let from = (terms.parameter != SHARED_FUND).then_some(terms.parameter);
+        let (destination, markets) = (Pubkey::new_from_array(terms.new_key.0), self.exchange().markets);
+        ix::execute_insurance_withdrawal(executor, &self.exchange, id, from, &destination, markets)
+    }
+
     /// A proposal as it is.
     pub fn proposal(&self, id: u64) -> Box<Proposal> {
         self.world.read(&address::proposal(&self.exchange, id))
@@ -125,6 +158,10 @@ impl Setup {
     /// Anyone executes a proposal.
     pub fn execute_proposal(&mut self, id: u64) -> Outcome {
         let (proposal, payer) = (self.proposal(id), self.world.payer.pubkey());
+        if proposal.terms.kind == kind::INSURANCE {
+            let execute = self.execute_withdrawal_ix(&payer, id);
+            return self.world.measure("execute_insurance_withdrawal", execute, &[]);
+        }
         let market = Pubkey::new_from_array(proposal.market.0);
         if market == Pubkey::default() {
             let execute = ix::execute_exchange_proposal(&payer, &self.exchange, id);

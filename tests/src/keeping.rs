@@ -83,4 +83,24 @@ impl Setup {
         let collect = ix::collect_pool_claim(&self.market_key(debtor), &self.market_key(holder));
         self.world.measure("collect_pool_claim", collect, &[])
     }
+
+    /// Anyone registers a market's claims on the shared insurance.
+    pub fn register_insurance(&mut self, market: usize) -> Outcome {
+        let register = ix::register_insurance_claim(&self.exchange, &self.market_key(market));
+        self.world.measure("register_insurance_claim", register, &[])
+    }
+
+    /// Anyone pays a market what the shared insurance has released on its claims.
+    pub fn pay_insurance(&mut self, market: usize) -> Outcome {
+        let pay = ix::pay_insurance_claim(&self.exchange, &self.market_key(market));
+        self.world.measure("pay_insurance_claim", pay, &[])
+    }
+
+    /// Moves the clock to so many seconds after the midnight that ends today, so many days later. Prices are posted again.
+    pub fn midnight(&mut self, days: i64, seconds: i64) {
+        let now = self.world.now().unix;
+        let at = (now / 86_400 + 1 + days) * 86_400 + seconds;
+        self.world.advance(at - now);
+        self.post_all();
+    }
 }

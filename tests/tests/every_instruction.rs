@@ -58,6 +58,8 @@ const GOVERNANCE: &[&str] = &[
 const SICK: &[&str] = &["flag", "liquidate", "resolve", "unflag"];
 const SILENT: &[&str] = &["exit_silent"];
 const CLAIMS: &[&str] = &["collect_claim", "collect_pool_claim"];
+const INSURANCE: &[&str] =
+    &["execute_insurance_withdrawal", "pay_insurance_claim", "queue_insurance_withdrawal", "register_insurance_claim"];
 
 #[test]
 fn every_setup_sends_what_it_takes() {
@@ -72,7 +74,7 @@ fn every_instruction_of_the_program_is_listed() {
     let mut names: Vec<&str> =
         dispatch.split("pub fn ").skip(1).filter_map(|rest| rest.split(['<', '(']).next()).collect();
     names.sort_unstable();
-    let mut sent = [SETUP, TRADERS, LIQUIDITY, GOVERNANCE, SICK, SILENT, CLAIMS].concat();
+    let mut sent = [SETUP, TRADERS, LIQUIDITY, GOVERNANCE, SICK, SILENT, CLAIMS, INSURANCE].concat();
     sent.sort_unstable();
     assert_eq!(names, sent, "each is in one test's list, which that test holds itself to");
 }
@@ -342,6 +344,68 @@ fn profits_that_the_pool_cannot_pay_become_claims() {
     setup.collect_claim(&alice, BTC).must();
     setup.audit();
     assert_sent(&setup, CLAIMS);
+}
+
+#[test]
+fn shared_insurance_pays_a_deficit_by_its_batch_and_is_withdrawn_only_without_claims() {
+    let mut setup = Setup::with(&Terms::still());
+    let alice = setup.trader("alice", units(10_000));
+    let (rich, tokens) = setup.fund("rich", units(50_000));
+    let top_up = ix::top_up_shared_insurance(&setup.exchange, &rich.pubkey(), &tokens, units(10_000));
+    setup.world.measure("top_up_shared_insurance", top_up, &[&rich]).must();
+    setup.open(&alice, BTC, 100_000_000_000);
+    // The bucket of 10,000 goes in part, then in whole.
+    for _ in 0..3 {
+        setup.move_by(BTC, -900);
+    }
+    setup.flag(&alice).must();
+    setup.tick(2);
+    let resolved = event!(setup.resolve(&alice).must(), Resolved);
+    setup.audit();
+    let claimed = resolved.deficit - resolved.insurance;
+    assert!(claimed > units(3_000) && claimed < units(8_000), "{claimed}");
+    let market = setup.market(BTC).state;
+    assert_eq!((market.insurance.pending().expect("in range").0, market.pool.deficits.0), (claimed, claimed));
+    // Nobody comes in to share in the payment, and none of the insurance leaves.
+    let late = setup.provider_account("late", BTC, units(1_000));
+    setup.file_deposit(&late, units(1_000)).must();
+    setup.tick(1);
+    setup.execute_deposit(&late).fails(Error::InsurancePending);
+    let out = setup.fee_destination;
+    let all = setup.queue_insurance_withdrawal(None, units(6_000), out).expect("queued");
+    let bucket = setup.queue_insurance_withdrawal(Some(1), units(4_000), out).expect("queued");
+
+    setup.register_insurance(BTC).fails(Error::InsuranceTooEarly);
+    setup.midnight(0, 0);
+    let registered = event!(setup.register_insurance(BTC).must(), InsuranceClaimRegistered);
+    assert_eq!(registered.amount, claimed);
+    setup.audit();
+    setup.pay_insurance(BTC).fails(Error::InsuranceTooEarly);
+    setup.midnight(0, 0);
+    // A quarter of the fund an hour.
+    let paid = event!(setup.pay_insurance(BTC).must(), InsuranceClaimPaid);
+    assert_eq!((paid.amount, paid.closed, paid.open), (units(2_500), 0, claimed - units(2_500)));
+    setup.audit();
+    setup.world.advance(10_800);
+    let paid = event!(setup.pay_insurance(BTC).must(), InsuranceClaimPaid);
+    assert_eq!((paid.amount, paid.closed, paid.fund), (claimed - units(2_500), 1, units(10_000) - claimed));
+    setup.audit();
+    let market = setup.market(BTC).state;
+    assert_eq!((market.pool.deficits.0, market.insurance.paid.0), (0, claimed));
+
+    setup.wait_for(all);
+    setup.execute_proposal(bucket).must();
+    setup.audit();
+    assert_eq!(setup.world.tokens(&out), units(4_000));
+    // Made for one withdrawal fewer than there were by now.
+    setup.execute_proposal(all).fails(Error::VersionMoved);
+    let left = setup.exchange().shared_insurance.0;
+    let all = setup.queue_insurance_withdrawal(None, left, out).expect("queued");
+    setup.wait_for(all);
+    let withdrawn = event!(setup.execute_proposal(all).must(), InsuranceWithdrawn);
+    assert_eq!((withdrawn.amount, withdrawn.fund), (left, 0));
+    setup.audit();
+    assert_sent(&setup, INSURANCE);
 }
 
 #[test]

@@ -248,6 +248,36 @@ impl Books {
             audit.shared_insurance += u128::from(found.shared_insurance.0);
             audit.expect(exchange, "pending_proposals", pending, found.pending_proposals);
             audit.expect(exchange, "markets", self.markets.len() as i128, found.markets);
+            self.check_insurance(exchange, found, audit);
+        }
+    }
+
+    /// Every batch's sums are those of its markets' claims, and what was paid has arrived.
+    fn check_insurance(&self, exchange: &Pubkey, found: &Exchange, audit: &mut Audit) {
+        let claims = || self.markets.values().map(|market| &market.state.insurance);
+        for batch in &found.insurance.batches {
+            let open: Vec<_> = claims()
+                .flat_map(|claims| &claims.registered)
+                .filter(|claim| !claim.amount.is_zero() && claim.day == batch.day)
+                .collect();
+            audit.expect(exchange, "insurance batch's open claims", open.len() as i128, batch.open);
+            let amount: i128 = open.iter().map(|claim| i128::from(claim.amount.0)).sum();
+            let paid: i128 = open.iter().map(|claim| i128::from(claim.paid.0)).sum();
+            if amount > i128::from(batch.claimed.0) || paid > i128::from(batch.paid.0) {
+                audit.report(exchange, "insurance batch", amount, batch.claimed.0.into());
+            }
+            // Until the first is closed, all are there.
+            if open.len() as u64 == batch.open && batch.fixed == 0 {
+                audit.expect(exchange, "insurance batch's sum", amount, batch.claimed.0);
+            }
+        }
+        let registered: usize = claims().flat_map(|c| &c.registered).filter(|claim| !claim.amount.is_zero()).count();
+        let open: u64 = found.insurance.batches.iter().map(|batch| batch.open).sum();
+        audit.expect(exchange, "insurance claims registered", registered as i128, open);
+        let paid: i128 = claims().map(|claims| i128::from(claims.paid.0)).sum();
+        audit.expect(exchange, "insurance paid", paid, found.insurance.paid.0);
+        if let Err(fault) = found.invariant() {
+            audit.report(exchange, fault.error.name(), 0, 1);
         }
     }
 

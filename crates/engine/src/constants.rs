@@ -69,6 +69,14 @@ pub const FUNDING_DT_CAP: i64 = HOUR;
 pub const CLAIMS_THRESHOLD: u64 = 10_000;
 /// Virtual shares and virtual quote added when pricing liquidity (against share inflation).
 pub const LP_VIRTUAL: u64 = 1_000_000;
+/// Shared insurance releases what it pays on a batch by this share of the fund an hour, millionths (25 %).
+pub const INSURANCE_RELEASE: u64 = 250_000;
+/// Batches of insurance claims that an exchange keeps: the one being registered, the one being paid and two that somebody
+/// has yet to collect.
+pub const INSURANCE_BATCHES: i64 = 4;
+/// Days that the weekly cap on a market's insurance claims looks at: today and seven before, so that no seven times 24
+/// hours hold more than the cap.
+pub const INSURANCE_DAYS: i64 = 8;
 /// A ripe liquidity ticket lapses after so long, seconds.
 pub const TICKET_LAPSE: i64 = HOUR;
 

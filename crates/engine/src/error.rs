@@ -109,7 +109,11 @@ macro_rules! for_each_error {
             TierInvalid "The tier must be 0 (A), 1 (B) or 2 (C)",
             AccountVersion "The account has another layout version; use the matching client",
             MarketLimit "The exchange holds as many markets as it may (limit)",
-            KeeperAccountInvalid "The keeper's reward account must be a subaccount of this exchange and not the one acted upon"
+            KeeperAccountInvalid "The keeper's reward account must be a subaccount of this exchange and not the one acted upon",
+            // Insurance
+            InsurancePending "Claims on shared insurance are open (limit: none, then what is claimed): register and pay them first, then liquidity may come in and insurance be withdrawn",
+            InsuranceTooEarly "The insurance claim's batch is still open, or nothing more is released yet (limit: when, then now); wait",
+            InsuranceBatchBusy "An older batch of insurance claims is in this one's place (limit: its day, then this one's): pay its markets first"
         }
     };
 }

@@ -43,6 +43,7 @@ impl MarketState {
     /// # Errors
     /// [`Error::MathOverflow`](crate::Error::MathOverflow), [`Error::TierInvalid`](crate::Error::TierInvalid).
     pub fn accrue(&mut self, skip_invalid: bool, now: &Now) -> Result<Accrual> {
+        self.touch(now);
         if now.unix <= self.funding.updated_at {
             return Ok(Accrual { rate: self.funding.rate, ..Accrual::default() });
         }

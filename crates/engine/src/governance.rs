@@ -8,9 +8,13 @@ mod queue;
 mod roles;
 
 pub use execute::{
-    Change, RoleChange, execute_exchange_parameter, execute_market_parameter, execute_oracle_feed, execute_role,
+    Change, RoleChange, execute_exchange_parameter, execute_insurance_withdrawal, execute_market_parameter,
+    execute_oracle_feed, execute_role,
 };
-pub use queue::{Request, queue_exchange_parameter, queue_market_parameter, queue_oracle_feed, queue_role};
+pub use queue::{
+    Request, queue_exchange_parameter, queue_insurance_withdrawal, queue_market_parameter, queue_oracle_feed,
+    queue_role,
+};
 pub use roles::{Roles, role};
 
 use crate::Now;
@@ -38,6 +42,8 @@ pub mod kind {
     pub const GUARDIAN: u8 = 4;
     /// A market's oracle feed.
     pub const ORACLE_FEED: u8 = 5;
+    /// A withdrawal of insurance.
+    pub const INSURANCE: u8 = 10;
 }
 
 /// States of a proposal, as stored.
@@ -63,6 +69,9 @@ pub mod class {
     /// The guardian's replacement.
     pub const GUARDIAN: u8 = 4;
 }
+
+/// In place of a market's index in a withdrawal of insurance: the shared fund.
+pub const SHARED_FUND: u16 = u16::MAX;
 
 /// Pending proposals beyond which the committee may add none: it cannot fill the queue and so keep governance from
 /// replacing anybody.
@@ -113,13 +122,13 @@ layout! {
     pub struct ProposalTerms = 168 {
         /// Old value of a parameter; 0 for other kinds.
         pub old_value: u64,
-        /// New value of a parameter; 0 for other kinds.
+        /// New value of a parameter; the amount of a withdrawal; 0 for other kinds.
         pub new_value: u64,
-        /// New key or feed id for other kinds.
+        /// New key or feed id for other kinds; where a withdrawal goes.
         pub new_key: Key,
         /// Version of the parameter (or role, or feed) that it was made for.
         pub version: u32,
-        /// Parameter id.
+        /// Parameter id; for a withdrawal the market's index, [`SHARED_FUND`] for the shared fund.
         pub parameter: u16,
         /// Kind.
         pub kind: u8,

@@ -41,6 +41,7 @@ pub mod error;
 pub mod funding;
 pub mod governance;
 pub mod guardian;
+pub mod insurance;
 pub mod layout;
 pub mod limiter;
 pub mod liquidation;

@@ -348,8 +348,7 @@ fn charge(
     let keeper = paid.plus(from_insurance)?;
     let share = keeper.portion(Ratio(FLAGGER_SHARE), Rounding::Down)?;
     let (flagger, unclaimed) = if flag.flagger == Key::default() { (Quote::ZERO, share) } else { (share, Quote::ZERO) };
-    let pool = &mut market.pool;
-    pool.insurance = pool.insurance.plus(insurance)?.plus(unclaimed)?;
+    market.insure(insurance.plus(unclaimed)?)?;
     Ok(Fees { keeper, flagger, unclaimed, from_insurance, insurance })
 }
 

@@ -4,6 +4,7 @@
 use crate::Now;
 use crate::constants::{HOUR, LP_VIRTUAL, TICKET_LAPSE};
 use crate::error::{Error, Fault, Result, ensure};
+use crate::insurance::check_none_pending;
 use crate::market::MarketState;
 use crate::math::{mul_div, some};
 use crate::order::Lookup;
@@ -67,11 +68,15 @@ fn check_not_lapsed(window_start: i64, now: &Now) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::TicketNotRipe`], [`Error::TicketLapsed`], [`Error::LiquidityBelowMinimum`], [`Error::PoolInsolvent`],
+/// [`Error::InsurancePending`],
 /// [`Error::SharesZero`], [`Error::MathOverflow`], the price's refusal.
 pub fn execute_deposit(market: &mut MarketState, amount: Quote, filed_at: i64, now: &Now) -> Result<u64> {
     ensure(!amount.is_zero(), Error::AmountZero)?;
     check_not_lapsed(filed_at, now)?;
+    market.touch(now);
     check_price(market, filed_at, now)?;
+    // Whoever came in now would share in a payment for a loss that others bore.
+    check_none_pending(market)?;
     let (low, high) = ends(market, filed_at);
     let equity = market.equity(low)?.max(market.equity(high)?);
     let old = market.pool.shares;

@@ -3,6 +3,7 @@
 
 use crate::constants::{CROSS_MARKETS, FACTOR_ONE, RING};
 use crate::error::{Error, Result, ensure};
+use crate::insurance::InsuranceClaims;
 use crate::layout;
 use crate::math::some;
 use crate::params::MarketParams;
@@ -126,7 +127,7 @@ layout! {
         pub pending_deposits: Quote,
         /// Increases wait until then, Unix seconds: a matured exit was tried and held back.
         pub exits_waiting_until: i64,
-        /// Losses that fell on the pool's providers since the market began.
+        /// Losses that fell on the pool's providers since the market began: deficits less what insurance has paid of them.
         pub deficits: Quote,
         /// What the market's insurance has paid of deficits since the market began.
         pub insurance_paid: Quote,
@@ -210,8 +211,12 @@ layout! {
         pub quote_decimals: u8,
         /// For later versions.
         pub reserved_bytes: [u8; 3],
+        /// The clock at the last touch, Unix seconds: what happens in between belongs to that moment.
+        pub clock: i64,
+        /// Claims on the shared insurance fund.
+        pub insurance: InsuranceClaims,
         /// For later versions.
-        pub reserved: [u64; 110],
+        pub reserved: [u64; 83],
     }
 }
 const _: () = assert!(CROSS_MARKETS == 16);
@@ -263,6 +268,12 @@ impl MarketState {
     #[inline]
     pub fn skew(&self) -> Result<SignedBase> {
         self.long.open_interest.signed(true)?.plus(self.short.open_interest.signed(false)?)
+    }
+
+    /// Notes the clock; every instruction does before it changes anything.
+    #[inline]
+    pub fn touch(&mut self, now: &crate::Now) {
+        self.clock = self.clock.max(now.unix);
     }
 
     /// The side of that direction.

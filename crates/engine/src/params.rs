@@ -255,6 +255,8 @@ registry! {
     lp_cooldown: Seconds, Seconds, 3_600..=86_400, step 21_600 or 500_000, up G2, down G2, "How long a liquidity exit waits. At most a day: with the day to file it, out before the shortest delay is over.";
     lp_minimum: Quote, Quote, 1_000_000..=1_000_000_000_000, step 100_000_000 or 500_000, up G1, down G1, "Least first liquidity deposit.";
     order_fee: Quote, Quote, 0..=10_000_000, step 50_000 or 200_000, up G1, down G1, "Flat fee put aside per order for whoever executes it.";
+    insurance_day_cap: Quote, Quote, 0..=1_000_000_000_000_000, step 100_000_000_000 or 500_000, up G2, down G2, "Most that this market's deficits of one day claim from shared insurance.";
+    insurance_week_cap: Quote, Quote, 0..=1_000_000_000_000_000, step 100_000_000_000 or 500_000, up G2, down G2, "Most that they claim in seven days; a new market starts at zero.";
 }
 
 registry! {

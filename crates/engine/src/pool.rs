@@ -3,10 +3,11 @@
 //! Free cash is `cash − claims_paid`: what the index has paid on claims belongs to their holders, who have yet to
 //! collect it. A side's *result* is its PnL less the funding it owes, for that is what its positions can realise.
 
-use crate::constants::{CLAIMS_THRESHOLD, FACTOR_ONE, RATIO_SCALE};
+use crate::Now;
+use crate::constants::{CLAIMS_THRESHOLD, DAY, FACTOR_ONE, RATIO_SCALE};
 use crate::error::{Error, Result, ensure};
 use crate::market::{Claim, MarketState, Pool};
-use crate::math::{mul_div, some};
+use crate::math::{mul_div, period, some};
 use crate::trade::Notional;
 use crate::units::{Price, Quote, Ratio, Rounding, SignedQuote};
 
@@ -343,23 +344,46 @@ impl MarketState {
         let protocol_share = Ratio::ONE.less(pool_share)?.less(insurance_share)?;
         let insurance = fee.portion(insurance_share, Rounding::Down)?;
         let protocol = fee.portion(protocol_share, Rounding::Down)?;
-        self.pool.insurance = self.pool.insurance.plus(insurance)?;
+        self.insure(insurance)?;
         self.pool.protocol_fees = self.pool.protocol_fees.plus(protocol)?;
         self.receive(fee.less(insurance)?.less(protocol)?)
     }
 
     /// A deficit that no account can pay: the market's insurance pays the pool what it can; returns what it paid. The
-    /// rest is the providers' (it is booked in `pool.deficits`).
+    /// rest becomes the market's claim on shared insurance as far as its caps go ([`crate::insurance`]); until that is
+    /// paid, all of it is the providers' (it is booked in `pool.deficits`).
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
-    pub fn absorb_deficit(&mut self, deficit: Quote) -> Result<Quote> {
+    pub fn absorb_deficit(&mut self, deficit: Quote, now: &Now) -> Result<Quote> {
+        self.touch(now);
+        let today = period(now.unix, DAY)?;
         let paid = deficit.min(self.pool.insurance);
+        let beyond = deficit.less(paid)?;
         self.pool.insurance = self.pool.insurance.less(paid)?;
         self.pool.insurance_paid = self.pool.insurance_paid.plus(paid)?;
-        self.pool.deficits = self.pool.deficits.plus(deficit.less(paid)?)?;
+        self.pool.deficits = self.pool.deficits.plus(beyond)?;
+        self.insurance.file(beyond, &self.params, today)?;
         self.receive(paid)?;
         Ok(paid)
+    }
+
+    /// Money for the market's insurance bucket. What comes in on a day pays that day's deficits before it stays there, so
+    /// that it does not matter which of the two came first.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn insure(&mut self, amount: Quote) -> Result<()> {
+        self.pool.insurance = self.pool.insurance.plus(amount)?;
+        if self.insurance.beyond.is_zero() || self.insurance.day != period(self.clock, DAY)? {
+            return Ok(());
+        }
+        let paid = self.insurance.beyond.min(self.pool.insurance);
+        self.insurance.beyond = self.insurance.beyond.less(paid)?;
+        self.pool.insurance = self.pool.insurance.less(paid)?;
+        self.pool.insurance_paid = self.pool.insurance_paid.plus(paid)?;
+        self.pool.deficits = self.pool.deficits.less(paid)?;
+        self.receive(paid)
     }
 }
 

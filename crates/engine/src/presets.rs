@@ -125,12 +125,14 @@ pub fn new_market(tier: Tier, skew_scale: u64) -> MarketParams {
         lp_cooldown: HOUR.unsigned_abs().saturating_mul(24),
         lp_minimum: units(1_000),
         order_fee: Quote(20_000),
+        insurance_day_cap: units(50_000),
+        insurance_week_cap: Quote::ZERO,
         ..MarketParams::default()
     }
 }
 
 /// A market's set once it is live: as [`new_market`], with funding and holding fee running, and liquidation capacity
-/// for the open-interest cap given.
+/// for the open-interest cap given, and a share in the shared insurance.
 pub fn tuned(tier: Tier, skew_scale: u64, open_interest_cap: Quote) -> MarketParams {
     let new = new_market(tier, skew_scale);
     let capacity = open_interest_cap.0.div_ceil(CAPACITY_SLOTS).max(new.liquidation_capacity.0);
@@ -139,6 +141,7 @@ pub fn tuned(tier: Tier, skew_scale: u64, open_interest_cap: Quote) -> MarketPar
         liquidation_capacity: Quote(capacity),
         funding_velocity: numbers(tier).velocity.saturating_mul(100_000_000),
         holding_fee: bps(1),
+        insurance_week_cap: units(100_000),
         ..new
     }
 }

@@ -134,7 +134,7 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
     }
     let market = entry_at(markets, loser)?.1;
     if known {
-        done.insurance = market.absorb_deficit(rest)?;
+        done.insurance = market.absorb_deficit(rest, now)?;
         done.deficit = rest;
         *some(done.deficits.get_mut(slot))? = rest;
         return Ok(done);
@@ -206,7 +206,7 @@ pub fn resolve<M: DerefMut<Target = MarketState>>(
 
     for (index, deficit) in unpaid.into_iter().enumerate().filter(|(_, d)| !d.is_zero()) {
         let (slot, market) = entry_at(markets, index)?;
-        done.insurance = done.insurance.plus(market.absorb_deficit(deficit)?)?;
+        done.insurance = done.insurance.plus(market.absorb_deficit(deficit, now)?)?;
         done.deficit = done.deficit.plus(deficit)?;
         *some(done.deficits.get_mut(slot))? = deficit;
     }

@@ -229,6 +229,7 @@ fn nothing_accrues_on_a_price_that_is_not_valid() {
             if skips && stored {
                 expected.funding.updated_at = now.unix;
             }
+            expected.clock = now.unix;
             assert_eq!(market, expected, "{what}: time is skipped only by a new price that is not valid");
         }
     }

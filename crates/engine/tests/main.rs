@@ -5,6 +5,7 @@ mod envelope;
 mod funding;
 mod governance;
 mod guardian;
+mod insurance;
 mod limiter;
 mod liquidation;
 mod liquidity;

@@ -47,7 +47,7 @@ fn an_id_reads_and_writes_its_own_field_alone() {
     }
     assert_eq!(params.initial_margin.0, 1);
     assert_eq!(params.get(MarketParams::id("order_fee").unwrap()).unwrap(), params.order_fee.0);
-    assert_eq!(params.order_fee.0, MARKET_ROWS.len() as u64);
+    assert_eq!(params.order_fee.0, u64::from(MarketParams::id("order_fee").unwrap()) + 1);
     assert!(params.reserved.iter().all(|r| *r == 0));
     let beyond = u16::try_from(MARKET_ROWS.len()).unwrap();
     assert_eq!(params.set(beyond, 1).unwrap_err().error, Error::ParameterUnknown);

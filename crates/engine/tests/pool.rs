@@ -257,8 +257,8 @@ fn insurance_pays_a_deficit_first_and_the_rest_is_the_providers() {
     let mut market = market();
     market.pool.insurance = dollars(30);
     let cash = market.pool.cash.0;
-    assert_eq!(market.absorb_deficit(dollars(20)).unwrap(), dollars(20));
-    assert_eq!(market.absorb_deficit(dollars(20)).unwrap(), dollars(10));
+    assert_eq!(market.absorb_deficit(dollars(20), &NOW).unwrap(), dollars(20));
+    assert_eq!(market.absorb_deficit(dollars(20), &NOW).unwrap(), dollars(10));
     let pool = market.pool;
     assert_eq!((pool.insurance, pool.deficits, pool.insurance_paid), (Quote::ZERO, dollars(10), dollars(30)));
     assert_eq!(pool.cash.0 - cash, 30_000_000);

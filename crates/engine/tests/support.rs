@@ -113,6 +113,7 @@ pub(crate) fn set_price_at(market: &mut MarketState, price: Price, now: &Now) {
     state.ring[0] = observation;
     state.ring_next = 1;
     market.funding.updated_at = now.unix;
+    market.clock = now.unix;
 }
 
 /// A cross account with so much collateral.

@@ -61,6 +61,12 @@ macro_rules! for_each_event {
             LiquidityLapsed { market: Pubkey = "Market.", owner: Pubkey = "Owner.", deposit: bool = "Deposit or exit.", amount: u64 = "Given back.", market_sequence: u64 = "Sequence." }
             /// Insurance was topped up.
             InsuranceToppedUp { exchange: Pubkey = "Exchange.", market: Pubkey = "Market; default for the shared fund.", from: Pubkey = "Who paid.", amount: u64 = "Amount.", fund: u64 = "Fund after.", market_sequence: u64 = "Sequence." }
+            /// A market's claim on the shared insurance was registered with a batch.
+            InsuranceClaimRegistered { market: Pubkey = "Market.", day: i64 = "The batch's day, Unix time / 86400.", amount: u64 = "Claimed.", market_sequence: u64 = "Sequence." }
+            /// The shared insurance paid a market's pool.
+            InsuranceClaimPaid { market: Pubkey = "Market.", amount: u64 = "Amount.", closed: u64 = "Claims that this closed.", open: u64 = "Still open of registered claims.", fund: u64 = "Fund after.", market_sequence: u64 = "Sequence." }
+            /// Insurance was withdrawn by a proposal.
+            InsuranceWithdrawn { exchange: Pubkey = "Exchange.", from: u16 = "The market's index; 65535 for the shared fund.", destination: Pubkey = "Where it went.", amount: u64 = "Amount.", fund: u64 = "Fund after.", sequence: u64 = "Exchange's sequence." }
             /// Protocol fees were collected.
             FeesCollected { market: Pubkey = "Market.", amount: u64 = "Amount.", market_sequence: u64 = "Sequence." }
             /// A proposal was queued.

@@ -84,6 +84,15 @@ pub mod ballast {
         resolve::handle(ctx)
     }
 
+    /// Anyone: registers a market's claims on the shared insurance, on the day after they arose.
+    pub fn register_insurance_claim(ctx: Context<RegisterInsuranceClaim>) -> Result<()> {
+        register_insurance_claim::handle(ctx)
+    }
+    /// Anyone: pays a market what the shared insurance has released on its claims.
+    pub fn pay_insurance_claim(ctx: Context<PayInsuranceClaim>) -> Result<()> {
+        pay_insurance_claim::handle(ctx)
+    }
+
     // Traders.
 
     /// Anyone: opens a subaccount of their own.
@@ -189,6 +198,13 @@ pub mod ballast {
     pub fn queue_oracle_feed(ctx: Context<QueueMarketParameter>, args: QueueOracleFeedArgs) -> Result<()> {
         queue_market_parameter::handle_oracle_feed(ctx, args)
     }
+    /// Governance: queues a withdrawal of insurance.
+    pub fn queue_insurance_withdrawal(
+        ctx: Context<QueueExchangeProposal>,
+        args: QueueInsuranceWithdrawalArgs,
+    ) -> Result<()> {
+        queue_exchange_proposal::handle_insurance(ctx, args)
+    }
     /// The vetoer named in the proposal: ends it for good.
     pub fn veto_proposal(ctx: Context<VetoProposal>) -> Result<()> {
         veto_proposal::handle(ctx)
@@ -200,6 +216,10 @@ pub mod ballast {
     /// Anyone: executes an exchange's proposal when its delay is over.
     pub fn execute_exchange_proposal(ctx: Context<ExecuteExchangeProposal>) -> Result<()> {
         execute_exchange_proposal::handle(ctx)
+    }
+    /// Anyone: executes a withdrawal of insurance when its delay is over. Remaining accounts: all markets, by index.
+    pub fn execute_insurance_withdrawal<'info>(ctx: Context<'info, ExecuteInsuranceWithdrawal<'info>>) -> Result<()> {
+        execute_insurance_withdrawal::handle(ctx)
     }
     /// Anyone: ends a proposal whose time to execute is over.
     pub fn expire_proposal(ctx: Context<ExpireProposal>) -> Result<()> {

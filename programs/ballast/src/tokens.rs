@@ -22,6 +22,13 @@ pub fn check(info: &AccountInfo<'_>, mint: &Key, owner: &Pubkey) -> Result<()> {
     ensure(key(&data, OWNER) == Some(owner.as_array()), EngineError::WrongOwner)
 }
 
+/// That an account is a classic token account of that mint, whoever owns it.
+pub fn check_mint(info: &AccountInfo<'_>, mint: &Key) -> Result<()> {
+    ensure(*info.owner == anchor_spl::token::ID, EngineError::WrongMint)?;
+    let data = info.try_borrow_data()?;
+    ensure(data.len() == LENGTH && key(&data, MINT) == Some(&mint.0), EngineError::WrongMint)
+}
+
 fn key(data: &[u8], at: usize) -> Option<&[u8; 32]> {
     data.get(at..)?.first_chunk()
 }

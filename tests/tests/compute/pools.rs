@@ -11,6 +11,7 @@ pub(crate) fn run(all: &mut Units) {
     lapses(all);
     money_in_and_out(all);
     claims(all);
+    insurance(all);
 }
 
 /// Takes the units that the harness recorded under an instruction's own name since the last time.
@@ -110,4 +111,38 @@ fn claims(all: &mut Units) {
     let whole = setup.position(&mixed, 0);
     all.add("reduce", setup.reduce(&mixed, 0, whole.unsigned_abs(), false));
     setup.audit();
+}
+
+/// Deficits of two markets that shared insurance pays in two parts.
+fn insurance(all: &mut Units) {
+    let mut terms = Terms::cross(2);
+    for market in &mut terms.markets {
+        market.insurance = units(100);
+    }
+    let mut setup = Setup::with(&terms);
+    let (rich, tokens) = setup.fund("rich", units(100_000));
+    let top_up = ix::top_up_shared_insurance(&setup.exchange, &rich.pubkey(), &tokens, units(10_000));
+    setup.world.send(&[top_up], &[&rich]).must();
+    for market in [0, 1] {
+        let trader = setup.trader(&format!("long {market}"), units(10_000));
+        setup.open(&trader, market, units(100_000).cast_signed());
+        for _ in 0..2 {
+            setup.move_by(market, -800);
+        }
+        setup.flag(&trader).must();
+        setup.tick(2);
+        setup.resolve(&trader).must();
+    }
+    setup.midnight(0, 0);
+    for market in [0, 1] {
+        all.add("register_insurance_claim", setup.register_insurance(market));
+    }
+    setup.midnight(0, 0);
+    for hours in [0, 4] {
+        setup.world.advance(hours * 3_600);
+        for market in [0, 1] {
+            all.add("pay_insurance_claim", setup.pay_insurance(market));
+        }
+        setup.audit();
+    }
 }

@@ -5,7 +5,7 @@ use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::governance::kind;
 use ballast_tests::world::fixed_key;
-use ballast_tests::{MarketTerms, Setup, units};
+use ballast_tests::{Expect as _, MarketTerms, Setup, units};
 use solana_signer::Signer as _;
 
 use super::Units;
@@ -68,7 +68,19 @@ fn changes(all: &mut Units) {
     setup.wait_for(expired);
     setup.world.advance(8 * 86_400);
     all.add("expire_proposal", setup.expire(expired));
-    for name in ["queue_market_parameter", "queue_exchange_parameter", "queue_oracle_feed"] {
+    // Insurance: of a bucket, and of the shared fund.
+    let (rich, tokens) = setup.fund("rich", units(100));
+    let top_up = ix::top_up_shared_insurance(&setup.exchange, &rich.pubkey(), &tokens, units(100));
+    setup.world.send(&[top_up], &[&rich]).must();
+    for from in [Some(0), None] {
+        let id = setup.queue_insurance_withdrawal(from, units(50), setup.fee_destination).expect("queued");
+        setup.wait_for(id);
+        let executed = setup.execute_proposal(id);
+        all.add("execute_insurance_withdrawal", executed);
+    }
+    let names =
+        ["queue_market_parameter", "queue_exchange_parameter", "queue_oracle_feed", "queue_insurance_withdrawal"];
+    for name in names {
         let units = setup.world.units.remove(name).expect("recorded");
         all.0.entry(name.to_owned()).or_default().extend(units);
     }

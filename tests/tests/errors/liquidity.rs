@@ -27,6 +27,15 @@ fn empty_market() -> (Setup, usize) {
     (setup, market)
 }
 
+/// As a deficit of 1,000 leaves market 0 whose bucket is empty.
+fn claim(setup: &mut Setup) {
+    let now = setup.world.now();
+    patch(setup, 0, |m| {
+        m.state.pool.insurance = Quote(0);
+        let _ = m.state.absorb_deficit(Quote(units(1_000)), &now).expect("filed");
+    });
+}
+
 /// Nearly all liquidity asks to leave a market with open interest, and cannot.
 fn held_back() -> Setup {
     let (mut setup, _) = long(900_000, 900_000);
@@ -135,6 +144,37 @@ pub(super) fn rows() -> Vec<Row> {
                 patch(&mut setup, 0, |m| m.state.pool.claims.0 = 2 * m.state.pool.cash.0);
                 setup.tick(1);
                 setup.execute_deposit(&provider)
+            }),
+        ),
+        (
+            Error::InsurancePending,
+            Refused(|| {
+                let (mut setup, provider) = filed(units(500));
+                claim(&mut setup);
+                setup.tick(1);
+                setup.execute_deposit(&provider)
+            }),
+        ),
+        (
+            Error::InsuranceTooEarly,
+            Refused(|| {
+                let mut setup = still();
+                claim(&mut setup);
+                setup.register_insurance(0)
+            }),
+        ),
+        // Four days later the place is wanted again, and the market of the first batch was not paid.
+        (
+            Error::InsuranceBatchBusy,
+            Refused(|| {
+                let mut setup = still();
+                claim(&mut setup);
+                setup.midnight(0, 0);
+                setup.register_insurance(0).must();
+                setup.midnight(2, 0);
+                claim(&mut setup);
+                setup.midnight(0, 0);
+                setup.register_insurance(0)
             }),
         ),
         (

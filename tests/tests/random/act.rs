@@ -1,10 +1,13 @@
 //! What actors do: one variant per instruction, with whatever a caller can choose.
 
 use anchor_lang::prelude::Pubkey;
-use ballast::instructions::governance::{QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs};
+use ballast::instructions::governance::{
+    QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+};
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast::instructions::trader::PlaceOrderArgs;
 use ballast_client::{address, instructions as ix};
+use ballast_engine::governance::kind;
 use ballast_tests::Ask;
 use solana_instruction::{AccountMeta, Instruction};
 
@@ -62,6 +65,9 @@ pub(crate) enum Act {
     Dismiss { by: usize },
     Protect { by: usize, market: usize, args: ProtectMarketArgs },
     Pause { by: usize, seconds: i64 },
+    RegisterInsurance { market: usize },
+    PayInsurance { market: usize },
+    QueueInsurance { by: usize, args: QueueInsuranceWithdrawalArgs },
 }
 
 impl Act {
@@ -100,6 +106,7 @@ impl Act {
             Self::QueueRole { .. } => "queue_role",
             Self::QueueFeed { .. } => "queue_oracle_feed",
             Self::Veto { .. } => "veto_proposal",
+            Self::Execute { id } if sim.proposal(*id).terms.kind == kind::INSURANCE => "execute_insurance_withdrawal",
             Self::Execute { id } if sim.proposal_market(*id).is_some() => "execute_market_proposal",
             Self::Execute { .. } => "execute_exchange_proposal",
             Self::Expire { .. } => "expire_proposal",
@@ -107,6 +114,9 @@ impl Act {
             Self::Dismiss { .. } => "dismiss_committee",
             Self::Protect { .. } => "protect_market",
             Self::Pause { .. } => "emergency_pause",
+            Self::RegisterInsurance { .. } => "register_insurance_claim",
+            Self::PayInsurance { .. } => "pay_insurance_claim",
+            Self::QueueInsurance { .. } => "queue_insurance_withdrawal",
         }
     }
 
@@ -130,6 +140,7 @@ impl Act {
             | Self::QueueExchange { by, .. }
             | Self::QueueRole { by, .. }
             | Self::QueueFeed { by, .. }
+            | Self::QueueInsurance { by, .. }
             | Self::Veto { by, .. }
             | Self::Accept { by }
             | Self::Dismiss { by }
@@ -223,6 +234,8 @@ impl Act {
             Self::InsureAll { by, amount } => ix::top_up_shared_insurance(exchange, &key(by), &sim.wallet(by), amount),
             Self::CollectFees { market: m } => ix::collect_fees(exchange, &market(m), &sim.setup.fee_destination),
             Self::Update { market: m, feed } => ix::update_market(&market(m), &feed),
+            Self::RegisterInsurance { market: m } => ix::register_insurance_claim(exchange, &market(m)),
+            Self::PayInsurance { market: m } => ix::pay_insurance_claim(exchange, &market(m)),
             Self::CollectPoolClaim { debtor, holder } => ix::collect_pool_claim(&market(debtor), &market(holder)),
             _ => return None,
         })
@@ -241,6 +254,10 @@ impl Act {
                 ix::queue_oracle_feed(&payer, &key(by), exchange, index(market), next, args)
             }
             Self::Veto { by, id } => ix::veto_proposal(&key(by), exchange, id),
+            Self::QueueInsurance { by, args } => ix::queue_insurance_withdrawal(&payer, &key(by), exchange, next, args),
+            Self::Execute { id } if sim.proposal(id).terms.kind == kind::INSURANCE => {
+                sim.setup.execute_withdrawal_ix(&payer, id)
+            }
             Self::Execute { id } => match sim.proposal_market(id) {
                 Some(market) => ix::execute_market_proposal(&payer, exchange, index(market), id),
                 None => ix::execute_exchange_proposal(&payer, exchange, id),

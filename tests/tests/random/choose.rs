@@ -313,7 +313,8 @@ impl Sim {
             17 => Act::InsureMarket { by, market, amount: amount / 10 },
             18 => Act::InsureAll { by, amount: amount / 10 },
             19 => Act::CollectFees { market },
-            _ => return None,
+            _ if self.percent(50) => Act::RegisterInsurance { market },
+            _ => Act::PayInsurance { market },
         })
     }
 

@@ -29,6 +29,7 @@ impl Sim {
         for _ in 0..5 {
             self.setup.world.advance(86_401);
             self.calm();
+            self.insurance();
             self.collect();
             self.leave_pools();
         }
@@ -47,10 +48,26 @@ impl Sim {
             // Only a claim that a pool still owes can keep an account.
             assert!(state.slots().all(|(_, p)| !p.claim.amount.is_zero()), "{}: {state:?}", self.place());
         }
+        for market in &self.view().markets {
+            assert!(market.state.insurance.pending().is_ok_and(|q| q.is_zero()), "{}: a claim is open", self.place());
+        }
         let audit = self.setup.audit();
         println!("everybody has left but {} accounts: {audit:?}", self.subs.len());
         assert_eq!(audit.difference, 0);
         assert_eq!((audit.order_fees, audit.positions, audit.trader_collateral), (0, 0, 0));
+    }
+
+    /// Claims on the shared insurance, day by day until none is left.
+    fn insurance(&mut self) {
+        for market in 0..MARKETS {
+            let claims = self.view().state(market).insurance;
+            if claims.registered.iter().any(|claim| !claim.amount.is_zero()) {
+                self.step(Act::PayInsurance { market });
+            }
+            if !(claims.due.is_zero() && claims.filed().is_zero()) {
+                self.step(Act::RegisterInsurance { market });
+            }
+        }
     }
 
     fn close_positions(&mut self) {

@@ -1,9 +1,11 @@
 //! What governance, the committee and the guardian do, and those who would like to be them.
 
 use anchor_lang::prelude::Pubkey;
-use ballast::instructions::governance::{QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs};
+use ballast::instructions::governance::{
+    QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+};
 use ballast::instructions::guardian::ProtectMarketArgs;
-use ballast_engine::governance::{kind, state};
+use ballast_engine::governance::{SHARED_FUND, kind, state};
 use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS, Row};
 use ballast_tests::setup::feed_id;
 use ballast_tests::units;
@@ -73,7 +75,20 @@ impl Sim {
         let (last_slot, market) = (self.last_slot(), self.rng.random_range(0..MARKETS));
         let exchange = self.setup.exchange();
         let rationale = [u8::try_from(market).expect("small"); 32];
-        match self.rng.random_range(0..20) {
+        match self.rng.random_range(0..21) {
+            19 => {
+                let from = self.any(&[0, 1, 2, SHARED_FUND]);
+                let there = match from {
+                    SHARED_FUND => exchange.shared_insurance,
+                    market => self.setup.market(market.into()).state.pool.insurance,
+                };
+                let amount = self.rng.random_range(0..=there.0 / 3 + 1);
+                let version = u32::try_from(exchange.insurance.withdrawals).expect("few");
+                let version = self.version(version);
+                let destination = self.setup.fee_destination;
+                let args = QueueInsuranceWithdrawalArgs { from, amount, destination, version, last_slot, rationale };
+                Act::QueueInsurance { by, args }
+            }
             0..12 => {
                 let parameter = index(self.rng.random_range(0..=MARKET_ROWS.len()));
                 let state = self.setup.market(market).state;

@@ -291,6 +291,14 @@ fn pools(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
                     .and_then(|amount| ballast_engine::error::ensure(!amount.is_zero(), Error::CoverTooEarly)),
             );
         }
+        Act::RegisterInsurance { market } => {
+            let (mut shared, mut state) = (view.exchange.insurance, Box::new(*view.state(market)));
+            why.run(shared.register(view.exchange.shared_insurance, &mut state, now));
+        }
+        Act::PayInsurance { market } => {
+            let (mut shared, mut state) = (view.exchange.insurance, Box::new(*view.state(market)));
+            why.run(shared.pay(&mut { view.exchange.shared_insurance }, &mut state, now));
+        }
         Act::Update { market, feed } => why.run(rules::update(sim, view, market, &feed)),
         _ => return false,
     }

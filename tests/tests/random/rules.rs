@@ -69,6 +69,13 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) {
             why.run(governance::queue_oracle_feed(feed, version, new, &context, &request, now));
             why.run(room(by));
         }
+        Act::QueueInsurance { by, args } => {
+            let request = request(by, args.version, args.last_slot, args.rationale);
+            let version = u32::try_from(exchange.insurance.withdrawals).expect("few");
+            let (to, queue) = (Key(args.destination.to_bytes()), governance::queue_insurance_withdrawal);
+            why.run(queue(args.from, args.amount, to, version, &context, &request, now));
+            why.run(room(by));
+        }
         Act::Veto { by, id } => why.run(sim.proposal(id).terms.veto(&key(sim, by))),
         Act::Execute { id } => why.run(execute(sim, view, id)),
         Act::Expire { id } => {
@@ -110,6 +117,19 @@ fn execute(sim: &Sim, view: &View, id: u64) -> Result<()> {
     let mut terms = sim.proposal(id).terms;
     let context = exchange.governance();
     match (terms.kind, sim.proposal_market(id)) {
+        (kind::INSURANCE, _) => {
+            for market in &view.markets {
+                ballast_engine::insurance::check_none_pending(&market.state)?;
+            }
+            let mut fund = match terms.parameter {
+                governance::SHARED_FUND => exchange.shared_insurance,
+                market => view.state(usize::from(market)).pool.insurance,
+            };
+            let (roles, emergency) = (&exchange.roles, &exchange.emergency);
+            let mut count = exchange.insurance.withdrawals;
+            governance::execute_insurance_withdrawal(&mut terms, &mut fund, &mut count, roles, emergency, now)
+                .map(|_| ())
+        }
         (kind::ORACLE_FEED, Some(market)) => {
             let mut feed = view.markets[market].feed_id;
             let mut version = u32::try_from(view.markets[market].feed_version).expect("few changes");

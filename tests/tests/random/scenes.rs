@@ -11,15 +11,17 @@ use super::judge::totals;
 use super::world::{MARKETS, PEOPLE, Sim};
 
 /// What only a step of governance or of the guardian does.
-const GOVERNANCE: [&str; 12] = [
+const GOVERNANCE: [&str; 14] = [
     "accept_governance",
     "dismiss_committee",
     "emergency_pause",
     "execute_exchange_proposal",
+    "execute_insurance_withdrawal",
     "execute_market_proposal",
     "expire_proposal",
     "protect_market",
     "queue_exchange_parameter",
+    "queue_insurance_withdrawal",
     "queue_market_parameter",
     "queue_oracle_feed",
     "queue_role",
@@ -64,6 +66,10 @@ impl Sim {
             "collect_claim" | "collect_pool_claim" => self.squeeze(),
             "unflag" => self.crash(true),
             "flag" | "liquidate" | "resolve" => self.crash(false),
+            "register_insurance_claim" | "pay_insurance_claim" => {
+                self.crash(false);
+                self.midnights();
+            }
             "exit_silent" => self.silence(),
             "execute_lp_withdrawal" => self.providers_leave(false),
             "lapse_lp_withdrawal" | "lapse_lp_deposit" => self.providers_leave(true),
@@ -74,7 +80,8 @@ impl Sim {
 
     /// A scene at random.
     pub(crate) fn scene(&mut self) {
-        match self.rng.random_range(0..14) {
+        match self.rng.random_range(0..15) {
+            14 => self.midnights(),
             0..3 => self.leverage(),
             3..7 => {
                 let recover = self.percent(30);
@@ -158,6 +165,24 @@ impl Sim {
         for _ in 0..self.rng.random_range(2..6) {
             self.keep();
         }
+    }
+
+    /// Two days pass: claims on the shared insurance are registered and paid.
+    pub(crate) fn midnights(&mut self) {
+        for pay in [false, true] {
+            let (now, later) = (self.setup.world.now().unix, self.rng.random_range(0..20_000));
+            self.setup.world.advance(86_400 - now % 86_400 + later);
+            for market in 0..MARKETS {
+                let claims = self.view().state(market).insurance;
+                if pay && claims.registered.iter().any(|claim| !claim.amount.is_zero()) {
+                    self.step(Act::PayInsurance { market });
+                }
+                if !claims.pending().expect("in range").is_zero() {
+                    self.step(Act::RegisterInsurance { market });
+                }
+            }
+        }
+        self.calm();
     }
 
     /// Flags whoever is below maintenance.

@@ -258,6 +258,7 @@ async fn what(proposal: &Proposal, chain: &Chain) -> Result<String> {
             format!("market {index}: {}", named(MARKET_ROWS))
         }
         kind::EXCHANGE_PARAMETER => named(EXCHANGE_ROWS).to_owned(),
+        kind::INSURANCE => "withdrawal of insurance".to_owned(),
         kind::GOVERNANCE => "new governance".to_owned(),
         kind::COMMITTEE => "new committee".to_owned(),
         kind::GUARDIAN => "new guardian".to_owned(),

@@ -1,9 +1,10 @@
 //! Instructions of the governance roles, and of whoever executes what they queued.
 
-use anchor_lang::prelude::{Pubkey, system_program};
+use anchor_lang::prelude::{AccountMeta, Pubkey, system_program};
 use anchor_lang::solana_program::instruction::Instruction;
 use ballast::instructions::governance::{
-    CreateMarketArgs, InitializeExchangeArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+    CreateMarketArgs, InitializeExchangeArgs, QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs,
+    QueueRoleArgs,
 };
 use ballast::{accounts, instruction};
 
@@ -207,4 +208,45 @@ pub fn dismiss_committee(governance: &Pubkey, exchange: &Pubkey) -> Instruction 
         program: address::PROGRAM,
     };
     build(accounts, instruction::DismissCommittee {}, &[])
+}
+
+/// Queues a withdrawal of insurance as proposal `id`. Signed by `payer` and governance.
+pub fn queue_insurance_withdrawal(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    id: u64,
+    args: QueueInsuranceWithdrawalArgs,
+) -> Instruction {
+    let accounts = queue_exchange_accounts(payer, proposer, exchange, id);
+    build(accounts, instruction::QueueInsuranceWithdrawal { args }, &[])
+}
+
+/// Executes a ripe withdrawal of insurance from a market's bucket (by index) or the shared fund (`None`), of an exchange
+/// with so many markets. Signed by anyone.
+pub fn execute_insurance_withdrawal(
+    executor: &Pubkey,
+    exchange: &Pubkey,
+    id: u64,
+    from: Option<u16>,
+    destination: &Pubkey,
+    markets: u16,
+) -> Instruction {
+    let accounts = accounts::ExecuteInsuranceWithdrawal {
+        executor: *executor,
+        exchange: *exchange,
+        proposal: address::proposal(exchange, id),
+        vault: address::vault(exchange),
+        destination: *destination,
+        token_program: anchor_spl::token::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    let market = |index| AccountMeta {
+        pubkey: address::market(exchange, index),
+        is_signer: false,
+        is_writable: from == Some(index),
+    };
+    let markets: Vec<AccountMeta> = (0..markets).map(market).collect();
+    build(accounts, instruction::ExecuteInsuranceWithdrawal {}, &markets)
 }

@@ -125,3 +125,25 @@ pub fn resolve(subaccount: &Pubkey, legs: &[AccountMeta]) -> Instruction {
     };
     build(accounts, instruction::Resolve {}, legs)
 }
+
+/// Registers a market's claims on the shared insurance, on the day after they arose.
+pub fn register_insurance_claim(exchange: &Pubkey, market: &Pubkey) -> Instruction {
+    let accounts = accounts::RegisterInsuranceClaim {
+        exchange: *exchange,
+        market: *market,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::RegisterInsuranceClaim {}, &[])
+}
+
+/// Pays a market what the shared insurance has released on its claims.
+pub fn pay_insurance_claim(exchange: &Pubkey, market: &Pubkey) -> Instruction {
+    let accounts = accounts::PayInsuranceClaim {
+        exchange: *exchange,
+        market: *market,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::PayInsuranceClaim {}, &[])
+}

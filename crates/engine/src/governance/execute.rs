@@ -237,3 +237,27 @@ pub fn execute_oracle_feed(
     terms.state = state::EXECUTED;
     Ok(RoleChange { kind: terms.kind, old, new, version: *version })
 }
+
+/// Executes a proposal for a withdrawal of insurance: takes the amount out of `fund`, the shared one or a market's bucket.
+/// The caller has seen that no market has a claim open ([`crate::insurance::check_none_pending`]).
+///
+/// # Errors
+/// Each check's own; [`Error::InsufficientCollateral`] for more than there is.
+pub fn execute_insurance_withdrawal(
+    terms: &mut ProposalTerms,
+    fund: &mut Quote,
+    withdrawals: &mut u64,
+    roles: &Roles,
+    emergency: &Emergency,
+    now: &Now,
+) -> Result<Quote> {
+    terms.check_kind(kind::INSURANCE)?;
+    terms.check_executable(roles, emergency, now)?;
+    terms.check_version(fit(*withdrawals)?)?;
+    let amount = Quote(terms.new_value);
+    ensure(amount <= *fund, Fault::new(Error::InsufficientCollateral, fund.0, amount.0))?;
+    *fund = fund.less(amount)?;
+    *withdrawals = some(withdrawals.checked_add(1))?;
+    terms.state = state::EXECUTED;
+    Ok(amount)
+}

@@ -189,3 +189,26 @@ pub fn queue_oracle_feed(
     let terms = request.terms(context, kind::ORACLE_FEED, class::DEEP, wait, now)?;
     Ok(ProposalTerms { new_key: new_feed, ..terms })
 }
+
+/// Checks and fills in a proposal for a withdrawal of insurance, class G3, from a market's bucket or the shared fund
+/// ([`super::SHARED_FUND`]) to a token account. `version` is how many withdrawals there were. Only governance may.
+///
+/// # Errors
+/// [`Error::AmountZero`], [`Error::RoleKeyInvalid`] for the default key, [`Error::VersionMoved`], [`Error::NotProposer`],
+/// [`Error::ProposalTooOld`].
+pub fn queue_insurance_withdrawal(
+    from: u16,
+    amount: u64,
+    destination: Key,
+    version: u32,
+    context: &Context<'_>,
+    request: &Request,
+    now: &Now,
+) -> Result<ProposalTerms> {
+    request.check_version(version)?;
+    ensure(amount > 0, Error::AmountZero)?;
+    ensure(destination != Key::default(), Error::RoleKeyInvalid)?;
+    let wait = delay(Class::G3, context.params);
+    let terms = request.terms(context, kind::INSURANCE, class::DEEP, wait, now)?;
+    Ok(ProposalTerms { parameter: from, new_value: amount, new_key: destination, ..terms })
+}

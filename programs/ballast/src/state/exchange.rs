@@ -4,6 +4,7 @@ use ballast_engine::constants::MAX_PENDING;
 use ballast_engine::error::ensure;
 use ballast_engine::governance::{Context, ParameterLog, Roles};
 use ballast_engine::guardian::Emergency;
+use ballast_engine::insurance::SharedInsurance;
 use ballast_engine::layout::Key;
 use ballast_engine::limiter::Outflow;
 use ballast_engine::params::ExchangeParams;
@@ -53,8 +54,10 @@ zero_copy_account! {
         pub next_proposal: u64,
         /// Events so far.
         pub sequence: u64,
+        /// The shared fund's batches of insurance claims.
+        pub insurance: SharedInsurance,
         /// For later versions.
-        pub reserved: [u64; 48],
+        pub reserved: [u64; 17],
     }
 }
 
@@ -97,6 +100,7 @@ impl Exchange {
         ensure(self.roles.governance != unset && self.roles.guardian != unset, Error::InvariantBroken)?;
         ensure(self.oracle_programs.iter().any(|p| *p != unset), Error::InvariantBroken)?;
         ensure(self.pending_proposals <= MAX_PENDING, Error::InvariantBroken)?;
-        ensure(self.pending_proposals <= self.next_proposal, Error::InvariantBroken)
+        ensure(self.pending_proposals <= self.next_proposal, Error::InvariantBroken)?;
+        self.insurance.invariant(self.shared_insurance)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anchor_lang::prelude::Pubkey;
 use anchor_spl::token::spl_token;
 use ballast::instructions::governance::{
-    InitializeExchangeArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+    InitializeExchangeArgs, QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_client::instructions as ix;
@@ -81,7 +81,17 @@ fn queued() -> Vec<Case> {
     let role = ix::queue_role(&from, &by, &exchange, id, args);
     let args = QueueOracleFeedArgs { new_feed: [9; 32], version: 0, last_slot, rationale: RATIONALE };
     let feed = ix::queue_oracle_feed(&from, &by, &exchange, 0, id, args);
+    let args = QueueInsuranceWithdrawalArgs {
+        from: 0,
+        amount: 5,
+        destination: setup.fee_destination,
+        version: 0,
+        last_slot,
+        rationale: RATIONALE,
+    };
+    let insurance = ix::queue_insurance_withdrawal(&from, &by, &exchange, id, args);
     [
+        ("queue_insurance_withdrawal", insurance),
         ("queue_market_parameter", market),
         ("queue_exchange_parameter", of_exchange),
         ("queue_role", role),
@@ -101,15 +111,20 @@ fn decided() -> Vec<Case> {
     let whole = setup.queue_exchange("delay_deep", delay + 1).expect("queued");
     let veto = ix::veto_proposal(&guardian.pubkey(), &exchange, market);
     let veto = Case::new("veto_proposal", setup.clone(), veto, &[&guardian]);
+    let insurance = setup.queue_insurance_withdrawal(Some(0), 5, setup.fee_destination).expect("queued");
     setup.wait_for(market.max(whole));
     let by = anyone.pubkey();
+    let mut later = setup.clone();
+    later.wait_for(insurance);
+    let withdraw = later.execute_withdrawal_ix(&by, insurance);
+    let withdraw = Case::new("execute_insurance_withdrawal", later, withdraw, &[&anyone]);
     let execute = ix::execute_market_proposal(&by, &exchange, 0, market);
     let execute = Case::new("execute_market_proposal", setup.clone(), execute, &[&anyone]);
     let on_exchange = ix::execute_exchange_proposal(&by, &exchange, whole);
     let on_exchange = Case::new("execute_exchange_proposal", setup.clone(), on_exchange, &[&anyone]);
     setup.world.advance(PROPOSAL_LIFE + 1);
     let expire = Case::new("expire_proposal", setup, ix::expire_proposal(&by, &exchange, market), &[&anyone]);
-    vec![veto, execute, on_exchange, expire]
+    vec![veto, execute, on_exchange, expire, withdraw]
 }
 
 fn roles() -> Vec<Case> {

@@ -11,7 +11,7 @@ use super::super::case::Case;
 use super::trader::two_positions;
 
 pub(super) fn cases() -> Vec<Case> {
-    [prices_and_fills(), claims(), liquidations()].concat()
+    [prices_and_fills(), claims(), liquidations(), insurance()].concat()
 }
 
 fn case(name: &'static str, setup: &Setup, instruction: Instruction) -> Case {
@@ -83,4 +83,26 @@ fn liquidations() -> Vec<Case> {
     let legs = ix::leg_metas(&setup.account(&trader), None, true);
     let resolve = case("resolve", &setup, ix::resolve(&trader.subaccount, &legs));
     vec![flag, unflag, liquidate, resolve]
+}
+
+/// A deficit that only shared insurance can pay: registered on the next day, paid on the one after.
+fn insurance() -> Vec<Case> {
+    let mut setup = Setup::with(&Terms::still());
+    let (rich, tokens) = setup.fund("rich", units(10_000));
+    let by = solana_signer::Signer::pubkey(&*rich);
+    setup.world.send(&[ix::top_up_shared_insurance(&setup.exchange, &by, &tokens, units(10_000))], &[&rich]).must();
+    let market = setup.market_key(0);
+    let mut state = setup.market(0);
+    let now = setup.world.now();
+    state.state.pool.insurance = Quote(0);
+    let _ = state.state.absorb_deficit(Quote(units(3_000)), &now).expect("filed");
+    // The bucket's tokens are gone too.
+    state.state.pool.cash = Quote(state.state.pool.cash.0 + units(10_000));
+    setup.world.write(&market, &*state);
+    setup.midnight(0, 5);
+    let register = case("register_insurance_claim", &setup, ix::register_insurance_claim(&setup.exchange, &market));
+    setup.register_insurance(0).must();
+    setup.midnight(0, 5);
+    let pay = case("pay_insurance_claim", &setup, ix::pay_insurance_claim(&setup.exchange, &market));
+    vec![register, pay]
 }

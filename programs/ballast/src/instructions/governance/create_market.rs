@@ -115,7 +115,8 @@ fn parameters(values: &[u64]) -> Result<MarketParams> {
     for (id, value) in (0_u16..).zip(values) {
         params.set(id, *value).on_chain()?;
     }
-    for zero in [params.open_interest_cap.0, params.funding_velocity, params.holding_fee.0] {
+    for zero in [params.open_interest_cap.0, params.funding_velocity, params.holding_fee.0, params.insurance_week_cap.0]
+    {
         limit(zero == 0, EngineError::CrossCheckBroken, 0, zero)?;
     }
     Ok(params)

@@ -1,14 +1,15 @@
-//! Queues a change of the exchange: a parameter, or who holds a role.
+//! Queues a change of the exchange: a parameter, who holds a role, or a withdrawal of insurance.
 
 use anchor_lang::prelude::*;
-use ballast_engine::governance;
+use ballast_engine::Error as EngineError;
+use ballast_engine::governance::{self, SHARED_FUND};
 
 use super::durable_nonce;
 use super::proposals::{self, Place};
 use super::queue_market_parameter::QueueParameterArgs;
-use crate::checks::{check_version, key_of};
+use crate::checks::{check_version, is, key_of};
 use crate::emit::emit;
-use crate::error::OnChain;
+use crate::error::{BallastError, OnChain, ensure};
 use crate::legs;
 use crate::seeds;
 use crate::state::{Exchange, Proposal};
@@ -28,7 +29,24 @@ pub struct QueueRoleArgs {
     pub rationale: [u8; 32],
 }
 
-/// Accounts of `queue_exchange_parameter` and `queue_role`.
+/// Arguments of `queue_insurance_withdrawal`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueInsuranceWithdrawalArgs {
+    /// The market whose bucket it is from, by index; 65535 for the shared fund.
+    pub from: u16,
+    /// Amount.
+    pub amount: u64,
+    /// The token account that it goes to.
+    pub destination: Pubkey,
+    /// How many withdrawals there were.
+    pub version: u32,
+    /// The last slot in which it may be queued, at most a day ahead.
+    pub last_slot: u64,
+    /// Hash of the rationale.
+    pub rationale: [u8; 32],
+}
+
+/// Accounts of `queue_exchange_parameter`, `queue_role` and `queue_insurance_withdrawal`.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct QueueExchangeProposal<'info> {
@@ -112,6 +130,28 @@ pub fn handle_role(ctx: Context<QueueExchangeProposal>, args: QueueRoleArgs) -> 
         let request = proposals::request(accounts.proposer.key, args.version, args.last_slot, args.rationale);
         let new_key = key_of(&args.new_key);
         let terms = governance::queue_role(args.kind, new_key, &exchange.governance(), &request, &now).on_chain()?;
+        proposals::open(&mut exchange, &accounts.place(ctx.bumps.proposal), terms)?
+    };
+    emit(&accounts.event_authority, &event)
+}
+
+/// See the module.
+pub fn handle_insurance(ctx: Context<QueueExchangeProposal>, args: QueueInsuranceWithdrawalArgs) -> Result<()> {
+    ctx.accounts.validate()?;
+    let accounts = &ctx.accounts;
+    let now = legs::now()?;
+    let event = {
+        let mut exchange = accounts.exchange.load_mut()?;
+        ensure(args.from == SHARED_FUND || args.from < exchange.markets, EngineError::WrongMarket)?;
+        // Out of the vault into itself it would belong to nobody.
+        ensure(!is(&exchange.vault, &args.destination), EngineError::WrongVault)?;
+        let request = proposals::request(accounts.proposer.key, args.version, args.last_slot, args.rationale);
+        let version = u32::try_from(exchange.insurance.withdrawals).map_err(|_| BallastError::MathOverflow)?;
+        let (destination, context) = (key_of(&args.destination), exchange.governance());
+        let QueueInsuranceWithdrawalArgs { from, amount, .. } = args;
+        let terms =
+            governance::queue_insurance_withdrawal(from, amount, destination, version, &context, &request, &now)
+                .on_chain()?;
         proposals::open(&mut exchange, &accounts.place(ctx.bumps.proposal), terms)?
     };
     emit(&accounts.event_authority, &event)

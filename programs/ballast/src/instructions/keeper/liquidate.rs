@@ -138,7 +138,7 @@ fn pay_fees(accounts: &Liquidate<'_>, market: &mut MarketState, receipt: &Receip
     } else if let Some(flagger) = named {
         credit(flagger, share)?;
     } else {
-        market.pool.insurance = market.pool.insurance.plus(share).on_chain()?;
+        market.insure(share).on_chain()?;
     }
     credit(&accounts.keeper, fee)
 }

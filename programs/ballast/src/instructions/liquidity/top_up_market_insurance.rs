@@ -9,6 +9,7 @@ use crate::checks::{check_market, check_version, is, pay_in};
 use crate::emit::emit;
 use crate::error::{OnChain, ensure};
 use crate::events::InsuranceToppedUp;
+use crate::legs;
 use crate::state::{Exchange, Market};
 use crate::tokens;
 
@@ -58,11 +59,13 @@ impl TopUpMarketInsurance<'_> {
 pub fn handle(ctx: Context<TopUpMarketInsurance>, amount: u64) -> Result<()> {
     ctx.accounts.validate(amount)?;
     let accounts = &ctx.accounts;
+    let now = legs::now()?;
 
     let (fund, market_sequence) = {
         let mut market = accounts.market.load_mut()?;
         let state = &mut market.state;
-        state.pool.insurance = state.pool.insurance.plus(Quote(amount)).on_chain()?;
+        state.touch(&now);
+        state.insure(Quote(amount)).on_chain()?;
         state.invariant().on_chain()?;
         (state.pool.insurance.0, state.next_sequence().on_chain()?)
     };

@@ -9,6 +9,7 @@ use crate::checks::{check_version, is, pay_in};
 use crate::emit::emit;
 use crate::error::{OnChain, ensure};
 use crate::events::InsuranceToppedUp;
+use crate::legs;
 use crate::state::Exchange;
 use crate::tokens;
 
@@ -54,10 +55,14 @@ impl TopUpSharedInsurance<'_> {
 pub fn handle(ctx: Context<TopUpSharedInsurance>, amount: u64) -> Result<()> {
     ctx.accounts.validate(amount)?;
     let accounts = &ctx.accounts;
+    let now = legs::now()?;
 
     let (fund, sequence) = {
         let mut exchange = accounts.exchange.load_mut()?;
-        exchange.shared_insurance = exchange.shared_insurance.plus(Quote(amount)).on_chain()?;
+        // A batch whose window is over has its factor from the fund as it was.
+        let fund = exchange.shared_insurance;
+        exchange.insurance.roll(fund, &now).on_chain()?;
+        exchange.shared_insurance = fund.plus(Quote(amount)).on_chain()?;
         exchange.invariant().on_chain()?;
         (exchange.shared_insurance.0, exchange.next_sequence().on_chain()?)
     };
