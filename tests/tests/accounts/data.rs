@@ -64,7 +64,11 @@ const SHARED: &[(&str, &str)] = &[
     ("queue_market_parameter", "queue_oracle_feed"),
     ("queue_oracle_feed", "queue_market_parameter"),
     ("queue_exchange_parameter", "queue_role"),
+    ("queue_exchange_parameter", "queue_insurance_withdrawal"),
+    ("queue_insurance_withdrawal", "queue_exchange_parameter"),
+    ("queue_insurance_withdrawal", "queue_role"),
     ("queue_role", "queue_exchange_parameter"),
+    ("queue_role", "queue_insurance_withdrawal"),
     ("withdraw", "deposit"),
 ];
 

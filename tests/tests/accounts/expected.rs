@@ -26,7 +26,8 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("legs", "one less", &["WrongMarketCount", "LossNotCovered"]),
     ("legs", "in another order", &["WrongMarket"]),
     ("legs", "the first one twice", &["WrongMarket", "DuplicateMarket"]),
-    ("legs", "an exchange for one", &["AccountDiscriminatorMismatch"]),
+    // Where all markets are passed, the exchange is among the accounts already.
+    ("legs", "an exchange for one", &["AccountDiscriminatorMismatch", "DuplicateMarket"]),
     ("legs", "the first one everywhere, and a stranger's", &["AccountOwnedByWrongProgram"]),
     ("*", "left out", &["AccountNotEnoughKeys"]),
     // Accounts of another exchange, market, owner.
@@ -94,6 +95,7 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("*", "now another program's", &["AccountOwnedByWrongProgram"]),
     ("vault", "of another mint", &["WrongVault"]),
     ("fee_destination", "of another mint", &["WrongMint", "WrongOwner"]),
+    ("destination", "of another mint", &["WrongMint", "WrongOwner"]),
     ("*", "of another mint", &["WrongMint"]),
     ("mint", "another m*", &["ConstraintSeeds"]),
     ("mint", "the collateral's", &["ConstraintSeeds"]),
@@ -223,6 +225,13 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("place_order", "market", "another market", OWN_CHOICE),
     ("collect_fees", "market", "another market", "each market's fees go to the same place"),
     ("collect_pool_claim", "holder", "another market", "it collects a claim of its own"),
+    ("register_insurance_claim", "market", "another market", ANYONE),
+    (
+        "pay_insurance_claim",
+        "market",
+        "another market",
+        "a copy of its claim is paid: one that its books do not know cannot be made",
+    ),
     ("veto_proposal", "proposal", "for another market", UNBOUND),
     ("expire_proposal", "proposal", "for another market", UNBOUND),
     ("dismiss_committee", "exchange", "of another exchange", OTHERS),
