@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BALLAST = target/debug/ballast
 
-.PHONY: help program build demo localnet all-targets test lint unit idl docs demo-short test-validator compute clean
+.PHONY: help program build demo localnet all-targets test lint unit idl docs wasm ts ts-check demo-short test-validator compute clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,7 +23,7 @@ localnet: program ## A local validator with a ready exchange, until Ctrl-C
 all-targets: program
 	$(CARGO) build --workspace --all-targets
 
-test: lint unit idl docs demo-short ## All that must pass
+test: lint unit idl docs ts-check demo-short ## All that must pass
 
 lint: ## Formatting and lints, warnings denied
 	$(CARGO) fmt --all --check
@@ -37,6 +37,17 @@ idl: ## The committed IDL is the program's
 
 docs: all-targets ## The generated documents are up to date
 	$(BALLAST) docs parameters --check docs/PARAMETERS.md
+
+wasm: ## The engine's quotes as WebAssembly, for the TypeScript client
+	scripts/build-wasm
+
+ts: ## Write the TypeScript client again from the IDL
+	scripts/ts generate
+
+ts-check: all-targets wasm ## The TypeScript client is up to date, compiles, and does what it says on a local validator
+	scripts/ts check
+	scripts/ts build
+	scripts/ts test
 
 demo-short: all-targets ## The demo over RPC, short form, and over recorded prices where BALLAST_PRICES names some
 	$(BALLAST) demo --short --report target/demo-short.json

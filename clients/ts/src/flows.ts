@@ -1,0 +1,288 @@
+/**
+ * The usual flows, as instructions: each helper derives the addresses, puts `update_market` in front where it belongs,
+ * and passes the account's other markets. Nothing is sent here; see `send`.
+ *
+ * Everything is an integer in its smallest unit: collateral and amounts in quote atoms, sizes in base atoms, prices as stored.
+ */
+import {
+  getAddressEncoder,
+  getProgramDerivedAddress,
+  AccountRole,
+  type AccountMeta,
+  type Address,
+  type Instruction,
+  type TransactionSigner,
+} from '@solana/kit';
+
+import {
+  legs,
+  loadTraderAt,
+  marketAt,
+  positionIn,
+  positionsOf,
+  subaccountAddress,
+  type Loaded,
+  type Reader,
+  type Trader,
+  type Venue,
+} from './accounts.js';
+import { BallastRefusal } from './errors.js';
+import { find } from './events.js';
+import {
+  findOrderPda,
+  getCancelOrderInstruction,
+  getCloseSubaccountInstruction,
+  getDepositInstructionAsync,
+  getExecuteOrderInstruction,
+  getOpenSubaccountInstructionAsync,
+  getPlaceOrderInstruction,
+  getReduceInstruction,
+  getTransferInstruction,
+  getWithdrawInstructionAsync,
+  type Market,
+  type Traded,
+} from './generated/ballast/index.js';
+import { newestPrice, refresh } from './oracle.js';
+import { send, type Receipt, type SendOptions, type Writer } from './send.js';
+
+const TOKEN_PROGRAM = 'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA' as Address;
+const ASSOCIATED_TOKEN_PROGRAM = 'ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL' as Address;
+const SYSTEM_PROGRAM = '11111111111111111111111111111111' as Address;
+/** "Create, unless it is there." */
+const CREATE_IDEMPOTENT = new Uint8Array([1]);
+
+/** An owner's associated token account of the collateral. The program accepts any other of the owner's too. */
+export async function collateralAccount({ exchange }: Pick<Venue, 'exchange'>, owner: Address): Promise<Address> {
+  const seeds = [owner, TOKEN_PROGRAM, exchange.data.mint].map((key) => getAddressEncoder().encode(key));
+  return (await getProgramDerivedAddress({ programAddress: ASSOCIATED_TOKEN_PROGRAM, seeds }))[0];
+}
+
+/** Creates the owner's associated token account of the collateral unless it is there: before a first withdrawal. */
+export async function createCollateralAccount(
+  venue: Pick<Venue, 'exchange'>,
+  payer: TransactionSigner,
+  owner: Address = payer.address,
+): Promise<Instruction> {
+  const at = await collateralAccount(venue, owner);
+  return {
+    accounts: [
+      { address: payer.address, role: AccountRole.WRITABLE_SIGNER, signer: payer } as AccountMeta,
+      { address: at, role: AccountRole.WRITABLE },
+      { address: owner, role: AccountRole.READONLY },
+      { address: venue.exchange.data.mint, role: AccountRole.READONLY },
+      { address: SYSTEM_PROGRAM, role: AccountRole.READONLY },
+      { address: TOKEN_PROGRAM, role: AccountRole.READONLY },
+    ],
+    data: CREATE_IDEMPOTENT,
+    programAddress: ASSOCIATED_TOKEN_PROGRAM,
+  };
+}
+
+/** An instruction with an account's other markets behind its own accounts. */
+function withLegs(instruction: Instruction, more: readonly AccountMeta[]): Instruction {
+  return { ...instruction, accounts: [...(instruction.accounts ?? []), ...more] };
+}
+
+const marketsOf = (trader: Trader, more?: number): Loaded<Market>[] => {
+  const indices = new Set(positionsOf(trader.subaccount.data).map(({ market }) => market));
+  if (more !== undefined) indices.add(more);
+  return [...indices].sort((a, b) => a - b).map((index) => marketAt(trader, index));
+};
+
+/** Opens the owner's subaccount. An isolated one holds a single position. */
+export function open(
+  { exchange }: Pick<Venue, 'exchange'>,
+  owner: TransactionSigner,
+  { id = 0, isolated = false }: Readonly<{ id?: number; isolated?: boolean }> = {},
+): Promise<Instruction> {
+  return getOpenSubaccountInstructionAsync({ exchange: exchange.address, id, isolated, owner });
+}
+
+/** Closes an empty subaccount; the owner gets its rent. */
+export async function close(
+  venue: Pick<Venue, 'exchange'>,
+  owner: TransactionSigner,
+  { id = 0 }: Readonly<{ id?: number }> = {},
+): Promise<Instruction> {
+  return getCloseSubaccountInstruction({ owner, subaccount: await subaccountAddress(venue, owner.address, id) });
+}
+
+/** Puts collateral in, from the owner's associated token account or another one of the owner's. */
+export async function deposit(
+  venue: Pick<Venue, 'exchange'>,
+  owner: TransactionSigner,
+  { amount, id = 0, tokens }: Readonly<{ amount: bigint; id?: number; tokens?: Address }>,
+): Promise<Instruction> {
+  return getDepositInstructionAsync({
+    amount,
+    exchange: venue.exchange.address,
+    owner,
+    ownerTokens: tokens ?? (await collateralAccount(venue, owner.address)),
+    subaccount: await subaccountAddress(venue, owner.address, id),
+  });
+}
+
+/** Takes collateral out, with the prices that its margin test needs in front. */
+export async function withdraw(
+  rpc: Reader,
+  trader: Trader,
+  owner: TransactionSigner,
+  { amount, tokens }: Readonly<{ amount: bigint; tokens?: Address }>,
+): Promise<Instruction[]> {
+  const instruction = await getWithdrawInstructionAsync({
+    amount,
+    exchange: trader.exchange.address,
+    owner,
+    ownerTokens: tokens ?? (await collateralAccount(trader, owner.address)),
+    subaccount: trader.subaccount.address,
+  });
+  const prices = await refresh(rpc, marketsOf(trader));
+  return [...prices, withLegs(instruction, legs(trader, { writable: false }))];
+}
+
+/** Moves collateral to another subaccount of the owner. */
+export async function transfer(
+  rpc: Reader,
+  trader: Trader,
+  owner: TransactionSigner,
+  { amount, to }: Readonly<{ amount: bigint; to: Address }>,
+): Promise<Instruction[]> {
+  const instruction = getTransferInstruction({ amount, from: trader.subaccount.address, owner, to });
+  const prices = await refresh(rpc, marketsOf(trader));
+  return [...prices, withLegs(instruction, legs(trader, { writable: false }))];
+}
+
+/** What to order. */
+export type OrderTerms = Readonly<{
+  /** The market's index. */
+  market: number;
+  /** Signed size, base atoms: positive buys, negative sells. */
+  size: bigint;
+  /** The worst average price accepted; none if left out. */
+  limit?: bigint;
+  /** It may not fill after this, Unix seconds; never if left out. */
+  expiresAt?: bigint;
+  /** Whether it may only reduce; its size is then capped at the position. */
+  reduceOnly?: boolean;
+}>;
+
+/** An order to be placed: its address follows from the subaccount's next number. */
+export type Placing = Readonly<{ instruction: Instruction; order: Address; id: bigint }>;
+
+/** Places an order. It fills at the first price published after it, by anyone's call: see {@link fillOrder}. */
+export async function placeOrder(trader: Trader, owner: TransactionSigner, terms: OrderTerms): Promise<Placing> {
+  const id = trader.subaccount.data.state.nextOrder;
+  const [order] = await findOrderPda({ id, subaccount: trader.subaccount.address });
+  const instruction = getPlaceOrderInstruction({
+    expiresAt: terms.expiresAt ?? 0n,
+    limit: terms.limit ?? 0n,
+    market: marketAt(trader, terms.market).address,
+    order,
+    owner,
+    reduceOnly: terms.reduceOnly ?? false,
+    size: terms.size,
+    subaccount: trader.subaccount.address,
+  });
+  return { id, instruction, order };
+}
+
+/** Takes an order back; not in its first 10 seconds. `rentTo` paid its rent: the owner, unless it says otherwise. */
+export function cancelOrder(
+  trader: Trader,
+  canceller: TransactionSigner,
+  { keeper, market, order, rentTo }: Readonly<{ market: number; order: Address; rentTo?: Address; keeper?: Address }>,
+): Instruction {
+  return getCancelOrderInstruction({
+    canceller,
+    ...(keeper && { keeper }),
+    market: marketAt(trader, market).address,
+    order,
+    rentTo: rentTo ?? trader.subaccount.data.owner,
+    subaccount: trader.subaccount.address,
+  });
+}
+
+/**
+ * Fills an order, the newest prices in front. Anyone may: the order's fee goes to `keeper`, a subaccount of the caller, or
+ * back to the order's own without one.
+ */
+export async function fillOrder(
+  rpc: Reader,
+  trader: Trader,
+  { keeper, market, order, rentTo }: Readonly<{ market: number; order: Address; rentTo?: Address; keeper?: Address }>,
+): Promise<Instruction[]> {
+  const instruction = getExecuteOrderInstruction({
+    ...(keeper && { keeper }),
+    market: marketAt(trader, market).address,
+    order,
+    rentTo: rentTo ?? trader.subaccount.data.owner,
+    subaccount: trader.subaccount.address,
+  });
+  const prices = await refresh(rpc, marketsOf(trader, market));
+  return [...prices, withLegs(instruction, legs(trader, { except: market, writable: true }))];
+}
+
+/** Reduces a position at once, at the price of the moment made worse by at least 10 basis points: an order is cheaper. */
+export async function reduce(
+  rpc: Reader,
+  trader: Trader,
+  owner: TransactionSigner,
+  { limit = 0n, market, size }: Readonly<{ market: number; size?: bigint; limit?: bigint }>,
+): Promise<Instruction[]> {
+  const held = positionIn(trader.subaccount.data, market)?.size ?? 0n;
+  const instruction = getReduceInstruction({
+    limit,
+    market: marketAt(trader, market).address,
+    owner,
+    // All of it, unless it says otherwise.
+    size: size ?? (held < 0n ? -held : held),
+    subaccount: trader.subaccount.address,
+  });
+  const prices = await refresh(rpc, marketsOf(trader, market));
+  return [...prices, withLegs(instruction, legs(trader, { except: market, writable: true }))];
+}
+
+/** A trade that went through. */
+export type Trade = Readonly<{ fill: Traded; order: Address; placed: Receipt; filled: Receipt }>;
+
+/** Refusals of a fill that pass with the next price. */
+const PASSING = new Set(['OrderTooEarly', 'PriceStale', 'PriceUnconfirmed']);
+
+/**
+ * Places an order, waits for a price published after it, stores that price and fills the order. Two transactions, both signed
+ * by the owner. Throws if it is not filled in time: the order is then still there (its address is in the error) and may be
+ * filled by anyone until it lapses, or cancelled.
+ */
+export async function trade(
+  rpc: Reader & Writer,
+  trader: Trader,
+  owner: TransactionSigner,
+  terms: OrderTerms,
+  { patience = 30_000, poll = 400, ...options }: SendOptions = {},
+): Promise<Trade> {
+  const { instruction, order } = await placeOrder(trader, owner, terms);
+  const placed = await send(rpc, owner, [instruction], options);
+  const placedAt = find(placed.events, 'OrderPlaced')?.placedAt;
+  if (placedAt === undefined) throw new Error(`order ${order} was placed, but its event cannot be read`);
+  const end = Date.now() + patience;
+  let last: unknown = new Error('no price was published after it');
+  while (Date.now() < end) {
+    await new Promise<void>((resolve) => void setTimeout(resolve, poll));
+    const current = await loadTraderAt(rpc, trader, trader.subaccount.address);
+    if (!current) break;
+    const { data } = marketAt(current, terms.market);
+    const published = (await newestPrice(rpc, data))?.publishTime ?? 0n;
+    const stored = data.state.price.last.publishTime;
+    if ((published > stored ? published : stored) <= placedAt) continue;
+    try {
+      const filled = await send(rpc, owner, await fillOrder(rpc, current, { market: terms.market, order }), options);
+      const fill = find(filled.events, 'Traded');
+      if (!fill) throw new Error(`order ${order} is filled, but its event cannot be read`);
+      return { fill, filled, order, placed };
+    } catch (error) {
+      if (!(error instanceof BallastRefusal) || !PASSING.has(error.reason)) throw error;
+      last = error;
+    }
+  }
+  throw new Error(`order ${order} is placed, but was not filled in ${patience} ms`, { cause: last });
+}

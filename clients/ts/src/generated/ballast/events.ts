@@ -1,0 +1,279 @@
+/** Written by scripts/generate.mjs from the IDL; do not edit. */
+
+import { type ReadonlyUint8Array } from '@solana/kit';
+import {
+  getCommitteeDismissedDecoder,
+  type CommitteeDismissed,
+  getDeficitBookedDecoder,
+  type DeficitBooked,
+  getDepositedDecoder,
+  type Deposited,
+  getEmergencyPausedDecoder,
+  type EmergencyPaused,
+  getExchangeCreatedDecoder,
+  type ExchangeCreated,
+  getFeesCollectedDecoder,
+  type FeesCollected,
+  getFlaggedDecoder,
+  type Flagged,
+  getFundingAccruedDecoder,
+  type FundingAccrued,
+  getGovernanceAcceptedDecoder,
+  type GovernanceAccepted,
+  getInsuranceToppedUpDecoder,
+  type InsuranceToppedUp,
+  getLiquidatedDecoder,
+  type Liquidated,
+  getLiquidityAddedDecoder,
+  type LiquidityAdded,
+  getLiquidityHeldBackDecoder,
+  type LiquidityHeldBack,
+  getLiquidityLapsedDecoder,
+  type LiquidityLapsed,
+  getLiquidityRemovedDecoder,
+  type LiquidityRemoved,
+  getLiquidityRequestedDecoder,
+  type LiquidityRequested,
+  getMarketCreatedDecoder,
+  type MarketCreated,
+  getMarketProtectedDecoder,
+  type MarketProtected,
+  getOrderCancelledDecoder,
+  type OrderCancelled,
+  getOrderPlacedDecoder,
+  type OrderPlaced,
+  getPoolClaimCollectedDecoder,
+  type PoolClaimCollected,
+  getPositionSettledDecoder,
+  type PositionSettled,
+  getPriceUpdatedDecoder,
+  type PriceUpdated,
+  getProposalEndedDecoder,
+  type ProposalEnded,
+  getProposalQueuedDecoder,
+  type ProposalQueued,
+  getResolvedDecoder,
+  type Resolved,
+  getSubaccountClosedDecoder,
+  type SubaccountClosed,
+  getSubaccountOpenedDecoder,
+  type SubaccountOpened,
+  getTradedDecoder,
+  type Traded,
+  getTransferredDecoder,
+  type Transferred,
+  getUnflaggedDecoder,
+  type Unflagged,
+  getWithdrawnDecoder,
+  type Withdrawn,
+} from './types/index.js';
+
+/** First bytes of the inner instruction that carries an event. */
+export const EVENT_TAG: ReadonlyUint8Array = new Uint8Array([228, 69, 165, 46, 81, 203, 154, 29]);
+
+/** Any event of the program. */
+export type BallastEvent =
+  /** The committee was dismissed. */
+  | { name: 'CommitteeDismissed'; data: CommitteeDismissed }
+  /** A market's part of a resolution. */
+  | { name: 'DeficitBooked'; data: DeficitBooked }
+  /** Collateral came in. */
+  | { name: 'Deposited'; data: Deposited }
+  /** The guardian paused withdrawals and liquidity exits. */
+  | { name: 'EmergencyPaused'; data: EmergencyPaused }
+  /** An exchange was created. */
+  | { name: 'ExchangeCreated'; data: ExchangeCreated }
+  /** Protocol fees were collected. */
+  | { name: 'FeesCollected'; data: FeesCollected }
+  /** An account was flagged. */
+  | { name: 'Flagged'; data: Flagged }
+  /** Funding accrued in another instruction than `update_market`. */
+  | { name: 'FundingAccrued'; data: FundingAccrued }
+  /** Governance changed hands: the second step. */
+  | { name: 'GovernanceAccepted'; data: GovernanceAccepted }
+  /** Insurance was topped up. */
+  | { name: 'InsuranceToppedUp'; data: InsuranceToppedUp }
+  /** A liquidation's receipt: with it the decision can be run again with the engine. */
+  | { name: 'Liquidated'; data: Liquidated }
+  /** A liquidity deposit executed. */
+  | { name: 'LiquidityAdded'; data: LiquidityAdded }
+  /** A ripe liquidity exit was held back. */
+  | { name: 'LiquidityHeldBack'; data: LiquidityHeldBack }
+  /** A liquidity ticket lapsed and was closed. */
+  | { name: 'LiquidityLapsed'; data: LiquidityLapsed }
+  /** A liquidity exit executed, in whole or part. */
+  | { name: 'LiquidityRemoved'; data: LiquidityRemoved }
+  /** A liquidity ticket was filed. */
+  | { name: 'LiquidityRequested'; data: LiquidityRequested }
+  /** A market was created. */
+  | { name: 'MarketCreated'; data: MarketCreated }
+  /** The guardian put protection over a market. */
+  | { name: 'MarketProtected'; data: MarketProtected }
+  /** An order was cancelled. */
+  | { name: 'OrderCancelled'; data: OrderCancelled }
+  /** An order was placed. */
+  | { name: 'OrderPlaced'; data: OrderPlaced }
+  /** Cash moved between pools on a claim of one on the other. */
+  | { name: 'PoolClaimCollected'; data: PoolClaimCollected }
+  /** A position was settled without changing its size. */
+  | { name: 'PositionSettled'; data: PositionSettled }
+  /** A price was stored, and funding accrued up to it: one event, as each costs a CPI. */
+  | { name: 'PriceUpdated'; data: PriceUpdated }
+  /** A proposal ended. */
+  | { name: 'ProposalEnded'; data: ProposalEnded }
+  /** A proposal was queued. */
+  | { name: 'ProposalQueued'; data: ProposalQueued }
+  /** An account below zero was resolved. */
+  | { name: 'Resolved'; data: Resolved }
+  /** A subaccount was closed. */
+  | { name: 'SubaccountClosed'; data: SubaccountClosed }
+  /** A subaccount was opened. */
+  | { name: 'SubaccountOpened'; data: SubaccountOpened }
+  /** A fill. */
+  | { name: 'Traded'; data: Traded }
+  /** Collateral moved between subaccounts of one owner. */
+  | { name: 'Transferred'; data: Transferred }
+  /** A flag was cleared. */
+  | { name: 'Unflagged'; data: Unflagged }
+  /** Collateral went out. */
+  | { name: 'Withdrawn'; data: Withdrawn };
+
+/** The name of an event. */
+export type BallastEventName = BallastEvent['name'];
+
+/** By name: its bytes behind the tag, and what decodes the rest. */
+export const BALLAST_EVENTS: {
+  readonly [N in BallastEventName]: {
+    readonly discriminator: ReadonlyUint8Array;
+    readonly decode: (bytes: ReadonlyUint8Array) => Extract<BallastEvent, { name: N }>['data'];
+  };
+} = {
+  CommitteeDismissed: {
+    discriminator: new Uint8Array([90, 113, 110, 87, 83, 148, 228, 228]),
+    decode: (b) => getCommitteeDismissedDecoder().decode(b),
+  },
+  DeficitBooked: {
+    discriminator: new Uint8Array([8, 230, 224, 85, 236, 63, 217, 0]),
+    decode: (b) => getDeficitBookedDecoder().decode(b),
+  },
+  Deposited: {
+    discriminator: new Uint8Array([111, 141, 26, 45, 161, 35, 100, 57]),
+    decode: (b) => getDepositedDecoder().decode(b),
+  },
+  EmergencyPaused: {
+    discriminator: new Uint8Array([97, 135, 220, 149, 143, 72, 9, 27]),
+    decode: (b) => getEmergencyPausedDecoder().decode(b),
+  },
+  ExchangeCreated: {
+    discriminator: new Uint8Array([0, 50, 0, 190, 87, 189, 99, 3]),
+    decode: (b) => getExchangeCreatedDecoder().decode(b),
+  },
+  FeesCollected: {
+    discriminator: new Uint8Array([233, 23, 117, 225, 107, 178, 254, 8]),
+    decode: (b) => getFeesCollectedDecoder().decode(b),
+  },
+  Flagged: {
+    discriminator: new Uint8Array([172, 99, 137, 6, 66, 30, 69, 5]),
+    decode: (b) => getFlaggedDecoder().decode(b),
+  },
+  FundingAccrued: {
+    discriminator: new Uint8Array([245, 38, 158, 236, 129, 195, 123, 235]),
+    decode: (b) => getFundingAccruedDecoder().decode(b),
+  },
+  GovernanceAccepted: {
+    discriminator: new Uint8Array([58, 188, 56, 73, 240, 184, 32, 89]),
+    decode: (b) => getGovernanceAcceptedDecoder().decode(b),
+  },
+  InsuranceToppedUp: {
+    discriminator: new Uint8Array([209, 126, 81, 239, 13, 76, 230, 227]),
+    decode: (b) => getInsuranceToppedUpDecoder().decode(b),
+  },
+  Liquidated: {
+    discriminator: new Uint8Array([231, 57, 55, 75, 0, 170, 246, 68]),
+    decode: (b) => getLiquidatedDecoder().decode(b),
+  },
+  LiquidityAdded: {
+    discriminator: new Uint8Array([154, 26, 221, 108, 238, 64, 217, 161]),
+    decode: (b) => getLiquidityAddedDecoder().decode(b),
+  },
+  LiquidityHeldBack: {
+    discriminator: new Uint8Array([235, 50, 138, 127, 156, 167, 205, 182]),
+    decode: (b) => getLiquidityHeldBackDecoder().decode(b),
+  },
+  LiquidityLapsed: {
+    discriminator: new Uint8Array([135, 164, 113, 95, 42, 126, 36, 56]),
+    decode: (b) => getLiquidityLapsedDecoder().decode(b),
+  },
+  LiquidityRemoved: {
+    discriminator: new Uint8Array([225, 105, 216, 39, 124, 116, 169, 189]),
+    decode: (b) => getLiquidityRemovedDecoder().decode(b),
+  },
+  LiquidityRequested: {
+    discriminator: new Uint8Array([242, 169, 111, 104, 14, 249, 8, 60]),
+    decode: (b) => getLiquidityRequestedDecoder().decode(b),
+  },
+  MarketCreated: {
+    discriminator: new Uint8Array([88, 184, 130, 231, 226, 84, 6, 58]),
+    decode: (b) => getMarketCreatedDecoder().decode(b),
+  },
+  MarketProtected: {
+    discriminator: new Uint8Array([26, 242, 119, 83, 176, 247, 5, 204]),
+    decode: (b) => getMarketProtectedDecoder().decode(b),
+  },
+  OrderCancelled: {
+    discriminator: new Uint8Array([108, 56, 128, 68, 168, 113, 168, 239]),
+    decode: (b) => getOrderCancelledDecoder().decode(b),
+  },
+  OrderPlaced: {
+    discriminator: new Uint8Array([96, 130, 204, 234, 169, 219, 216, 227]),
+    decode: (b) => getOrderPlacedDecoder().decode(b),
+  },
+  PoolClaimCollected: {
+    discriminator: new Uint8Array([15, 218, 125, 163, 204, 225, 98, 50]),
+    decode: (b) => getPoolClaimCollectedDecoder().decode(b),
+  },
+  PositionSettled: {
+    discriminator: new Uint8Array([75, 100, 92, 189, 245, 116, 252, 221]),
+    decode: (b) => getPositionSettledDecoder().decode(b),
+  },
+  PriceUpdated: {
+    discriminator: new Uint8Array([154, 72, 87, 150, 246, 230, 23, 217]),
+    decode: (b) => getPriceUpdatedDecoder().decode(b),
+  },
+  ProposalEnded: {
+    discriminator: new Uint8Array([162, 54, 81, 145, 157, 31, 199, 33]),
+    decode: (b) => getProposalEndedDecoder().decode(b),
+  },
+  ProposalQueued: {
+    discriminator: new Uint8Array([127, 31, 107, 17, 2, 119, 72, 39]),
+    decode: (b) => getProposalQueuedDecoder().decode(b),
+  },
+  Resolved: {
+    discriminator: new Uint8Array([148, 46, 187, 66, 35, 1, 255, 147]),
+    decode: (b) => getResolvedDecoder().decode(b),
+  },
+  SubaccountClosed: {
+    discriminator: new Uint8Array([110, 220, 252, 171, 188, 115, 216, 243]),
+    decode: (b) => getSubaccountClosedDecoder().decode(b),
+  },
+  SubaccountOpened: {
+    discriminator: new Uint8Array([176, 13, 213, 205, 245, 182, 194, 145]),
+    decode: (b) => getSubaccountOpenedDecoder().decode(b),
+  },
+  Traded: {
+    discriminator: new Uint8Array([225, 202, 73, 175, 147, 43, 160, 150]),
+    decode: (b) => getTradedDecoder().decode(b),
+  },
+  Transferred: {
+    discriminator: new Uint8Array([21, 132, 239, 64, 146, 239, 166, 68]),
+    decode: (b) => getTransferredDecoder().decode(b),
+  },
+  Unflagged: {
+    discriminator: new Uint8Array([82, 182, 26, 134, 125, 203, 251, 55]),
+    decode: (b) => getUnflaggedDecoder().decode(b),
+  },
+  Withdrawn: {
+    discriminator: new Uint8Array([20, 89, 223, 198, 194, 124, 219, 13]),
+    decode: (b) => getWithdrawnDecoder().decode(b),
+  },
+};

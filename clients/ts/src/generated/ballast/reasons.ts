@@ -1,0 +1,266 @@
+/** Written by scripts/generate.mjs from the IDL; do not edit. */
+
+/** Every reason for which the program refuses, with what to do, by its name. */
+export const BALLAST_ERRORS = {
+  MathOverflow: { code: 6000, message: 'A number left its range; nothing was changed. Use a smaller amount' },
+  InvariantBroken: {
+    code: 6001,
+    message: "An account's own books do not add up; nothing was changed. Please report this transaction",
+  },
+  AmountZero: { code: 6002, message: 'The amount is zero; give a positive one' },
+  SizeBelowMinimum: {
+    code: 6003,
+    message:
+      "The position would be smaller than the market's minimum notional (limit, then value); trade more or close it whole",
+  },
+  SizeNotReducing: {
+    code: 6004,
+    message: 'A reduction must be opposite to the position and no larger than it (limit: its size); lower the size',
+  },
+  PositionTooLarge: {
+    code: 6005,
+    message:
+      "The position would exceed the market's maximum notional per subaccount (limit, then value); lower the size",
+  },
+  OpenInterestCap: {
+    code: 6006,
+    message: "The side's open interest would exceed the market's cap (limit, then value); lower the size or wait",
+  },
+  OpenInterestStress: {
+    code: 6007,
+    message:
+      "The side's open interest times the stress move would exceed what the pool can carry (limit, then value); lower the size",
+  },
+  OpenInterestImpact: {
+    code: 6008,
+    message:
+      "The side's open interest would exceed liquidation impact times the skew scale (limit, then value); lower the size",
+  },
+  NoFreePosition: {
+    code: 6009,
+    message: 'All position slots of this subaccount are in use; close one or use another subaccount',
+  },
+  PositionNotFound: { code: 6010, message: 'This subaccount has no position in that market; check the market' },
+  InsufficientCollateral: {
+    code: 6011,
+    message: "The subaccount's free collateral is too small (limit, then value); lower the amount or deposit",
+  },
+  InitialMargin: {
+    code: 6012,
+    message: 'Equity would be below the initial margin (limit: required, then equity); lower the size or deposit',
+  },
+  WorsensShortfall: {
+    code: 6013,
+    message: 'This reduction would leave the account less healthy; close the position whole or deposit first',
+  },
+  LossNotCovered: {
+    code: 6014,
+    message:
+      "The loss exceeds the cash collateral (limit, then loss) and other positions' profits could not pay it; refresh those markets and pass them writable, reduce less or deposit",
+  },
+  SlippageExceeded: {
+    code: 6015,
+    message: 'The price is worse than the limit given (limit, then price); try again or loosen the limit',
+  },
+  PriceMalformed: {
+    code: 6016,
+    message:
+      'The oracle account is not a usable price update (wrong owner, feed, verification, sign, exponent or time); post a proper one',
+  },
+  PriceScaleTooCoarse: {
+    code: 6017,
+    message: "The price has too few digits at this market's base decimals; create the market with fewer",
+  },
+  PriceStale: { code: 6018, message: "The market's price is too old for this; put update_market in front" },
+  PriceUncertain: {
+    code: 6019,
+    message: "The oracle's confidence interval is too wide for this; wait for a better price",
+  },
+  PriceUnconfirmed: {
+    code: 6020,
+    message: 'The price has just jumped and is not confirmed yet; wait for three publish times over five slots',
+  },
+  PriceSilent: {
+    code: 6021,
+    message: 'The market has had no price for an hour; only the penalised exit works until it has one',
+  },
+  PriceNotSilent: { code: 6022, message: 'The market has a price: use the ordinary exit' },
+  PriceMissing: { code: 6023, message: 'The market has never had a good price; run update_market first' },
+  OrderTooEarly: {
+    code: 6024,
+    message:
+      "The order's observation is not there yet: it fills at a price published after it was placed; post one and try again",
+  },
+  OrderLapsed: {
+    code: 6025,
+    message:
+      'The order waited too long: its observation is older than 30 seconds, has left the ring or is from before a restart; cancel it and place a new one',
+  },
+  OrderExpired: { code: 6026, message: 'The order has expired: it can only be cancelled now' },
+  OrderLocked: {
+    code: 6027,
+    message: 'An order cannot be cancelled in its first 10 seconds (limit: unlock time, then now); wait',
+  },
+  OrderLimit: { code: 6028, message: 'The subaccount has as many open orders as it may (limit); cancel one' },
+  PoolClaims: {
+    code: 6029,
+    message:
+      "Traders' claims on this pool are unpaid: no increases and no liquidity exit until they are; settle losing positions first",
+  },
+  PoolEmpty: {
+    code: 6030,
+    message: 'The pool has no liquidity yet; a first liquidity deposit must execute before trading',
+  },
+  PoolReserve: {
+    code: 6031,
+    message:
+      'Open interest needs this liquidity (limit: what may leave, then asked); the ticket stays and can be tried again',
+  },
+  ExitsWaiting: {
+    code: 6032,
+    message: 'A matured liquidity exit is waiting in this market: no increases until it has executed',
+  },
+  TicketNotRipe: { code: 6033, message: 'The liquidity ticket is not ripe (limit: ripe at, then now); wait' },
+  TicketLapsed: {
+    code: 6034,
+    message: 'The liquidity ticket lapsed an hour after it could have executed; close it and file a new one',
+  },
+  TicketNotLapsed: { code: 6035, message: 'The liquidity ticket has not lapsed; execute it instead' },
+  LiquidityBelowMinimum: {
+    code: 6036,
+    message: 'The first liquidity deposit of a market must be at least its minimum (limit, then value); deposit more',
+  },
+  SharesZero: { code: 6037, message: 'The amount is too small to make a share; use more' },
+  PoolInsolvent: {
+    code: 6038,
+    message: 'Pool equity is not positive; insurance must be topped up before liquidity can come in',
+  },
+  AccountHealthy: {
+    code: 6039,
+    message: 'Equity is at or above maintenance (limit: maintenance, then equity): it cannot be flagged or liquidated',
+  },
+  AlreadyFlagged: { code: 6040, message: 'Somebody else flagged this account first; liquidate it instead' },
+  NotFlagged: { code: 6041, message: 'The account is not flagged, or the flag is void; flag it first' },
+  FlagTooFresh: {
+    code: 6042,
+    message:
+      'Liquidation needs two slots and a newer publish time after the flag (limit, then value); wait and post a newer price',
+  },
+  StillUnhealthy: {
+    code: 6043,
+    message: 'The account is below maintenance plus buffer: its flag stays (limit, then equity)',
+  },
+  PacingExhausted: {
+    code: 6044,
+    message:
+      'What may be liquidated by now is used up (limit, then used); wait for the next slot: somebody else may have been first',
+  },
+  CapacityExhausted: {
+    code: 6045,
+    message: "The market's liquidation capacity of this slot is used up (limit, then used); try in the next slot",
+  },
+  NotLargestPosition: {
+    code: 6046,
+    message:
+      'Liquidation starts with the position with the largest maintenance requirement and a good price (limit: its market); pass that market',
+  },
+  AccountBankrupt: { code: 6047, message: 'Equity is below zero: use resolve' },
+  NotBankrupt: { code: 6048, message: 'Equity is not below zero: use liquidate' },
+  FlaggedAccount: {
+    code: 6049,
+    message: 'The account is flagged for liquidation: it can reduce and deposit, not withdraw or increase',
+  },
+  CoverTooEarly: { code: 6050, message: 'Nothing to cover or settle here' },
+  OutflowLimited: {
+    code: 6051,
+    message:
+      'The outflow limiter holds this back (limit: what fits now, then asked); it fits in full at the time logged after them',
+  },
+  SubaccountInUse: {
+    code: 6052,
+    message: 'The subaccount still has collateral, positions, claims or orders; empty it first',
+  },
+  Paused: { code: 6053, message: 'Paused by the guardian (limit: the pause bits, then its expiry as unix time)' },
+  MarketReduceOnly: { code: 6054, message: 'The market is in reduce-only: increases are refused until it is lifted' },
+  CrossNotAllowed: { code: 6055, message: 'This market is isolated only: open an isolated subaccount for it' },
+  IsolatedSinglePosition: { code: 6056, message: 'An isolated subaccount holds one position; open another subaccount' },
+  NotGovernance: { code: 6057, message: 'Only the governance key may do this' },
+  NotGuardian: { code: 6058, message: 'Only the guardian key may do this' },
+  NotProposer: { code: 6059, message: 'Only governance or the committee may propose this change' },
+  NotVetoer: { code: 6060, message: 'Only the vetoer named in the proposal may veto it' },
+  RoleKeyInvalid: { code: 6061, message: "A role's key may not be the default key or another role's key" },
+  ParameterUnknown: { code: 6062, message: 'No parameter has this id; see docs/PARAMETERS.md' },
+  ParameterBounds: { code: 6063, message: "The value is outside the parameter's hard bounds (limit, then value)" },
+  ParameterStep: {
+    code: 6064,
+    message: "The change is larger than the parameter's largest step (limit, then change); go in several steps",
+  },
+  ParameterUnchanged: { code: 6065, message: 'The value is the current one already' },
+  ParameterCoolDown: {
+    code: 6066,
+    message: 'This parameter was changed too recently (limit: when it may change, then now)',
+  },
+  EnvelopeBroken: {
+    code: 6067,
+    message:
+      'The resulting parameters break the solvency envelope (limit: maintenance margin, then what it must cover, in millionths)',
+  },
+  CrossCheckBroken: {
+    code: 6068,
+    message: 'The resulting parameters disagree with one another (limit, then value); see docs/PARAMETERS.md',
+  },
+  SkewTooLarge: {
+    code: 6069,
+    message: 'The skew scale changes only while the skew is within 1 % of its limit (limit, then skew)',
+  },
+  VersionMoved: {
+    code: 6070,
+    message: "The parameter's version is not the one given (limit: current, then given): it was changed since",
+  },
+  OldValueMoved: {
+    code: 6071,
+    message: "The parameter's value is no longer the one the proposal was made for (limit: current, then proposal's)",
+  },
+  ProposalTooOld: {
+    code: 6072,
+    message: "The proposal's last slot has passed, or lies more than a day ahead (limit, then value): sign a new one",
+  },
+  ProposalNotReady: { code: 6073, message: 'The delay is not over (limit: ETA, then now)' },
+  ProposalExpired: { code: 6074, message: 'The proposal has expired (limit: expiry, then now)' },
+  ProposalNotExpired: { code: 6075, message: 'The proposal has not expired (limit: expiry, then now)' },
+  ProposalClosed: { code: 6076, message: 'The proposal was executed, vetoed or expired already (limit: its state)' },
+  ProposalLimit: { code: 6077, message: 'As many proposals are pending as may be (limit); wait for one to end' },
+  DurableNonce: {
+    code: 6078,
+    message: 'A proposal may not be made by a durable-nonce transaction; sign with a recent blockhash',
+  },
+  PauseNotArmed: { code: 6079, message: 'This pause may not be armed again yet (limit: when, then now)' },
+  PauseBudget: {
+    code: 6080,
+    message: "The guardian's 96 hours in 14 days are used up (limit, then asked, in seconds)",
+  },
+  PauseBitsInvalid: { code: 6081, message: "These pause bits are not the guardian's to set in this class" },
+  WrongExchange: { code: 6082, message: 'An account belongs to another exchange' },
+  WrongMarket: { code: 6083, message: 'A market account is not the one that the position or order names' },
+  WrongMarketCount: {
+    code: 6084,
+    message: 'Pass one market account per open position, in slot order (limit, then given)',
+  },
+  DuplicateMarket: { code: 6085, message: 'The same market was passed twice' },
+  WrongOwner: { code: 6086, message: 'The signer does not own this account' },
+  WrongMint: { code: 6087, message: "The token account or mint is not the exchange's" },
+  WrongVault: { code: 6088, message: "The vault is not the exchange's" },
+  MintUnsupported: { code: 6089, message: 'Only classic SPL Token mints with 6 to 9 decimals are supported' },
+  NotUpgradeAuthority: { code: 6090, message: "Creating an exchange needs the program's upgrade authority" },
+  OracleProgramInvalid: { code: 6091, message: 'This oracle program is not among those that the exchange names' },
+  TierInvalid: { code: 6092, message: 'The tier must be 0 (A), 1 (B) or 2 (C)' },
+  AccountVersion: { code: 6093, message: 'The account has another layout version; use the matching client' },
+  MarketLimit: { code: 6094, message: 'The exchange holds as many markets as it may (limit)' },
+  KeeperAccountInvalid: {
+    code: 6095,
+    message: "The keeper's reward account must be a subaccount of this exchange and not the one acted upon",
+  },
+} as const;
+
+/** The name of a reason. */
+export type BallastErrorName = keyof typeof BALLAST_ERRORS;
