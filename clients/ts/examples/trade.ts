@@ -9,6 +9,7 @@ import {
   marketAt,
   open,
   reduce,
+  retry,
   send,
   toAtoms,
   trade,
@@ -30,23 +31,25 @@ export async function tradeAndLeave(url: string, owner: KeyPairSigner): Promise<
 
   // An order fills at the first price published after it, so a trade is two transactions; the second one stores that
   // price with `update_market` first.
-  let trader = (await loadTrader(rpc, venue, owner.address))!;
+  const trader = (await loadTrader(rpc, venue, owner.address))!;
   const { fill } = await trade(rpc, trader, owner, { market: 0, size: toAtoms('0.01', state.baseDecimals) });
   said.push(`bought at ${fromPrice(fill.price, state)}, fee ${fromAtoms(fill.fee, state.quoteDecimals)}`);
 
-  // What the program refuses comes with its reason and with what can be done about it.
-  trader = (await loadTrader(rpc, venue, owner.address))!;
+  // What the program refuses comes with its reason and with what can be done about it. `retry` repeats what only lacks a
+  // newer price.
+  const held = (await loadTrader(rpc, venue, owner.address))!;
+  const take = async (amount: string) => send(rpc, owner, await withdraw(rpc, held, owner, { amount: quote(amount) }));
   try {
-    await send(rpc, owner, await withdraw(rpc, trader, owner, { amount: quote('499.9') }));
+    await retry(() => take('499.9'));
   } catch (error) {
     if (!(error instanceof BallastRefusal)) throw error;
     said.push(`${error.reason}: next is "${error.next}"`); // InitialMargin or InsufficientCollateral: "margin"
   }
 
   // Out at once, at a slightly worse price than an order's; then the money back.
-  await send(rpc, owner, await reduce(rpc, trader, owner, { market: 0 }));
-  trader = (await loadTrader(rpc, venue, owner.address))!;
-  const left = await send(rpc, owner, await withdraw(rpc, trader, owner, { amount: quote('100') }));
+  await retry(async () => send(rpc, owner, await reduce(rpc, held, owner, { market: 0 })));
+  const flat = (await loadTrader(rpc, venue, owner.address))!;
+  const left = await send(rpc, owner, await withdraw(rpc, flat, owner, { amount: quote('100') }));
   for (const { name, data } of left.events) {
     if (name === 'Withdrawn') said.push(`${fromAtoms(data.collateral, state.quoteDecimals)} left`);
   }

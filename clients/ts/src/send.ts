@@ -21,7 +21,7 @@ import {
   type TransactionSigner,
 } from '@solana/kit';
 
-import { explain, failed } from './errors.js';
+import { BallastRefusal, explain, failed } from './errors.js';
 import { eventsOf } from './events.js';
 import type { BallastEvent } from './generated/ballast/index.js';
 
@@ -127,4 +127,26 @@ function customCode(error: unknown): number | undefined {
   const parts = (error as { InstructionError?: readonly [unknown, { Custom?: bigint | number }] }).InstructionError;
   const code = parts?.[1]?.Custom;
   return code === undefined ? undefined : Number(code);
+}
+
+/** How long to repeat what only lacks a newer price. */
+export type RetryOptions = Readonly<{ patience?: number; poll?: number }>;
+
+/**
+ * Does it again for as long as it is refused for want of a newer price: a price is good for four seconds, and the next one is
+ * under way. `work` has to make its instructions anew each time.
+ */
+export async function retry<T>(
+  work: () => Promise<T>,
+  { patience = 15_000, poll = 400 }: RetryOptions = {},
+): Promise<T> {
+  const end = Date.now() + patience;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof BallastRefusal) || error.next !== 'refresh' || Date.now() >= end) throw error;
+    }
+    await sleep(poll);
+  }
 }
