@@ -31,7 +31,7 @@ const POSITIONS: usize = 8;
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let path = PathBuf::from(arguments.next().context("name the file to write")?);
-    let cases = arguments.next().map_or(Ok(400), |text| text.parse()).context("CASES is a whole number")?;
+    let cases = arguments.next().map_or(Ok(300), |text| text.parse()).context("CASES is a whole number")?;
     let seed = match std::env::var("BALLAST_SEED") {
         Ok(text) => text.parse().context("BALLAST_SEED is a whole number")?,
         Err(_) => rand::random(),
@@ -246,17 +246,23 @@ impl Draw {
 }
 
 fn record(subaccount: &Subaccount, markets: &[Box<Market>]) -> Value {
-    let list: Markets = markets.iter().cloned().collect();
     let account = &subaccount.state;
+    // The markets that a question is about: what cannot be counted elsewhere is no reason to refuse.
+    let about = |asked: Option<u16>| -> Markets {
+        let wanted = |index| asked == Some(index) || account.slots().any(|(_, p)| p.market == index);
+        markets.iter().filter(|market| wanted(market.state.index)).cloned().collect()
+    };
+    let list = about(None);
     let liquidation: Vec<Value> = account
         .slots()
-        .map(|(_, position)| {
-            answer(quotes::liquidation_price(subaccount, &list, position.market, &NOW).map(|p| p.map(|p| p.0)))
-        })
+        .map(|(_, p)| answer(quotes::liquidation_price(subaccount, &list, p.market, &NOW).map(|p| p.map(|p| p.0))))
         .collect();
     let largest = |long| -> Vec<Value> {
-        let largest = |index| quotes::max_increase(subaccount, &list, index, long, &NOW).map(|size| Some(size.0));
-        markets.iter().map(|market| answer(largest(market.state.index))).collect()
+        let largest = |index| {
+            let size = quotes::max_increase(subaccount, &about(Some(index)), index, long, &NOW);
+            answer(size.map(|size| Some(size.0)))
+        };
+        markets.iter().map(|market| largest(market.state.index)).collect()
     };
     let views: Vec<Value> = markets
         .iter()
