@@ -20,8 +20,14 @@ import {
   type FundingAccrued,
   getGovernanceAcceptedDecoder,
   type GovernanceAccepted,
+  getInsuranceClaimPaidDecoder,
+  type InsuranceClaimPaid,
+  getInsuranceClaimRegisteredDecoder,
+  type InsuranceClaimRegistered,
   getInsuranceToppedUpDecoder,
   type InsuranceToppedUp,
+  getInsuranceWithdrawnDecoder,
+  type InsuranceWithdrawn,
   getLiquidatedDecoder,
   type Liquidated,
   getLiquidityAddedDecoder,
@@ -91,8 +97,14 @@ export type BallastEvent =
   | { name: 'FundingAccrued'; data: FundingAccrued }
   /** Governance changed hands: the second step. */
   | { name: 'GovernanceAccepted'; data: GovernanceAccepted }
+  /** The shared insurance paid a market's pool. */
+  | { name: 'InsuranceClaimPaid'; data: InsuranceClaimPaid }
+  /** A market's claim on the shared insurance was registered with a batch. */
+  | { name: 'InsuranceClaimRegistered'; data: InsuranceClaimRegistered }
   /** Insurance was topped up. */
   | { name: 'InsuranceToppedUp'; data: InsuranceToppedUp }
+  /** Insurance was withdrawn by a proposal. */
+  | { name: 'InsuranceWithdrawn'; data: InsuranceWithdrawn }
   /** A liquidation's receipt: with it the decision can be run again with the engine. */
   | { name: 'Liquidated'; data: Liquidated }
   /** A liquidity deposit executed. */
@@ -184,9 +196,21 @@ export const BALLAST_EVENTS: {
     discriminator: new Uint8Array([58, 188, 56, 73, 240, 184, 32, 89]),
     decode: (b) => getGovernanceAcceptedDecoder().decode(b),
   },
+  InsuranceClaimPaid: {
+    discriminator: new Uint8Array([192, 156, 171, 111, 107, 227, 78, 164]),
+    decode: (b) => getInsuranceClaimPaidDecoder().decode(b),
+  },
+  InsuranceClaimRegistered: {
+    discriminator: new Uint8Array([139, 48, 240, 191, 142, 235, 183, 207]),
+    decode: (b) => getInsuranceClaimRegisteredDecoder().decode(b),
+  },
   InsuranceToppedUp: {
     discriminator: new Uint8Array([209, 126, 81, 239, 13, 76, 230, 227]),
     decode: (b) => getInsuranceToppedUpDecoder().decode(b),
+  },
+  InsuranceWithdrawn: {
+    discriminator: new Uint8Array([85, 95, 150, 170, 148, 235, 180, 156]),
+    decode: (b) => getInsuranceWithdrawnDecoder().decode(b),
   },
   Liquidated: {
     discriminator: new Uint8Array([231, 57, 55, 75, 0, 170, 246, 68]),

@@ -260,6 +260,20 @@ export const BALLAST_ERRORS = {
     code: 6095,
     message: "The keeper's reward account must be a subaccount of this exchange and not the one acted upon",
   },
+  InsurancePending: {
+    code: 6096,
+    message:
+      'Claims on shared insurance are open (limit: none, then what is claimed): register and pay them first, then liquidity may come in and insurance be withdrawn',
+  },
+  InsuranceTooEarly: {
+    code: 6097,
+    message: "The insurance claim's batch is still open, or nothing more is released yet (limit: when, then now); wait",
+  },
+  InsuranceBatchBusy: {
+    code: 6098,
+    message:
+      "An older batch of insurance claims is in this one's place (limit: its day, then this one's): pay its markets first",
+  },
 } as const;
 
 /** The name of a reason. */

@@ -54,6 +54,8 @@ import {
   getParameterLogEncoder,
   getRolesDecoder,
   getRolesEncoder,
+  getSharedInsuranceDecoder,
+  getSharedInsuranceEncoder,
   type Emergency,
   type EmergencyArgs,
   type ExchangeParams,
@@ -64,6 +66,8 @@ import {
   type ParameterLogArgs,
   type Roles,
   type RolesArgs,
+  type SharedInsurance,
+  type SharedInsuranceArgs,
 } from '../types/index.js';
 
 export const EXCHANGE_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([30, 200, 220, 149, 3, 61, 104, 50]);
@@ -112,6 +116,8 @@ export type Exchange = {
   nextProposal: bigint;
   /** Events so far. */
   sequence: bigint;
+  /** The shared fund's batches of insurance claims. */
+  insurance: SharedInsurance;
   /** For later versions. */
   reserved: Array<bigint>;
 };
@@ -155,6 +161,8 @@ export type ExchangeArgs = {
   nextProposal: number | bigint;
   /** Events so far. */
   sequence: number | bigint;
+  /** The shared fund's batches of insurance claims. */
+  insurance: SharedInsuranceArgs;
   /** For later versions. */
   reserved: Array<number | bigint>;
 };
@@ -183,7 +191,8 @@ export function getExchangeEncoder(): FixedSizeEncoder<ExchangeArgs> {
       ['pendingProposals', getU64Encoder()],
       ['nextProposal', getU64Encoder()],
       ['sequence', getU64Encoder()],
-      ['reserved', getArrayEncoder(getU64Encoder(), { size: 48 })],
+      ['insurance', getSharedInsuranceEncoder()],
+      ['reserved', getArrayEncoder(getU64Encoder(), { size: 17 })],
     ]),
     (value) => ({ ...value, discriminator: EXCHANGE_DISCRIMINATOR }),
   );
@@ -212,7 +221,8 @@ export function getExchangeDecoder(): FixedSizeDecoder<Exchange> {
     ['pendingProposals', getU64Decoder()],
     ['nextProposal', getU64Decoder()],
     ['sequence', getU64Decoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 48 })],
+    ['insurance', getSharedInsuranceDecoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 17 })],
   ]);
 }
 

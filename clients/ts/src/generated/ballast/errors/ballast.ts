@@ -206,6 +206,12 @@ export const BALLAST_ERROR__ACCOUNT_VERSION = 0x17cd; // 6093
 export const BALLAST_ERROR__MARKET_LIMIT = 0x17ce; // 6094
 /** KeeperAccountInvalid: The keeper's reward account must be a subaccount of this exchange and not the one acted upon */
 export const BALLAST_ERROR__KEEPER_ACCOUNT_INVALID = 0x17cf; // 6095
+/** InsurancePending: Claims on shared insurance are open (limit: none, then what is claimed): register and pay them first, then liquidity may come in and insurance be withdrawn */
+export const BALLAST_ERROR__INSURANCE_PENDING = 0x17d0; // 6096
+/** InsuranceTooEarly: The insurance claim's batch is still open, or nothing more is released yet (limit: when, then now); wait */
+export const BALLAST_ERROR__INSURANCE_TOO_EARLY = 0x17d1; // 6097
+/** InsuranceBatchBusy: An older batch of insurance claims is in this one's place (limit: its day, then this one's): pay its markets first */
+export const BALLAST_ERROR__INSURANCE_BATCH_BUSY = 0x17d2; // 6098
 
 export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_BANKRUPT
@@ -225,6 +231,9 @@ export type BallastError =
   | typeof BALLAST_ERROR__FLAG_TOO_FRESH
   | typeof BALLAST_ERROR__INITIAL_MARGIN
   | typeof BALLAST_ERROR__INSUFFICIENT_COLLATERAL
+  | typeof BALLAST_ERROR__INSURANCE_BATCH_BUSY
+  | typeof BALLAST_ERROR__INSURANCE_PENDING
+  | typeof BALLAST_ERROR__INSURANCE_TOO_EARLY
   | typeof BALLAST_ERROR__INVARIANT_BROKEN
   | typeof BALLAST_ERROR__ISOLATED_SINGLE_POSITION
   | typeof BALLAST_ERROR__KEEPER_ACCOUNT_INVALID
@@ -325,6 +334,9 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__FLAG_TOO_FRESH]: `Liquidation needs two slots and a newer publish time after the flag (limit, then value); wait and post a newer price`,
     [BALLAST_ERROR__INITIAL_MARGIN]: `Equity would be below the initial margin (limit: required, then equity); lower the size or deposit`,
     [BALLAST_ERROR__INSUFFICIENT_COLLATERAL]: `The subaccount's free collateral is too small (limit, then value); lower the amount or deposit`,
+    [BALLAST_ERROR__INSURANCE_BATCH_BUSY]: `An older batch of insurance claims is in this one's place (limit: its day, then this one's): pay its markets first`,
+    [BALLAST_ERROR__INSURANCE_PENDING]: `Claims on shared insurance are open (limit: none, then what is claimed): register and pay them first, then liquidity may come in and insurance be withdrawn`,
+    [BALLAST_ERROR__INSURANCE_TOO_EARLY]: `The insurance claim's batch is still open, or nothing more is released yet (limit: when, then now); wait`,
     [BALLAST_ERROR__INVARIANT_BROKEN]: `An account's own books do not add up; nothing was changed. Please report this transaction`,
     [BALLAST_ERROR__ISOLATED_SINGLE_POSITION]: `An isolated subaccount holds one position; open another subaccount`,
     [BALLAST_ERROR__KEEPER_ACCOUNT_INVALID]: `The keeper's reward account must be a subaccount of this exchange and not the one acted upon`,

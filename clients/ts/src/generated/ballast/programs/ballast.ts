@@ -68,6 +68,7 @@ import {
   getDismissCommitteeInstruction,
   getEmergencyPauseInstruction,
   getExecuteExchangeProposalInstruction,
+  getExecuteInsuranceWithdrawalInstructionAsync,
   getExecuteLpDepositInstructionAsync,
   getExecuteLpWithdrawalInstructionAsync,
   getExecuteMarketProposalInstruction,
@@ -80,13 +81,16 @@ import {
   getLapseLpWithdrawalInstructionAsync,
   getLiquidateInstruction,
   getOpenSubaccountInstructionAsync,
+  getPayInsuranceClaimInstruction,
   getPlaceOrderInstruction,
   getProtectMarketInstruction,
   getQueueExchangeParameterInstruction,
+  getQueueInsuranceWithdrawalInstruction,
   getQueueMarketParameterInstruction,
   getQueueOracleFeedInstruction,
   getQueueRoleInstruction,
   getReduceInstruction,
+  getRegisterInsuranceClaimInstruction,
   getRequestLpDepositInstructionAsync,
   getRequestLpWithdrawalInstructionAsync,
   getResolveInstruction,
@@ -109,6 +113,7 @@ import {
   parseDismissCommitteeInstruction,
   parseEmergencyPauseInstruction,
   parseExecuteExchangeProposalInstruction,
+  parseExecuteInsuranceWithdrawalInstruction,
   parseExecuteLpDepositInstruction,
   parseExecuteLpWithdrawalInstruction,
   parseExecuteMarketProposalInstruction,
@@ -121,13 +126,16 @@ import {
   parseLapseLpWithdrawalInstruction,
   parseLiquidateInstruction,
   parseOpenSubaccountInstruction,
+  parsePayInsuranceClaimInstruction,
   parsePlaceOrderInstruction,
   parseProtectMarketInstruction,
   parseQueueExchangeParameterInstruction,
+  parseQueueInsuranceWithdrawalInstruction,
   parseQueueMarketParameterInstruction,
   parseQueueOracleFeedInstruction,
   parseQueueRoleInstruction,
   parseReduceInstruction,
+  parseRegisterInsuranceClaimInstruction,
   parseRequestLpDepositInstruction,
   parseRequestLpWithdrawalInstruction,
   parseResolveInstruction,
@@ -150,6 +158,7 @@ import {
   type DismissCommitteeInput,
   type EmergencyPauseInput,
   type ExecuteExchangeProposalInput,
+  type ExecuteInsuranceWithdrawalAsyncInput,
   type ExecuteLpDepositAsyncInput,
   type ExecuteLpWithdrawalAsyncInput,
   type ExecuteMarketProposalInput,
@@ -173,6 +182,7 @@ import {
   type ParsedDismissCommitteeInstruction,
   type ParsedEmergencyPauseInstruction,
   type ParsedExecuteExchangeProposalInstruction,
+  type ParsedExecuteInsuranceWithdrawalInstruction,
   type ParsedExecuteLpDepositInstruction,
   type ParsedExecuteLpWithdrawalInstruction,
   type ParsedExecuteMarketProposalInstruction,
@@ -185,13 +195,16 @@ import {
   type ParsedLapseLpWithdrawalInstruction,
   type ParsedLiquidateInstruction,
   type ParsedOpenSubaccountInstruction,
+  type ParsedPayInsuranceClaimInstruction,
   type ParsedPlaceOrderInstruction,
   type ParsedProtectMarketInstruction,
   type ParsedQueueExchangeParameterInstruction,
+  type ParsedQueueInsuranceWithdrawalInstruction,
   type ParsedQueueMarketParameterInstruction,
   type ParsedQueueOracleFeedInstruction,
   type ParsedQueueRoleInstruction,
   type ParsedReduceInstruction,
+  type ParsedRegisterInsuranceClaimInstruction,
   type ParsedRequestLpDepositInstruction,
   type ParsedRequestLpWithdrawalInstruction,
   type ParsedResolveInstruction,
@@ -203,13 +216,16 @@ import {
   type ParsedUpdateMarketInstruction,
   type ParsedVetoProposalInstruction,
   type ParsedWithdrawInstruction,
+  type PayInsuranceClaimInput,
   type PlaceOrderInput,
   type ProtectMarketInput,
   type QueueExchangeParameterInput,
+  type QueueInsuranceWithdrawalInput,
   type QueueMarketParameterInput,
   type QueueOracleFeedInput,
   type QueueRoleInput,
   type ReduceInput,
+  type RegisterInsuranceClaimInput,
   type RequestLpDepositAsyncInput,
   type RequestLpWithdrawalAsyncInput,
   type ResolveInput,
@@ -330,6 +346,7 @@ export enum BallastInstruction {
   DismissCommittee,
   EmergencyPause,
   ExecuteExchangeProposal,
+  ExecuteInsuranceWithdrawal,
   ExecuteLpDeposit,
   ExecuteLpWithdrawal,
   ExecuteMarketProposal,
@@ -342,13 +359,16 @@ export enum BallastInstruction {
   LapseLpWithdrawal,
   Liquidate,
   OpenSubaccount,
+  PayInsuranceClaim,
   PlaceOrder,
   ProtectMarket,
   QueueExchangeParameter,
+  QueueInsuranceWithdrawal,
   QueueMarketParameter,
   QueueOracleFeed,
   QueueRole,
   Reduce,
+  RegisterInsuranceClaim,
   RequestLpDeposit,
   RequestLpWithdrawal,
   Resolve,
@@ -468,6 +488,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([7, 105, 181, 255, 102, 6, 244, 242])),
+      0,
+    )
+  ) {
+    return BallastInstruction.ExecuteInsuranceWithdrawal;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([112, 254, 246, 39, 88, 228, 116, 220])),
       0,
     )
@@ -576,6 +605,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([81, 175, 239, 169, 159, 87, 111, 32])),
+      0,
+    )
+  ) {
+    return BallastInstruction.PayInsuranceClaim;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([51, 194, 155, 175, 109, 130, 96, 106])),
       0,
     )
@@ -599,6 +637,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.QueueExchangeParameter;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([18, 90, 20, 59, 245, 53, 246, 110])),
+      0,
+    )
+  ) {
+    return BallastInstruction.QueueInsuranceWithdrawal;
   }
   if (
     containsBytes(
@@ -635,6 +682,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.Reduce;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([208, 91, 97, 213, 249, 168, 40, 143])),
+      0,
+    )
+  ) {
+    return BallastInstruction.RegisterInsuranceClaim;
   }
   if (
     containsBytes(
@@ -755,6 +811,9 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({
       instructionType: BallastInstruction.ExecuteExchangeProposal;
     } & ParsedExecuteExchangeProposalInstruction<TProgram>)
+  | ({
+      instructionType: BallastInstruction.ExecuteInsuranceWithdrawal;
+    } & ParsedExecuteInsuranceWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteLpDeposit } & ParsedExecuteLpDepositInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteLpWithdrawal } & ParsedExecuteLpWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteMarketProposal } & ParsedExecuteMarketProposalInstruction<TProgram>)
@@ -767,13 +826,18 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.LapseLpWithdrawal } & ParsedLapseLpWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Liquidate } & ParsedLiquidateInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.OpenSubaccount } & ParsedOpenSubaccountInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.PayInsuranceClaim } & ParsedPayInsuranceClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.PlaceOrder } & ParsedPlaceOrderInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ProtectMarket } & ParsedProtectMarketInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueExchangeParameter } & ParsedQueueExchangeParameterInstruction<TProgram>)
+  | ({
+      instructionType: BallastInstruction.QueueInsuranceWithdrawal;
+    } & ParsedQueueInsuranceWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueMarketParameter } & ParsedQueueMarketParameterInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueOracleFeed } & ParsedQueueOracleFeedInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueRole } & ParsedQueueRoleInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Reduce } & ParsedReduceInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.RegisterInsuranceClaim } & ParsedRegisterInsuranceClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.RequestLpDeposit } & ParsedRequestLpDepositInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.RequestLpWithdrawal } & ParsedRequestLpWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Resolve } & ParsedResolveInstruction<TProgram>)
@@ -838,6 +902,13 @@ export function parseBallastInstruction<TProgram extends string>(
         ...parseExecuteExchangeProposalInstruction(instruction),
       };
     }
+    case BallastInstruction.ExecuteInsuranceWithdrawal: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.ExecuteInsuranceWithdrawal,
+        ...parseExecuteInsuranceWithdrawalInstruction(instruction),
+      };
+    }
     case BallastInstruction.ExecuteLpDeposit: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.ExecuteLpDeposit, ...parseExecuteLpDepositInstruction(instruction) };
@@ -898,6 +969,13 @@ export function parseBallastInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.OpenSubaccount, ...parseOpenSubaccountInstruction(instruction) };
     }
+    case BallastInstruction.PayInsuranceClaim: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.PayInsuranceClaim,
+        ...parsePayInsuranceClaimInstruction(instruction),
+      };
+    }
     case BallastInstruction.PlaceOrder: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.PlaceOrder, ...parsePlaceOrderInstruction(instruction) };
@@ -911,6 +989,13 @@ export function parseBallastInstruction<TProgram extends string>(
       return {
         instructionType: BallastInstruction.QueueExchangeParameter,
         ...parseQueueExchangeParameterInstruction(instruction),
+      };
+    }
+    case BallastInstruction.QueueInsuranceWithdrawal: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.QueueInsuranceWithdrawal,
+        ...parseQueueInsuranceWithdrawalInstruction(instruction),
       };
     }
     case BallastInstruction.QueueMarketParameter: {
@@ -931,6 +1016,13 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.Reduce: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.Reduce, ...parseReduceInstruction(instruction) };
+    }
+    case BallastInstruction.RegisterInsuranceClaim: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.RegisterInsuranceClaim,
+        ...parseRegisterInsuranceClaimInstruction(instruction),
+      };
     }
     case BallastInstruction.RequestLpDeposit: {
       assertIsInstructionWithAccounts(instruction);
@@ -1037,6 +1129,9 @@ export type BallastPluginInstructions = {
   executeExchangeProposal: (
     input: ExecuteExchangeProposalInput,
   ) => ReturnType<typeof getExecuteExchangeProposalInstruction> & SelfPlanAndSendFunctions;
+  executeInsuranceWithdrawal: (
+    input: ExecuteInsuranceWithdrawalAsyncInput,
+  ) => ReturnType<typeof getExecuteInsuranceWithdrawalInstructionAsync> & SelfPlanAndSendFunctions;
   executeLpDeposit: (
     input: ExecuteLpDepositAsyncInput,
   ) => ReturnType<typeof getExecuteLpDepositInstructionAsync> & SelfPlanAndSendFunctions;
@@ -1065,6 +1160,9 @@ export type BallastPluginInstructions = {
   openSubaccount: (
     input: OpenSubaccountAsyncInput,
   ) => ReturnType<typeof getOpenSubaccountInstructionAsync> & SelfPlanAndSendFunctions;
+  payInsuranceClaim: (
+    input: PayInsuranceClaimInput,
+  ) => ReturnType<typeof getPayInsuranceClaimInstruction> & SelfPlanAndSendFunctions;
   placeOrder: (input: PlaceOrderInput) => ReturnType<typeof getPlaceOrderInstruction> & SelfPlanAndSendFunctions;
   protectMarket: (
     input: ProtectMarketInput,
@@ -1072,6 +1170,9 @@ export type BallastPluginInstructions = {
   queueExchangeParameter: (
     input: MakeOptional<QueueExchangeParameterInput, 'payer'>,
   ) => ReturnType<typeof getQueueExchangeParameterInstruction> & SelfPlanAndSendFunctions;
+  queueInsuranceWithdrawal: (
+    input: MakeOptional<QueueInsuranceWithdrawalInput, 'payer'>,
+  ) => ReturnType<typeof getQueueInsuranceWithdrawalInstruction> & SelfPlanAndSendFunctions;
   queueMarketParameter: (
     input: MakeOptional<QueueMarketParameterInput, 'payer'>,
   ) => ReturnType<typeof getQueueMarketParameterInstruction> & SelfPlanAndSendFunctions;
@@ -1082,6 +1183,9 @@ export type BallastPluginInstructions = {
     input: MakeOptional<QueueRoleInput, 'payer'>,
   ) => ReturnType<typeof getQueueRoleInstruction> & SelfPlanAndSendFunctions;
   reduce: (input: ReduceInput) => ReturnType<typeof getReduceInstruction> & SelfPlanAndSendFunctions;
+  registerInsuranceClaim: (
+    input: RegisterInsuranceClaimInput,
+  ) => ReturnType<typeof getRegisterInsuranceClaimInstruction> & SelfPlanAndSendFunctions;
   requestLpDeposit: (
     input: RequestLpDepositAsyncInput,
   ) => ReturnType<typeof getRequestLpDepositInstructionAsync> & SelfPlanAndSendFunctions;
@@ -1150,6 +1254,8 @@ export function ballastProgram() {
           emergencyPause: (input) => addSelfPlanAndSendFunctions(client, getEmergencyPauseInstruction(input)),
           executeExchangeProposal: (input) =>
             addSelfPlanAndSendFunctions(client, getExecuteExchangeProposalInstruction(input)),
+          executeInsuranceWithdrawal: (input) =>
+            addSelfPlanAndSendFunctions(client, getExecuteInsuranceWithdrawalInstructionAsync(input)),
           executeLpDeposit: (input) => addSelfPlanAndSendFunctions(client, getExecuteLpDepositInstructionAsync(input)),
           executeLpWithdrawal: (input) =>
             addSelfPlanAndSendFunctions(client, getExecuteLpWithdrawalInstructionAsync(input)),
@@ -1169,12 +1275,18 @@ export function ballastProgram() {
             addSelfPlanAndSendFunctions(client, getLapseLpWithdrawalInstructionAsync(input)),
           liquidate: (input) => addSelfPlanAndSendFunctions(client, getLiquidateInstruction(input)),
           openSubaccount: (input) => addSelfPlanAndSendFunctions(client, getOpenSubaccountInstructionAsync(input)),
+          payInsuranceClaim: (input) => addSelfPlanAndSendFunctions(client, getPayInsuranceClaimInstruction(input)),
           placeOrder: (input) => addSelfPlanAndSendFunctions(client, getPlaceOrderInstruction(input)),
           protectMarket: (input) => addSelfPlanAndSendFunctions(client, getProtectMarketInstruction(input)),
           queueExchangeParameter: (input) =>
             addSelfPlanAndSendFunctions(
               client,
               getQueueExchangeParameterInstruction({ ...input, payer: input.payer ?? client.payer }),
+            ),
+          queueInsuranceWithdrawal: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getQueueInsuranceWithdrawalInstruction({ ...input, payer: input.payer ?? client.payer }),
             ),
           queueMarketParameter: (input) =>
             addSelfPlanAndSendFunctions(
@@ -1192,6 +1304,8 @@ export function ballastProgram() {
               getQueueRoleInstruction({ ...input, payer: input.payer ?? client.payer }),
             ),
           reduce: (input) => addSelfPlanAndSendFunctions(client, getReduceInstruction(input)),
+          registerInsuranceClaim: (input) =>
+            addSelfPlanAndSendFunctions(client, getRegisterInsuranceClaimInstruction(input)),
           requestLpDeposit: (input) => addSelfPlanAndSendFunctions(client, getRequestLpDepositInstructionAsync(input)),
           requestLpWithdrawal: (input) =>
             addSelfPlanAndSendFunctions(client, getRequestLpWithdrawalInstructionAsync(input)),

@@ -85,6 +85,10 @@ export type MarketParams = {
   lpMinimum: bigint;
   /** Flat fee put aside per order for whoever executes it. */
   orderFee: bigint;
+  /** Most that this market's deficits of one day claim from shared insurance. */
+  insuranceDayCap: bigint;
+  /** Most that they claim in seven days; a new market starts at zero. */
+  insuranceWeekCap: bigint;
   /** For later versions. */
   reserved: Array<bigint>;
 };
@@ -154,6 +158,10 @@ export type MarketParamsArgs = {
   lpMinimum: number | bigint;
   /** Flat fee put aside per order for whoever executes it. */
   orderFee: number | bigint;
+  /** Most that this market's deficits of one day claim from shared insurance. */
+  insuranceDayCap: number | bigint;
+  /** Most that they claim in seven days; a new market starts at zero. */
+  insuranceWeekCap: number | bigint;
   /** For later versions. */
   reserved: Array<number | bigint>;
 };
@@ -192,7 +200,9 @@ export function getMarketParamsEncoder(): FixedSizeEncoder<MarketParamsArgs> {
     ['lpCooldown', getU64Encoder()],
     ['lpMinimum', getU64Encoder()],
     ['orderFee', getU64Encoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 16 })],
+    ['insuranceDayCap', getU64Encoder()],
+    ['insuranceWeekCap', getU64Encoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 14 })],
   ]);
 }
 
@@ -230,7 +240,9 @@ export function getMarketParamsDecoder(): FixedSizeDecoder<MarketParams> {
     ['lpCooldown', getU64Decoder()],
     ['lpMinimum', getU64Decoder()],
     ['orderFee', getU64Decoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 16 })],
+    ['insuranceDayCap', getU64Decoder()],
+    ['insuranceWeekCap', getU64Decoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 14 })],
   ]);
 }
 

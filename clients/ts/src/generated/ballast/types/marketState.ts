@@ -36,6 +36,8 @@ import {
   getClaimEncoder,
   getFundingStateDecoder,
   getFundingStateEncoder,
+  getInsuranceClaimsDecoder,
+  getInsuranceClaimsEncoder,
   getMarketParamsDecoder,
   getMarketParamsEncoder,
   getOverlayDecoder,
@@ -52,6 +54,8 @@ import {
   type ClaimArgs,
   type FundingState,
   type FundingStateArgs,
+  type InsuranceClaims,
+  type InsuranceClaimsArgs,
   type MarketParams,
   type MarketParamsArgs,
   type Overlay,
@@ -106,6 +110,10 @@ export type MarketState = {
   quoteDecimals: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
+  /** The clock at the last touch, Unix seconds: what happens in between belongs to that moment. */
+  clock: bigint;
+  /** Claims on the shared insurance fund. */
+  insurance: InsuranceClaims;
   /** For later versions. */
   reserved: Array<bigint>;
 };
@@ -149,6 +157,10 @@ export type MarketStateArgs = {
   quoteDecimals: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
+  /** The clock at the last touch, Unix seconds: what happens in between belongs to that moment. */
+  clock: number | bigint;
+  /** Claims on the shared insurance fund. */
+  insurance: InsuranceClaimsArgs;
   /** For later versions. */
   reserved: Array<number | bigint>;
 };
@@ -174,7 +186,9 @@ export function getMarketStateEncoder(): FixedSizeEncoder<MarketStateArgs> {
     ['baseDecimals', getU8Encoder()],
     ['quoteDecimals', getU8Encoder()],
     ['reservedBytes', fixEncoderSize(getBytesEncoder(), 3)],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 110 })],
+    ['clock', getI64Encoder()],
+    ['insurance', getInsuranceClaimsEncoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 83 })],
   ]);
 }
 
@@ -199,7 +213,9 @@ export function getMarketStateDecoder(): FixedSizeDecoder<MarketState> {
     ['baseDecimals', getU8Decoder()],
     ['quoteDecimals', getU8Decoder()],
     ['reservedBytes', fixDecoderSize(getBytesDecoder(), 3)],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 110 })],
+    ['clock', getI64Decoder()],
+    ['insurance', getInsuranceClaimsDecoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 83 })],
   ]);
 }
 

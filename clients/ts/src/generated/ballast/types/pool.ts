@@ -41,7 +41,7 @@ export type Pool = {
   pendingDeposits: bigint;
   /** Increases wait until then, Unix seconds: a matured exit was tried and held back. */
   exitsWaitingUntil: bigint;
-  /** Losses that fell on the pool's providers since the market began. */
+  /** Losses that fell on the pool's providers since the market began: deficits less what insurance has paid of them. */
   deficits: bigint;
   /** What the market's insurance has paid of deficits since the market began. */
   insurancePaid: bigint;
@@ -70,7 +70,7 @@ export type PoolArgs = {
   pendingDeposits: number | bigint;
   /** Increases wait until then, Unix seconds: a matured exit was tried and held back. */
   exitsWaitingUntil: number | bigint;
-  /** Losses that fell on the pool's providers since the market began. */
+  /** Losses that fell on the pool's providers since the market began: deficits less what insurance has paid of them. */
   deficits: number | bigint;
   /** What the market's insurance has paid of deficits since the market began. */
   insurancePaid: number | bigint;

@@ -37,13 +37,13 @@ import {
 export type ProposalTerms = {
   /** Old value of a parameter; 0 for other kinds. */
   oldValue: bigint;
-  /** New value of a parameter; 0 for other kinds. */
+  /** New value of a parameter; the amount of a withdrawal; 0 for other kinds. */
   newValue: bigint;
-  /** New key or feed id for other kinds. */
+  /** New key or feed id for other kinds; where a withdrawal goes. */
   newKey: Address;
   /** Version of the parameter (or role, or feed) that it was made for. */
   version: number;
-  /** Parameter id. */
+  /** Parameter id; for a withdrawal the market's index, [`SHARED_FUND`] for the shared fund. */
   parameter: number;
   /** Kind. */
   kind: number;
@@ -78,13 +78,13 @@ export type ProposalTerms = {
 export type ProposalTermsArgs = {
   /** Old value of a parameter; 0 for other kinds. */
   oldValue: number | bigint;
-  /** New value of a parameter; 0 for other kinds. */
+  /** New value of a parameter; the amount of a withdrawal; 0 for other kinds. */
   newValue: number | bigint;
-  /** New key or feed id for other kinds. */
+  /** New key or feed id for other kinds; where a withdrawal goes. */
   newKey: Address;
   /** Version of the parameter (or role, or feed) that it was made for. */
   version: number;
-  /** Parameter id. */
+  /** Parameter id; for a withdrawal the market's index, [`SHARED_FUND`] for the shared fund. */
   parameter: number;
   /** Kind. */
   kind: number;
