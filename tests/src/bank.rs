@@ -31,6 +31,8 @@ pub trait Twin: Send {
     fn set_clock(&mut self, clock: &Clock);
     /// Says that the cluster restarted at a slot.
     fn set_restart_slot(&mut self, slot: u64);
+    /// The slot by its own count, whatever the clock says.
+    fn slot(&mut self) -> u64;
 }
 
 impl World {

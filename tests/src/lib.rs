@@ -11,6 +11,7 @@ pub mod keeping;
 pub mod prices;
 pub mod setup;
 pub mod trading;
+pub mod upgrading;
 pub mod world;
 
 pub use actors::{Provider, Trader};

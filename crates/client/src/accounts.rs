@@ -1,7 +1,9 @@
 //! Account bytes to values. Zero-copy accounts are plain bytes behind a discriminator; whole ones only.
 
 use anchor_lang::Discriminator;
-use ballast::state::{ACCOUNT_VERSION, Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount};
+use ballast::state::{
+    ACCOUNT_VERSION, Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount, Upgrade,
+};
 use bytemuck::Pod;
 
 /// Why bytes are not an account of the program.
@@ -78,7 +80,7 @@ macro_rules! kinds {
         }
     };
 }
-kinds!(Exchange, Market, Subaccount, Order, LpDeposit, LpWithdrawal, Proposal);
+kinds!(Exchange, Market, Subaccount, Order, LpDeposit, LpWithdrawal, Proposal, Upgrade);
 
 #[cfg(test)]
 mod tests {

@@ -57,6 +57,16 @@ pub fn proposal(exchange: &Pubkey, id: u64) -> Pubkey {
     find(&[seeds::PROPOSAL, exchange.as_ref(), &id.to_le_bytes()])
 }
 
+/// An exchange's timelock address: holds the program's upgrade authority if the exchange decides on upgrades.
+pub fn timelock(exchange: &Pubkey) -> Pubkey {
+    find(&[seeds::TIMELOCK, exchange.as_ref()])
+}
+
+/// The upgrade that a buffer is proposed for.
+pub fn upgrade(buffer: &Pubkey) -> Pubkey {
+    find(&[seeds::UPGRADE, buffer.as_ref()])
+}
+
 /// The signer of the program's events.
 pub fn event_authority() -> Pubkey {
     static FOUND: LazyLock<Pubkey> = LazyLock::new(|| find(&[b"__event_authority"]));

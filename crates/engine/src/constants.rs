@@ -116,6 +116,9 @@ pub const PARAM_COOL_DOWN: i64 = DAY;
 pub const MAX_PENDING: u64 = 32;
 /// Replacing the guardian takes so long, seconds (8 days: longer than anything else).
 pub const GUARDIAN_DELAY: i64 = 8 * DAY;
+/// The longest program that an upgrade may bring, bytes. One transaction computes its SHA-256, for half a compute unit a
+/// byte, of the 1.4 million that a transaction may use.
+pub const UPGRADE_LENGTH_MAX: u64 = 2_500_000;
 /// A protective pause lasts at most so long, seconds (72 h).
 pub const PAUSE_LIFE: i64 = 72 * HOUR;
 /// Protective pauses last at most so long in a window of 14 days, seconds (96 h).

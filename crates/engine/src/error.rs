@@ -113,7 +113,14 @@ macro_rules! for_each_error {
             // Insurance
             InsurancePending "Claims on shared insurance are open (limit: none, then what is claimed): register and pay them first, then liquidity may come in and insurance be withdrawn",
             InsuranceTooEarly "The insurance claim's batch is still open, or nothing more is released yet (limit: when, then now); wait",
-            InsuranceBatchBusy "An older batch of insurance claims is in this one's place (limit: its day, then this one's): pay its markets first"
+            InsuranceBatchBusy "An older batch of insurance claims is in this one's place (limit: its day, then this one's): pay its markets first",
+            // Upgrades
+            NotTimelock "The program's upgrade authority is not this exchange's timelock address: another exchange's timelock or a key still decides",
+            BufferInvalid "The account is not a buffer of the upgradeable loader whose authority is this exchange's timelock address; set that first",
+            UpgradeHash "What the buffer holds does not have the SHA-256 or the length that was committed",
+            UpgradeLength "The new program is empty or longer than an upgrade may be (limit, then length)",
+            ProgramDataTooSmall "The program's data account has no room for the new program (limit, then length); anybody may extend it with the loader",
+            ProposalPending "The proposal is still pending: veto it, execute it, or wait for its expiry"
         }
     };
 }

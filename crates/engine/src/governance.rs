@@ -6,6 +6,7 @@
 mod execute;
 mod queue;
 mod roles;
+mod upgrade;
 
 pub use execute::{
     Change, RoleChange, execute_exchange_parameter, execute_insurance_withdrawal, execute_market_parameter,
@@ -16,6 +17,7 @@ pub use queue::{
     queue_role,
 };
 pub use roles::{Roles, role};
+pub use upgrade::{Code, check_ended, execute_upgrade, queue_upgrade};
 
 use crate::Now;
 use crate::constants::{DAY, GUARDIAN_DELAY, MAX_PENDING};
@@ -44,6 +46,8 @@ pub mod kind {
     pub const ORACLE_FEED: u8 = 5;
     /// A withdrawal of insurance.
     pub const INSURANCE: u8 = 10;
+    /// Another program in place of this one.
+    pub const UPGRADE: u8 = 11;
 }
 
 /// States of a proposal, as stored.
@@ -122,11 +126,11 @@ layout! {
     pub struct ProposalTerms = 168 {
         /// Old value of a parameter; 0 for other kinds.
         pub old_value: u64,
-        /// New value of a parameter; the amount of a withdrawal; 0 for other kinds.
+        /// New value of a parameter; the amount of a withdrawal; the length of an upgrade; 0 for other kinds.
         pub new_value: u64,
-        /// New key or feed id for other kinds; where a withdrawal goes.
+        /// New key, feed id or SHA-256 of an upgrade for other kinds; where a withdrawal goes.
         pub new_key: Key,
-        /// Version of the parameter (or role, or feed) that it was made for.
+        /// Version of the parameter (or role, feed, program) that it was made for.
         pub version: u32,
         /// Parameter id; for a withdrawal the market's index, [`SHARED_FUND`] for the shared fund.
         pub parameter: u16,

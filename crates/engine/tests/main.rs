@@ -20,3 +20,4 @@ mod resolve;
 mod settle;
 mod support;
 mod trade;
+mod upgrade;

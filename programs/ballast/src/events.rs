@@ -77,6 +77,10 @@ macro_rules! for_each_event {
             GovernanceAccepted { exchange: Pubkey = "Exchange.", governance: Pubkey = "New governance key.", sequence: u64 = "Exchange's sequence." }
             /// The committee was dismissed.
             CommitteeDismissed { exchange: Pubkey = "Exchange.", committee: Pubkey = "Who was dismissed.", sequence: u64 = "Exchange's sequence." }
+            /// An exchange's timelock took the program's upgrade authority, for good.
+            UpgradeAuthorityTaken { exchange: Pubkey = "Exchange.", timelock: Pubkey = "Its timelock address, the authority from now on.", from: Pubkey = "Who held it.", sequence: u64 = "Exchange's sequence." }
+            /// What was left of an upgrade was closed.
+            UpgradeClosed { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Its proposal.", buffer: Pubkey = "Its buffer.", refund: Pubkey = "Who got the lamports.", lamports: u64 = "Lamports of the buffer; 0 if it was gone.", sequence: u64 = "Exchange's sequence." }
             /// The guardian put protection over a market.
             MarketProtected { market: Pubkey = "Market.", reduce_only_until: i64 = "Increases refused until then.", cap: u64 = "Lower open-interest cap.", cap_until: i64 = "It holds until then.", market_sequence: u64 = "Sequence." }
             /// The guardian paused withdrawals and liquidity exits.

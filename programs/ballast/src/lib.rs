@@ -18,6 +18,7 @@ pub mod fill;
 pub mod idl;
 pub mod instructions;
 pub mod legs;
+pub mod loader;
 pub mod oracle;
 #[cfg(not(feature = "no-entrypoint"))]
 mod security;
@@ -228,6 +229,22 @@ pub mod ballast {
     /// The pending governance key: takes over.
     pub fn accept_governance(ctx: Context<AcceptGovernance>) -> Result<()> {
         accept_governance::handle(ctx)
+    }
+    /// Upgrade authority: hands itself to the exchange's timelock address, for good.
+    pub fn take_upgrade_authority(ctx: Context<TakeUpgradeAuthority>) -> Result<()> {
+        take_upgrade_authority::handle(ctx)
+    }
+    /// Governance of the exchange whose timelock holds the upgrade authority: queues an upgrade of the program.
+    pub fn queue_upgrade(ctx: Context<QueueUpgrade>, args: QueueUpgradeArgs) -> Result<()> {
+        queue_upgrade::handle(ctx, args)
+    }
+    /// Anyone: upgrades the program when the proposal's delay is over.
+    pub fn execute_upgrade(ctx: Context<ExecuteUpgrade>) -> Result<()> {
+        execute_upgrade::handle(ctx)
+    }
+    /// Anyone: closes what is left of an upgrade whose proposal has ended, its buffer included.
+    pub fn close_upgrade(ctx: Context<CloseUpgrade>) -> Result<()> {
+        close_upgrade::handle(ctx)
     }
     /// Governance: dismisses the committee, at once.
     pub fn dismiss_committee(ctx: Context<DismissCommittee>) -> Result<()> {

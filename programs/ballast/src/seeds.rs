@@ -16,5 +16,9 @@ pub const ORDER: &[u8] = b"order";
 pub const LP_DEPOSIT: &[u8] = b"lp_deposit";
 /// `lp_withdrawal, market, owner`.
 pub const LP_WITHDRAWAL: &[u8] = b"lp_withdrawal";
+/// `timelock, exchange`: holds the program's upgrade authority.
+pub const TIMELOCK: &[u8] = b"timelock";
+/// `upgrade, buffer`.
+pub const UPGRADE: &[u8] = b"upgrade";
 /// `proposal, exchange, id (u64)`.
 pub const PROPOSAL: &[u8] = b"proposal";

@@ -44,7 +44,9 @@ impl Bank {
                 account.data[4..12].fill(0);
             }
             let empty_system = account.owner == anchor_lang::system_program::ID && account.lamports == 0;
+            let buffer = account.owner == LOADER && account.data.starts_with(&[1, 0, 0, 0]);
             if code.contains(address)
+                || buffer
                 || programs.contains(address)
                 || (kept.contains(&account.owner) && !account.executable && !empty_system)
             {
@@ -77,9 +79,11 @@ pub(crate) fn on_bank(terms: &Terms) -> Setup {
     setup
 }
 
+/// The upgradeable loader.
+const LOADER: Pubkey = Pubkey::from_str_const("BPFLoaderUpgradeab1e11111111111111111111111");
+
 fn program_data(program: &Pubkey) -> Pubkey {
-    let loader = Pubkey::from_str_const("BPFLoaderUpgradeab1e11111111111111111111111");
-    Pubkey::find_program_address(&[program.as_ref()], &loader).0
+    Pubkey::find_program_address(&[program.as_ref()], &LOADER).0
 }
 
 impl Twin for Bank {
@@ -124,5 +128,9 @@ impl Twin for Bank {
 
     fn set_restart_slot(&mut self, slot: u64) {
         self.context.set_sysvar(&LastRestartSlot { last_restart_slot: slot });
+    }
+
+    fn slot(&mut self) -> u64 {
+        RUNTIME.block_on(self.context.banks_client.get_root_slot()).expect("the bank answers").max(1)
     }
 }

@@ -15,6 +15,7 @@ mod p06_liquidations;
 mod p07_shortfalls;
 mod p08_envelope;
 mod p09_timelock;
+mod p09_upgrades;
 mod p10_grace;
 mod p11_pauses;
 mod p13_bad_oracle;

@@ -12,7 +12,7 @@ use super::build;
 use crate::address;
 
 /// The instructions sysvar, which queueing reads to refuse durable-nonce transactions.
-const INSTRUCTIONS: Pubkey = Pubkey::from_str_const("Sysvar1nstructions1111111111111111111111111");
+pub(super) const INSTRUCTIONS: Pubkey = Pubkey::from_str_const("Sysvar1nstructions1111111111111111111111111");
 
 /// Creates the exchange of `mint`. Signed by `payer` and the program's upgrade authority.
 pub fn initialize_exchange(

@@ -9,12 +9,14 @@ mod keeper;
 mod liquidity;
 pub mod oracle;
 mod trader;
+mod upgrade;
 
 pub use governance::*;
 pub use guardian::*;
 pub use keeper::*;
 pub use liquidity::*;
 pub use trader::*;
+pub use upgrade::*;
 
 use anchor_lang::prelude::{AccountMeta, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;

@@ -57,11 +57,11 @@ struct Current<'a> {
 }
 
 impl ProposalTerms {
-    fn check_kind(&self, kind: u8) -> Result<()> {
+    pub(super) fn check_kind(&self, kind: u8) -> Result<()> {
         ensure(self.kind == kind, Error::ParameterUnknown)
     }
 
-    fn check_version(&self, current: u32) -> Result<()> {
+    pub(super) fn check_version(&self, current: u32) -> Result<()> {
         ensure(self.version == current, Fault::new(Error::VersionMoved, current, self.version))
     }
 

@@ -35,12 +35,19 @@ impl Request {
         ensure(self.last_slot <= furthest, Fault::new(Error::ProposalTooOld, furthest, self.last_slot))
     }
 
-    fn check_version(&self, current: u32) -> Result<()> {
+    pub(super) fn check_version(&self, current: u32) -> Result<()> {
         ensure(self.version == current, Fault::new(Error::VersionMoved, current, self.version))
     }
 
     /// The terms that every kind has: who, when, until when, whose veto.
-    fn terms(&self, context: &Context<'_>, kind: u8, class: u8, wait: i64, now: &Now) -> Result<ProposalTerms> {
+    pub(super) fn terms(
+        &self,
+        context: &Context<'_>,
+        kind: u8,
+        class: u8,
+        wait: i64,
+        now: &Now,
+    ) -> Result<ProposalTerms> {
         self.check_slot(now)?;
         let proposer = context.roles.proposer(&self.signer)?;
         ensure(proposer == Proposer::Governance || class == class::TUNE, Error::NotProposer)?;

@@ -57,7 +57,9 @@ zero_copy_account! {
         /// The shared fund's batches of insurance claims.
         pub insurance: SharedInsurance,
         /// For later versions.
-        pub reserved: [u64; 17],
+        pub reserved: [u64; 16],
+        /// How often this exchange's timelock has upgraded the program: an upgrade's proposal names it.
+        pub upgrades: u64,
     }
 }
 
@@ -72,6 +74,14 @@ impl Exchange {
     pub fn next_sequence(&mut self) -> Result<u64> {
         self.sequence = self.sequence.checked_add(1).ok_or(Error::MathOverflow)?;
         Ok(self.sequence)
+    }
+
+    /// How often this exchange's timelock has upgraded the program, as a proposal names it.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn upgrades_so_far(&self) -> Result<u32> {
+        u32::try_from(self.upgrades).map_err(|_| Error::MathOverflow.into())
     }
 
     /// What the rules of proposals need to know of it.

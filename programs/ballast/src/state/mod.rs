@@ -6,6 +6,7 @@ pub mod market;
 pub mod order;
 pub mod proposal;
 pub mod subaccount;
+pub mod upgrade;
 
 pub use exchange::Exchange;
 pub use liquidity::{LpDeposit, LpWithdrawal};
@@ -13,6 +14,7 @@ pub use market::Market;
 pub use order::Order;
 pub use proposal::Proposal;
 pub use subaccount::Subaccount;
+pub use upgrade::Upgrade;
 
 /// Version of all account layouts; an account with another one is refused.
 pub const ACCOUNT_VERSION: u8 = 1;

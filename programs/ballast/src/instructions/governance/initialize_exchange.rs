@@ -13,6 +13,7 @@ use crate::checks::key_of;
 use crate::emit::emit;
 use crate::error::{BallastError, OnChain, ensure};
 use crate::events::ExchangeCreated;
+use crate::loader::upgrade_authority_in;
 use crate::seeds;
 use crate::state::{ACCOUNT_VERSION, Exchange};
 
@@ -94,13 +95,6 @@ impl InitializeExchange<'_> {
     }
 }
 
-/// The upgrade authority that a loader-v3 program's data account names: tag 3 (u32), slot (u64), an optional key.
-fn upgrade_authority_in(data: &[u8]) -> Option<Pubkey> {
-    let (tag, rest) = data.split_at_checked(4)?;
-    let key: [u8; 32] = rest.get(9..41)?.try_into().ok()?;
-    (tag == 3_u32.to_le_bytes() && rest.get(8) == Some(&1)).then(|| Pubkey::new_from_array(key))
-}
-
 /// See the module.
 pub fn handle(ctx: Context<InitializeExchange>, args: InitializeExchangeArgs) -> Result<()> {
     ctx.accounts.validate(&args)?;
@@ -137,27 +131,4 @@ pub fn handle(ctx: Context<InitializeExchange>, args: InitializeExchangeArgs) ->
             committee: args.committee,
         },
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_programs_data_account_names_an_upgrade_authority() {
-        let mut data = vec![3, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 1];
-        data.extend([7; 32]);
-        data.extend([0x7f; 100]);
-        assert_eq!(upgrade_authority_in(&data), Some(Pubkey::new_from_array([7; 32])));
-        // A final program keeps the bytes of its last authority.
-        data[12] = 0;
-        assert_eq!(upgrade_authority_in(&data), None);
-        data[12] = 1;
-        // A buffer has its authority elsewhere, and anybody can be that.
-        data[0] = 1;
-        assert_eq!(upgrade_authority_in(&data), None);
-        for length in 0..45 {
-            assert_eq!(upgrade_authority_in(&data[..length]), None);
-        }
-    }
 }

@@ -1,0 +1,106 @@
+//! Instructions of program upgrades.
+
+use anchor_lang::prelude::{Pubkey, system_program};
+use anchor_lang::solana_program::bpf_loader_upgradeable;
+use anchor_lang::solana_program::instruction::Instruction;
+use ballast::instructions::governance::QueueUpgradeArgs;
+use ballast::state::Upgrade;
+use ballast::{accounts, instruction};
+
+use super::governance::INSTRUCTIONS;
+use super::{COMPUTE_LIMIT, build, pubkey};
+use crate::address;
+
+const RENT: Pubkey = Pubkey::from_str_const("SysvarRent111111111111111111111111111111111");
+const CLOCK: Pubkey = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// A compute-unit limit high enough to queue or execute the upgrade to a program of `length` bytes: the SHA-256 of the
+/// buffer costs half a unit a byte, its passage through calls of other programs a little more.
+pub fn upgrade_compute_limit(length: u64) -> u32 {
+    let hash = u32::try_from(length / 2 + length / 50).unwrap_or(u32::MAX);
+    hash.saturating_add(COMPUTE_LIMIT / 2).clamp(COMPUTE_LIMIT, 1_400_000)
+}
+
+/// Hands the program's upgrade authority to an exchange's timelock address, for good. Signed by the authority.
+pub fn take_upgrade_authority(upgrade_authority: &Pubkey, exchange: &Pubkey) -> Instruction {
+    let accounts = accounts::TakeUpgradeAuthority {
+        upgrade_authority: *upgrade_authority,
+        exchange: *exchange,
+        timelock: address::timelock(exchange),
+        program_data: address::program_data(),
+        loader: bpf_loader_upgradeable::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::TakeUpgradeAuthority {}, &[])
+}
+
+/// Queues an upgrade to what is in `buffer`, whose authority must be the exchange's timelock address, as proposal `id`,
+/// which must be the exchange's next. `refund` gets the buffer's lamports in the end. Signed by `payer` and governance.
+/// Needs more compute units than a transaction has by itself: [`upgrade_compute_limit`].
+pub fn queue_upgrade(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    id: u64,
+    buffer: &Pubkey,
+    refund: &Pubkey,
+    args: QueueUpgradeArgs,
+) -> Instruction {
+    let accounts = accounts::QueueUpgrade {
+        payer: *payer,
+        proposer: *proposer,
+        exchange: *exchange,
+        proposal: address::proposal(exchange, id),
+        upgrade: address::upgrade(buffer),
+        buffer: *buffer,
+        refund: *refund,
+        timelock: address::timelock(exchange),
+        program_data: address::program_data(),
+        instructions: INSTRUCTIONS,
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::QueueUpgrade { args }, &[])
+}
+
+/// Executes an upgrade whose delay is over. Signed by anyone. Needs more compute units than a transaction has by itself:
+/// [`upgrade_compute_limit`].
+pub fn execute_upgrade(executor: &Pubkey, upgrade: &Upgrade) -> Instruction {
+    let exchange = pubkey(&upgrade.exchange);
+    let accounts = accounts::ExecuteUpgrade {
+        executor: *executor,
+        exchange,
+        proposal: pubkey(&upgrade.proposal),
+        upgrade: address::upgrade(&pubkey(&upgrade.buffer)),
+        buffer: pubkey(&upgrade.buffer),
+        refund: pubkey(&upgrade.refund),
+        timelock: address::timelock(&exchange),
+        program_data: address::program_data(),
+        program_account: address::PROGRAM,
+        rent: RENT,
+        clock: CLOCK,
+        loader: bpf_loader_upgradeable::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::ExecuteUpgrade {}, &[])
+}
+
+/// Closes what is left of an upgrade whose proposal has ended. Anyone may, nobody signs.
+pub fn close_upgrade(upgrade: &Upgrade) -> Instruction {
+    let exchange = pubkey(&upgrade.exchange);
+    let accounts = accounts::CloseUpgrade {
+        exchange,
+        proposal: pubkey(&upgrade.proposal),
+        upgrade: address::upgrade(&pubkey(&upgrade.buffer)),
+        buffer: pubkey(&upgrade.buffer),
+        refund: pubkey(&upgrade.refund),
+        timelock: address::timelock(&exchange),
+        loader: bpf_loader_upgradeable::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CloseUpgrade {}, &[])
+}

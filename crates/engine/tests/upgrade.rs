@@ -1,0 +1,279 @@
+//! Upgrades of the program: G3's delay, the guardian's veto, the committed bytes and nothing else.
+
+use ballast_engine::constants::UPGRADE_LENGTH_MAX;
+use ballast_engine::error::{Error, Fault};
+use ballast_engine::governance::{
+    Code, Context, ParameterLog, ProposalTerms, Request, Roles, check_ended, class, execute_exchange_parameter,
+    execute_role, execute_upgrade, kind, queue_upgrade, state,
+};
+use ballast_engine::guardian::Emergency;
+use ballast_engine::layout::Key;
+use ballast_engine::params::ExchangeParams;
+use ballast_engine::presets::new_exchange;
+use ballast_engine::{Now, Result};
+use proptest::prelude::*;
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+const WEEK: i64 = 7 * DAY;
+const GOVERNANCE: Key = Key([1; 32]);
+const COMMITTEE: Key = Key([2; 32]);
+const GUARDIAN: Key = Key([3; 32]);
+const NEXT: Key = Key([4; 32]);
+const CODE: Code = Code { hash: Key([9; 32]), length: 1_500_000 };
+const ROOM: u64 = 1_600_000;
+
+/// An exchange that holds the program's upgrade authority.
+#[derive(Clone)]
+struct World {
+    params: ExchangeParams,
+    roles: Roles,
+    emergency: Emergency,
+    upgrades: u32,
+    now: Now,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            params: new_exchange(),
+            roles: Roles::new(GOVERNANCE, COMMITTEE, GUARDIAN).unwrap(),
+            emergency: Emergency::default(),
+            upgrades: 3,
+            now: Now { unix: 1_700_000_000, slot: 1_000_000, restart_slot: 0 },
+        }
+    }
+    fn context(&self) -> Context<'_> {
+        Context { params: &self.params, roles: &self.roles, emergency: &self.emergency }
+    }
+    fn wait(&mut self, seconds: i64) {
+        self.now.unix += seconds;
+        self.now.slot += u64::try_from(seconds).unwrap() * 5 / 2;
+    }
+    fn request(&self, signer: Key) -> Request {
+        Request { signer, version: self.upgrades, last_slot: self.now.slot + 100, rationale: Key([7; 32]) }
+    }
+    fn queue(&self, signer: Key, code: &Code) -> Result<ProposalTerms> {
+        queue_upgrade(code, CODE.hash, ROOM, self.upgrades, &self.context(), &self.request(signer), &self.now)
+    }
+    fn queued(&self) -> ProposalTerms {
+        self.queue(GOVERNANCE, &CODE).unwrap()
+    }
+    fn execute_with(&mut self, terms: &mut ProposalTerms, code: &Code, room: u64) -> Result<()> {
+        let context = Context { params: &self.params, roles: &self.roles, emergency: &self.emergency };
+        execute_upgrade(terms, code, room, &mut self.upgrades, &context, &self.now)
+    }
+    fn execute(&mut self, terms: &mut ProposalTerms) -> Result<()> {
+        self.execute_with(terms, &CODE, ROOM)
+    }
+}
+
+fn error<T: std::fmt::Debug>(result: core::result::Result<T, Fault>) -> Error {
+    result.unwrap_err().error
+}
+
+#[test]
+fn an_upgrade_waits_seven_days_to_the_second_and_dies_seven_days_later() {
+    let begin = World::new();
+    let terms = begin.queued();
+    assert_eq!((terms.eta - begin.now.unix, terms.expires_at - terms.eta), (WEEK, WEEK));
+    assert_eq!((terms.kind, terms.class, terms.tightening), (kind::UPGRADE, class::DEEP, 0));
+    assert_eq!((terms.new_key, terms.new_value, terms.vetoer), (CODE.hash, CODE.length, GUARDIAN));
+    for (after, expected) in [
+        (0, Some(Error::ProposalNotReady)),
+        (WEEK - 1, Some(Error::ProposalNotReady)),
+        (WEEK, None),
+        (WEEK + 1, None),
+        (2 * WEEK - 1, None),
+        (2 * WEEK, Some(Error::ProposalExpired)),
+        (2 * WEEK + 1, Some(Error::ProposalExpired)),
+    ] {
+        let (mut world, mut terms) = (begin.clone(), terms);
+        world.wait(after);
+        match expected {
+            None => {
+                world.execute(&mut terms).unwrap();
+                assert_eq!((terms.state, world.upgrades), (state::EXECUTED, 4));
+            }
+            Some(expected) => {
+                assert_eq!(error(world.execute(&mut terms)), expected, "{after}");
+                assert_eq!((terms.state, world.upgrades), (state::PENDING, 3));
+            }
+        }
+        // It expires exactly when it can no longer be executed.
+        let mut terms = begin.queued();
+        let expired = terms.expire(&world.roles, &world.emergency, &world.now);
+        assert_eq!(expired.is_ok(), after >= 2 * WEEK, "{after}");
+    }
+}
+
+#[test]
+fn only_governance_may_propose_one_and_not_by_an_old_approval() {
+    let world = World::new();
+    for nobody in [COMMITTEE, GUARDIAN, Key([66; 32]), Key::default()] {
+        assert_eq!(error(world.queue(nobody, &CODE)), Error::NotProposer);
+    }
+    let queue = |request: &Request| {
+        error(queue_upgrade(&CODE, CODE.hash, ROOM, world.upgrades, &world.context(), request, &world.now))
+    };
+    let request = world.request(GOVERNANCE);
+    assert_eq!(queue(&Request { version: 2, ..request }), Error::VersionMoved);
+    assert_eq!(queue(&Request { last_slot: world.now.slot - 1, ..request }), Error::ProposalTooOld);
+    assert_eq!(queue(&Request { last_slot: world.now.slot + 216_001, ..request }), Error::ProposalTooOld);
+}
+
+#[test]
+fn nothing_but_the_committed_bytes_is_queued_or_executed_attack_h12() {
+    let other = Code { hash: Key([8; 32]), ..CODE };
+    let longer = Code { length: CODE.length + 1, ..CODE };
+    let mut world = World::new();
+    assert_eq!(error(world.queue(GOVERNANCE, &other)), Error::UpgradeHash);
+    let mut terms = world.queued();
+    world.wait(WEEK);
+    for swapped in [other, longer] {
+        assert_eq!(error(world.execute_with(&mut terms, &swapped, ROOM)), Error::UpgradeHash);
+    }
+    world.execute(&mut terms).unwrap();
+}
+
+#[test]
+fn what_cannot_become_the_program_is_refused_at_once_and_at_the_end() {
+    let mut world = World::new();
+    let room = UPGRADE_LENGTH_MAX + 1;
+    let queue = |length: u64, room: u64| {
+        let code = Code { length, ..CODE };
+        let request = world.request(GOVERNANCE);
+        queue_upgrade(&code, CODE.hash, room, world.upgrades, &world.context(), &request, &world.now).map(|_| ())
+    };
+    for (length, room, expected) in [
+        (0, room, Some(Error::UpgradeLength)),
+        (1, room, None),
+        (UPGRADE_LENGTH_MAX, room, None),
+        (UPGRADE_LENGTH_MAX + 1, room, Some(Error::UpgradeLength)),
+        (1_000, 1_000, None),
+        (1_001, 1_000, Some(Error::ProgramDataTooSmall)),
+    ] {
+        assert_eq!(queue(length, room).err().map(|f| f.error), expected, "{length} in {room}");
+    }
+    let mut terms = world.queued();
+    world.wait(WEEK);
+    assert_eq!(error(world.execute_with(&mut terms, &CODE, CODE.length - 1)), Error::ProgramDataTooSmall);
+    world.execute_with(&mut terms, &CODE, CODE.length).unwrap();
+}
+
+#[test]
+fn one_upgrade_kills_the_others_that_were_made_for_the_program_before_it() {
+    let mut world = World::new();
+    let (mut first, mut second) = (world.queued(), world.queued());
+    world.wait(WEEK);
+    world.execute(&mut first).unwrap();
+    assert_eq!(error(world.execute(&mut first)), Error::ProposalClosed);
+    assert_eq!(error(world.execute(&mut second)), Error::VersionMoved);
+    assert_eq!(world.upgrades, 4);
+}
+
+#[test]
+fn an_upgrade_is_vetoed_by_the_guardian_alone_and_dies_with_its_proposers_power() {
+    let mut world = World::new();
+    let mut terms = world.queued();
+    for nobody in [GOVERNANCE, COMMITTEE, Key::default()] {
+        assert_eq!(error(terms.veto(&nobody)), Error::NotVetoer);
+    }
+    assert_eq!(error(check_ended(&terms)), Error::ProposalPending);
+    terms.veto(&GUARDIAN).unwrap();
+    check_ended(&terms).unwrap();
+    world.wait(WEEK);
+    assert_eq!(error(world.execute(&mut terms)), Error::ProposalClosed);
+
+    // What a former governance has left is dead, and can be cleared at once.
+    let mut world = World::new();
+    let mut terms = world.queued();
+    world.roles.pending_governance = NEXT;
+    world.roles.accept_governance(&NEXT).unwrap();
+    world.wait(WEEK);
+    assert_eq!(error(world.execute(&mut terms)), Error::VersionMoved);
+    terms.expire(&world.roles, &world.emergency, &world.now).unwrap();
+}
+
+#[test]
+fn an_emergency_stops_an_upgrades_clock() {
+    let mut world = World::new();
+    let mut terms = world.queued();
+    world.wait(DAY);
+    world.emergency.arm(12 * HOUR, &world.now).unwrap();
+    world.wait(6 * DAY);
+    assert_eq!(error(world.execute(&mut terms)), Error::ProposalNotReady);
+    world.wait(12 * HOUR - 1);
+    assert_eq!(error(world.execute(&mut terms)), Error::ProposalNotReady);
+    world.wait(1);
+    world.execute(&mut terms).unwrap();
+}
+
+#[test]
+fn an_upgrade_executes_as_its_own_kind_only() {
+    let mut world = World::new();
+    let mut terms = world.queued();
+    world.wait(WEEK);
+    let (mut roles, mut params, mut log) = (world.roles, world.params, ParameterLog::default());
+    let emergency = world.emergency;
+    assert_eq!(error(execute_role(&mut terms, &mut roles, &emergency, &world.now)), Error::ParameterUnknown);
+    let as_parameter =
+        execute_exchange_parameter(&mut terms, &mut params, &mut log, &roles, &emergency, &world.now).map(|_| ());
+    assert_eq!(error(as_parameter), Error::ParameterUnknown);
+    for other in [kind::EXCHANGE_PARAMETER, kind::GOVERNANCE, kind::GUARDIAN, kind::ORACLE_FEED] {
+        let mut terms = ProposalTerms { kind: other, ..terms };
+        assert_eq!(error(world.execute(&mut terms)), Error::ParameterUnknown);
+    }
+}
+
+proptest! {
+    /// Whatever happens in whatever order, an upgrade lands no earlier than seven days and all emergencies after it was
+    /// queued, at most once, with the committed bytes, unvetoed, under the governance that queued it.
+    #[test]
+    fn no_sequence_lands_an_upgrade_early_twice_or_changed(
+        steps in prop::collection::vec((0_u8..6, 0_i64..6 * DAY), 1..40),
+    ) {
+        let mut world = World::new();
+        let mut pending: Vec<(ProposalTerms, Now, u32, u32)> = vec![];
+        let mut landed = world.upgrades;
+        for (what, time) in steps {
+            match what {
+                0 => {
+                    let signer = world.roles.governance;
+                    let terms = world.queue(signer, &CODE).unwrap();
+                    pending.push((terms, world.now, world.roles.epoch[0], world.upgrades));
+                }
+                1 => world.wait(time),
+                2 => {
+                    let _ = world.emergency.arm(time % (12 * HOUR) + 1, &world.now);
+                }
+                3 => {
+                    if let Some((terms, ..)) = pending.first_mut() {
+                        let _ = terms.veto(&GUARDIAN);
+                    }
+                }
+                4 if time % 3 == 0 => {
+                    world.roles.pending_governance = if world.roles.governance == NEXT { GOVERNANCE } else { NEXT };
+                    let next = world.roles.pending_governance;
+                    world.roles.accept_governance(&next).unwrap();
+                }
+                _ => {
+                    let code = if time % 5 == 0 { Code { hash: Key([8; 32]), ..CODE } } else { CODE };
+                    for (terms, queued, epoch, version) in &mut pending {
+                        let before = *terms;
+                        if world.execute_with(terms, &code, ROOM).is_ok() {
+                            landed += 1;
+                            prop_assert_eq!(before.state, state::PENDING);
+                            prop_assert!(world.now.unix >= queued.unix + WEEK);
+                            prop_assert!(world.now.unix < queued.unix + 2 * WEEK + 2 * DAY);
+                            prop_assert_eq!((code, *epoch, *version), (CODE, world.roles.epoch[0], landed - 1));
+                        } else {
+                            prop_assert_eq!(*terms, before);
+                        }
+                    }
+                }
+            }
+            prop_assert_eq!(world.upgrades, landed);
+        }
+    }
+}
