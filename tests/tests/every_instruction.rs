@@ -5,6 +5,8 @@ use ballast_client::instructions as ix;
 use ballast_engine::governance::{kind, state};
 use ballast_engine::price::Status;
 use ballast_engine::{Error, constants};
+use ballast_tests::upgrading::{BUFFER_LAMPORTS, SMALL};
+use ballast_tests::world::program_bytes;
 use ballast_tests::{Expect, Posted, Setup, Terms, event, units};
 use solana_signer::Signer;
 
@@ -55,6 +57,7 @@ const GOVERNANCE: &[&str] = &[
     "queue_role",
     "veto_proposal",
 ];
+const UPGRADES: &[&str] = &["close_upgrade", "execute_upgrade", "queue_upgrade", "take_upgrade_authority"];
 const SICK: &[&str] = &["flag", "liquidate", "resolve", "unflag"];
 const SILENT: &[&str] = &["exit_silent"];
 const CLAIMS: &[&str] = &["collect_claim", "collect_pool_claim"];
@@ -74,7 +77,7 @@ fn every_instruction_of_the_program_is_listed() {
     let mut names: Vec<&str> =
         dispatch.split("pub fn ").skip(1).filter_map(|rest| rest.split(['<', '(']).next()).collect();
     names.sort_unstable();
-    let mut sent = [SETUP, TRADERS, LIQUIDITY, GOVERNANCE, SICK, SILENT, CLAIMS, INSURANCE].concat();
+    let mut sent = [SETUP, TRADERS, LIQUIDITY, GOVERNANCE, UPGRADES, SICK, SILENT, CLAIMS, INSURANCE].concat();
     sent.sort_unstable();
     assert_eq!(names, sent, "each is in one test's list, which that test holds itself to");
 }
@@ -233,6 +236,26 @@ fn governance_and_guardian_do_what_they_may() {
     setup.audit();
     assert_eq!(setup.exchange().pending_proposals, 0);
     assert_sent(&setup, GOVERNANCE);
+}
+
+#[test]
+fn the_program_is_upgraded_and_what_was_vetoed_gives_its_buffer_back() {
+    let mut setup = Setup::with(&Terms::still());
+    setup.take_upgrade_authority().must();
+    let code = program_bytes(SMALL);
+    let (good, bad) = (setup.buffer("good", &code), setup.buffer("bad", &code));
+    let id = setup.queue_upgrade(&good).expect("queued");
+    let vetoed = setup.queue_upgrade(&bad).expect("queued");
+    setup.audit();
+    setup.veto(vetoed).must();
+    let closed = event!(setup.close_upgrade(&bad).must(), UpgradeClosed);
+    assert_eq!((closed.buffer, closed.lamports), (bad, BUFFER_LAMPORTS));
+    setup.audit();
+    setup.wait_for(id);
+    let ended = event!(setup.execute_upgrade(&good).must(), ProposalEnded);
+    assert_eq!((ended.id, ended.state), (id, state::EXECUTED));
+    setup.audit();
+    assert_sent(&setup, UPGRADES);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod errors;
 pub mod events;
 pub mod instructions;
+pub mod loader;
 pub mod markets;
 pub mod quotes;
 pub mod view;

@@ -1,5 +1,7 @@
 //! Starts real validators: surfpool always, Agave's when `BALLAST_TEST_AGAVE=1` asks for it.
 
+mod upgrade;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -168,10 +170,18 @@ async fn several_run_at_once_and_a_dropped_one_ends() -> Result<()> {
     second.stop().await
 }
 
+/// Whether the tests on Agave's validator are to run.
+fn agave_is_asked_for() -> bool {
+    let asked = std::env::var_os("BALLAST_TEST_AGAVE").is_some_and(|value| value == "1");
+    if !asked {
+        eprintln!("skipped: no validator asked for; run scripts/agave-validator, then with BALLAST_TEST_AGAVE=1");
+    }
+    asked
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn agave_serves_programs_accounts_and_transactions() -> Result<()> {
-    if std::env::var_os("BALLAST_TEST_AGAVE").is_none_or(|value| value != "1") {
-        eprintln!("skipped: no validator asked for; run scripts/agave-validator, then with BALLAST_TEST_AGAVE=1");
+    if !agave_is_asked_for() {
         return Ok(());
     }
     let setup = setup(Kind::Agave)?;

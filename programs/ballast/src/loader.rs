@@ -8,11 +8,12 @@ use anchor_lang::prelude::*;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::program::invoke_signed;
-use ballast_engine::Error as EngineError;
+use ballast_engine::constants::UPGRADE_LENGTH_MAX;
 use ballast_engine::governance::Code;
 use ballast_engine::layout;
+use ballast_engine::{Error as EngineError, Fault};
 
-use crate::error::{BallastError, ensure};
+use crate::error::{BallastError, ensure, refuse};
 use crate::seeds;
 
 /// Bytes before a program in its data account: tag (u32), slot (u64), an optional key.
@@ -65,7 +66,9 @@ pub fn code_in(buffer: &AccountInfo<'_>, authority: &Pubkey) -> Result<Code> {
     let code = data.get(BUFFER_HEADER..).ok_or(BallastError::BufferInvalid)?;
     let length = u64::try_from(code.len()).map_err(|_| BallastError::MathOverflow)?;
     // Asked first: hashing more would run out of compute units, which tells nobody why.
-    ensure(length <= ballast_engine::constants::UPGRADE_LENGTH_MAX, EngineError::UpgradeLength)?;
+    if length > UPGRADE_LENGTH_MAX {
+        return Err(refuse(Fault::new(EngineError::UpgradeLength, UPGRADE_LENGTH_MAX, length)));
+    }
     Ok(Code { hash: layout::Key(solana_sha256_hasher::hash(code).to_bytes()), length })
 }
 

@@ -29,6 +29,8 @@ enum Kind {
     Oracle,
     ProgramData,
     Sysvar,
+    Timelock,
+    Buffer,
 }
 
 /// The kind of an account by its name.
@@ -40,22 +42,24 @@ fn kind(case: &Case, declared: &Declared, at: &Pubkey) -> Kind {
         return Kind::Signer;
     }
     match declared.name.as_str() {
-        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "lp_mint" | "vault"
+        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "upgrade" | "lp_mint" | "vault"
             if case.account(at) == Account::default() =>
         {
             Kind::New
         }
-        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "debtor" | "holder" | "from"
-        | "to" | "keeper" | "flagger" => Kind::State,
-        "owner" | "rent_to" => Kind::Wallet,
+        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "upgrade" | "debtor" | "holder"
+        | "from" | "to" | "keeper" | "flagger" => Kind::State,
+        "owner" | "rent_to" | "refund" => Kind::Wallet,
         "vault" => Kind::Vault,
         "owner_tokens" | "source" | "destination" | "fee_destination" => Kind::Tokens,
         "mint" | "lp_mint" => Kind::Mint,
-        "token_program" | "system_program" | "program" => Kind::Program,
+        "token_program" | "system_program" | "program" | "program_account" | "loader" => Kind::Program,
         "event_authority" => Kind::EventAuthority,
         "oracle" => Kind::Oracle,
         "program_data" => Kind::ProgramData,
-        "instructions" => Kind::Sysvar,
+        "instructions" | "rent" | "clock" => Kind::Sysvar,
+        "timelock" => Kind::Timelock,
+        "buffer" => Kind::Buffer,
         name => panic!("{}: nobody has written attacks on the account {name}", case.title()),
     }
 }
@@ -168,6 +172,11 @@ fn others(case: &Case, at: &Pubkey, name: &str, kind: Kind) -> Vec<Other> {
         Kind::EventAuthority => vec![("a signer for it", stranger().pubkey(), None)],
         Kind::Oracle => oracles(at, &account),
         Kind::ProgramData => program_data(at, &account),
+        Kind::Timelock => vec![
+            ("of another exchange", address::timelock(&foreign::exchange()), None),
+            ("a signer for it", stranger().pubkey(), None),
+        ],
+        Kind::Buffer => buffers(at, &account),
         Kind::Sysvar => {
             let forged = Account { lamports: 1_000_000_000, data: vec![0; 200], ..Account::default() };
             vec![
@@ -177,7 +186,9 @@ fn others(case: &Case, at: &Pubkey, name: &str, kind: Kind) -> Vec<Other> {
         }
     }
     .into_iter()
-    .filter(|(label, ..)| !(name == "program" && *label == "not executable"))
+    .filter(|(label, address, put)| {
+        !(name == "program" && *label == "not executable") && (put.is_some() || address != at)
+    })
     .collect()
 }
 
@@ -220,6 +231,26 @@ fn program_data(at: &Pubkey, good: &Account) -> Vec<Other> {
         ("of no authority", *at, with(&|a| a.data[12] = 0)),
         ("of another authority", *at, with(&|a| a.data[13] ^= 1)),
         ("a buffer's", *at, with(&|a| a.data[0] = 1)),
+        ("emptied", *at, with(&|a| a.data.clear())),
+    ]
+}
+
+fn buffers(at: &Pubkey, good: &Account) -> Vec<Other> {
+    let with = |change: &dyn Fn(&mut Account)| {
+        let mut account = good.clone();
+        change(&mut account);
+        Some(account)
+    };
+    vec![
+        ("a copy", somewhere("other buffer"), with(&|_| {})),
+        ("a copy of another program's", somewhere("other buffer"), with(&|a| a.owner = price_feed::ID)),
+        ("another program's bytes", *at, with(&|a| a.owner = price_feed::ID)),
+        ("of no authority", *at, with(&|a| a.data[4] = 0)),
+        ("of another authority", *at, with(&|a| a.data[5] ^= 1)),
+        ("a program's data", *at, with(&|a| a.data[0] = 3)),
+        ("cut to its header", *at, with(&|a| a.data.truncate(37))),
+        ("with another byte", *at, with(&|a| a.data[100] ^= 1)),
+        ("with a byte more", *at, with(&|a| a.data.push(0))),
         ("emptied", *at, with(&|a| a.data.clear())),
     ]
 }
@@ -270,7 +301,8 @@ pub(super) fn mixtures(case: &Case) -> Vec<Attack> {
                 return Some((place, address::vault(&foreign::exchange()), twin));
             }
             let ours = [Exchange::DISCRIMINATOR, Market::DISCRIMINATOR].iter().any(|d| account.data.starts_with(d));
-            let bound = ours || matches!(named, Some("subaccount" | "proposal" | "from" | "to" | "keeper" | "flagger"));
+            let bound = ours
+                || matches!(named, Some("subaccount" | "proposal" | "upgrade" | "from" | "to" | "keeper" | "flagger"));
             let (address, twin) = bound.then(|| foreign::foreign(case, &meta.pubkey)).flatten()?;
             Some((place, address, twin))
         })

@@ -40,7 +40,14 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("subaccount", "of another exchange", &["WrongExchange", "ConstraintSeeds", "KeeperAccountInvalid"]),
     // A ticket and an order name their market by its address.
     ("market", "of another exchange", &["WrongExchange", "WrongMarket", "ConstraintSeeds"]),
+    ("timelock", "*", &["ConstraintSeeds"]),
     ("*", "of another exchange", &["WrongExchange"]),
+    ("upgrade", "of another buffer", &["BufferInvalid"]),
+    ("upgrade", "for another's refund", &["WrongOwner"]),
+    ("buffer", "with *", &["UpgradeHash"]),
+    ("buffer", "cut to its header", &["UpgradeHash"]),
+    ("buffer", "*", &["BufferInvalid", "ConstraintSeeds", "ConstraintMut"]),
+    ("refund", "*", &["WrongOwner", "BufferInvalid", "ConstraintMut", "ConstraintClose"]),
     (
         "mixture",
         "*",
@@ -122,7 +129,7 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("program_data", "another program's data", &["ConstraintSeeds"]),
     ("program_data", "nobody", &["ConstraintSeeds"]),
     ("program_data", "* again", &["ConstraintSeeds"]),
-    ("program_data", "*", &["NotUpgradeAuthority"]),
+    ("program_data", "*", &["NotUpgradeAuthority", "NotTimelock"]),
     ("*", "a byte short", &["AccountDidNotDeserialize"]),
     ("*", "emptied", &["AccountDiscriminatorNotFound"]),
     ("*", "a copy of another program's", &["AccountOwnedByWrongProgram"]),
@@ -130,6 +137,11 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("token_program", "*", &["InvalidProgramId"]),
     ("system_program", "*", &["InvalidProgramId"]),
     ("program", "*", &["MissingAccount"]),
+    ("program_account", "*", &["ConstraintAddress", "ConstraintMut"]),
+    // Without the loader the program is read-only.
+    ("loader", "*", &["ConstraintAddress", "ConstraintMut"]),
+    ("rent", "*", &["ConstraintAddress"]),
+    ("clock", "*", &["ConstraintAddress"]),
     ("event_authority", "*", &["ConstraintAddress"]),
     ("instructions", "*", &["ConstraintAddress"]),
     ("rent_to", "*", &["WrongOwner", "ConstraintClose", "ConstraintMut"]),
@@ -222,6 +234,13 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("queue_oracle_feed", "market", "another market", OWN_CHOICE),
     ("protect_market", "market", "another market", OWN_CHOICE),
     ("top_up_market_insurance", "market", "another market", OWN_CHOICE),
+    ("queue_upgrade", "refund", "*", OWN_CHOICE),
+    (
+        "close_upgrade",
+        "buffer",
+        "*",
+        "what is not a buffer in the timelock's hands, as after an upgrade, is left alone",
+    ),
     ("place_order", "market", "another market", OWN_CHOICE),
     ("collect_fees", "market", "another market", "each market's fees go to the same place"),
     ("collect_pool_claim", "holder", "another market", "it collects a claim of its own"),
@@ -270,6 +289,7 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("liquidate", "flagger", "keeper again", "it is not the flagger: its share goes to insurance"),
     ("*", "keeper", "program again", ABSENT),
     ("liquidate", "flagger", "program again", ABSENT),
+    ("execute_upgrade", "program", "*", "the program is there already, as what is upgraded"),
     ("cancel_order (by its owner)", "program", "*", "the program is there already, as the absent keeper"),
 ];
 

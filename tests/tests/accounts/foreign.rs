@@ -8,7 +8,7 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token::state::{Account as TokenAccount, AccountState, Mint};
-use ballast::state::{Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount};
+use ballast::state::{Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount, Upgrade};
 use ballast_client::{accounts, address};
 use ballast_engine::layout::Key;
 use ballast_tests::World;
@@ -88,6 +88,14 @@ pub(super) fn foreign(case: &Case, at: &Pubkey) -> Option<(Pubkey, Account)> {
     } else if data.starts_with(Proposal::DISCRIMINATOR) {
         let id = accounts::decode::<Proposal>(data).expect("a proposal").id;
         (address::proposal(&exchange(), id), patched::<Proposal>(&account, |p| p.exchange = there))
+    } else if data.starts_with(Upgrade::DISCRIMINATOR) {
+        let proposal = case.account(&case.address("proposal").expect("a proposal"));
+        let id = accounts::decode::<Proposal>(&proposal.data).expect("a proposal").id;
+        let twin = patched::<Upgrade>(&account, |u| {
+            u.exchange = there;
+            u.proposal = key(address::proposal(&exchange(), id));
+        });
+        (somewhere("foreign upgrade"), twin)
     } else {
         return None;
     };
@@ -172,6 +180,16 @@ pub(super) fn siblings(case: &Case, at: &Pubkey) -> Vec<Other> {
             somewhere("proposal"),
             Some(patched::<Proposal>(&account, |p| p.market = key(market))),
         )];
+    }
+    if data.starts_with(Upgrade::DISCRIMINATOR) {
+        return vec![
+            ("of another buffer", somewhere("upgrade"), Some(patched::<Upgrade>(&account, |u| u.buffer = key(other)))),
+            (
+                "for another's refund",
+                somewhere("upgrade"),
+                Some(patched::<Upgrade>(&account, |u| u.refund = key(other))),
+            ),
+        ];
     }
     vec![]
 }

@@ -4,7 +4,8 @@ use ballast::instructions::governance::InitializeExchangeArgs;
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::governance::kind;
-use ballast_tests::world::fixed_key;
+use ballast_tests::upgrading::SMALL;
+use ballast_tests::world::{fixed_key, program_bytes};
 use ballast_tests::{Expect as _, MarketTerms, Setup, units};
 use solana_signer::Signer as _;
 
@@ -15,6 +16,7 @@ pub(crate) fn run(all: &mut Units) {
     changes(all);
     roles(all);
     guardian(all);
+    upgrades(all);
 }
 
 fn creation(all: &mut Units) {
@@ -123,4 +125,21 @@ fn guardian(all: &mut Units) {
     setup.world.advance(15 * 86_400);
     all.add("emergency_pause", setup.emergency(43_200));
     setup.audit();
+}
+
+/// With buffers of the price feed's size: half a unit a byte is their hash.
+fn upgrades(all: &mut Units) {
+    let mut setup = Setup::new();
+    let code = program_bytes(SMALL);
+    all.add("take_upgrade_authority", setup.take_upgrade_authority());
+    let buffers = ["first", "second", "third"].map(|name| setup.buffer(name, &code));
+    let ids = buffers.map(|buffer| setup.queue_upgrade(&buffer).expect("queued"));
+    let units = setup.world.units.remove("queue_upgrade").expect("recorded");
+    all.0.entry("queue_upgrade".to_owned()).or_default().extend(units);
+    setup.veto(ids[0]).must();
+    all.add("close_upgrade", setup.close_upgrade(&buffers[0]));
+    setup.wait_for(ids[1]);
+    let mut other = setup.clone();
+    all.add("execute_upgrade", setup.execute_upgrade(&buffers[1]));
+    all.add("execute_upgrade", other.execute_upgrade(&buffers[2]));
 }

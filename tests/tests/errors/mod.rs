@@ -6,6 +6,7 @@ mod keepers;
 mod liquidity;
 mod prices;
 mod trading;
+mod upgrades;
 
 use std::collections::BTreeMap;
 
@@ -26,10 +27,18 @@ enum How {
 type Row = (Error, How);
 
 fn rows() -> Vec<Row> {
-    [trading::rows(), prices::rows(), liquidity::rows(), keepers::rows(), governance::rows(), accounts::rows()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        trading::rows(),
+        prices::rows(),
+        liquidity::rows(),
+        keepers::rows(),
+        governance::rows(),
+        accounts::rows(),
+        upgrades::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// An exchange without funding.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use anchor_lang::compat::solana_sysvar::last_restart_slot::LastRestartSlot;
 use anchor_lang::prelude::{Clock, Pubkey};
-use ballast_client::address;
 use ballast_tests::bank::Twin;
 use ballast_tests::world::refused;
 use ballast_tests::{Outcome, Refused, Sent, Setup, Terms};
@@ -34,9 +33,10 @@ impl Bank {
     pub(crate) fn of(svm: &LiteSVM) -> Self {
         let mut test = ProgramTest::default();
         test.prefer_bpf(true);
-        let programs = [address::program_data(), program_data(&price_feed::ID)];
-        let code = [ballast::ID, price_feed::ID];
-        let kept = [ballast::ID, price_feed::ID, anchor_spl::token::ID, anchor_lang::system_program::ID];
+        let code = [ballast::ID, price_feed::ID, test_multisig::ID];
+        let programs = code.map(|program| program_data(&program));
+        let kept =
+            [ballast::ID, price_feed::ID, test_multisig::ID, anchor_spl::token::ID, anchor_lang::system_program::ID];
         for (address, account) in &svm.accounts_db().inner {
             let mut account = Account::from(account.clone());
             if programs.contains(address) {

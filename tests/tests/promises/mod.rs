@@ -5,6 +5,7 @@
 mod attacks;
 mod bank;
 mod governance;
+mod multisig;
 mod outflow;
 mod p01_conservation;
 mod p02_named_debits;

@@ -62,9 +62,12 @@ fn p09_the_program_upgrades_itself_after_seven_days_to_the_second() {
     wait_until(&mut setup, terms.eta);
     let ended = setup.deploying(|setup| {
         let ended = event!(setup.execute_upgrade(&buffer).must(), ProposalEnded);
-        // In the slot of the upgrade the program does not run at all; from the next one on it is the new one.
-        let refused = setup.update(BTC).expect_err("not visible yet");
-        assert_eq!(refused.error, None, "{refused}");
+        // In the slot of the upgrade the program does not run at all; from the next one on it is the new one. (LiteSVM has no
+        // slots of its own and runs it at once.)
+        let update = ix::update_market(&setup.market_key(BTC), &setup.feed(BTC));
+        let (payer, twin) = (setup.world.payer.insecure_clone(), setup.world.twin.as_mut().expect("a bank"));
+        let refused = twin.send(&[update], &payer, &[]).expect_err("not visible yet");
+        assert!(refused.logs.iter().any(|line| line.contains("Program is not deployed")), "{refused}");
         ended
     });
     assert_eq!((ended.id, ended.state, ended.kind), (id, state::EXECUTED, kind::UPGRADE));

@@ -3,6 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use ballast::instructions::governance::{
     QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+    QueueUpgradeArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast::instructions::trader::PlaceOrderArgs;
@@ -68,6 +69,9 @@ pub(crate) enum Act {
     RegisterInsurance { market: usize },
     PayInsurance { market: usize },
     QueueInsurance { by: usize, args: QueueInsuranceWithdrawalArgs },
+    QueueUpgrade { by: usize, buffer: usize, args: QueueUpgradeArgs },
+    ExecuteUpgrade { buffer: usize },
+    CloseUpgrade { buffer: usize },
 }
 
 impl Act {
@@ -117,6 +121,9 @@ impl Act {
             Self::RegisterInsurance { .. } => "register_insurance_claim",
             Self::PayInsurance { .. } => "pay_insurance_claim",
             Self::QueueInsurance { .. } => "queue_insurance_withdrawal",
+            Self::QueueUpgrade { .. } => "queue_upgrade",
+            Self::ExecuteUpgrade { .. } => "execute_upgrade",
+            Self::CloseUpgrade { .. } => "close_upgrade",
         }
     }
 
@@ -145,14 +152,19 @@ impl Act {
             | Self::Accept { by }
             | Self::Dismiss { by }
             | Self::Protect { by, .. }
-            | Self::Pause { by, .. } => Some(by),
+            | Self::Pause { by, .. }
+            | Self::QueueUpgrade { by, .. } => Some(by),
             _ => None,
         }
     }
 
     /// The instruction.
     pub(crate) fn build(&self, sim: &Sim) -> Instruction {
-        self.build_for_account(sim).or_else(|| self.build_for_pool(sim)).unwrap_or_else(|| self.build_for_rules(sim))
+        let upgrade = || super::upgrades::build(sim, self);
+        self.build_for_account(sim)
+            .or_else(|| self.build_for_pool(sim))
+            .or_else(upgrade)
+            .unwrap_or_else(|| self.build_for_rules(sim))
     }
 
     fn build_for_account(&self, sim: &Sim) -> Option<Instruction> {

@@ -45,6 +45,16 @@ impl Sim {
         if self.percent(95) { holder.unwrap_or(other) } else { other }
     }
 
+    /// Who governs, or somebody else.
+    pub(crate) fn governor(&mut self) -> usize {
+        self.somebody(Role::Governance)
+    }
+
+    /// Who guards, or somebody else.
+    pub(crate) fn guardian(&mut self) -> usize {
+        self.somebody(Role::Guardian)
+    }
+
     fn last_slot(&mut self) -> u64 {
         let slot = self.setup.world.now().slot;
         match self.rng.random_range(0..40) {

@@ -65,8 +65,10 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act) -> Vec<Reason> {
     if let (Some(sub), Some(by)) = (owned(act), act.signer()) {
         why.need(sim.subs[sub].owner == by, Error::WrongOwner);
     }
-    let known =
-        money(sim, view, act, &mut why) || positions(sim, view, act, &mut why) || pools(sim, view, act, &mut why);
+    let known = money(sim, view, act, &mut why)
+        || positions(sim, view, act, &mut why)
+        || pools(sim, view, act, &mut why)
+        || super::upgrades::judge(sim, view, act, &mut why);
     if !known {
         rules::judge(sim, view, act, &mut why);
     }

@@ -11,6 +11,7 @@ mod governors;
 mod judge;
 mod rules;
 mod scenes;
+mod upgrades;
 mod world;
 
 use std::collections::BTreeSet;

@@ -71,6 +71,7 @@ impl Sim {
                 self.midnights();
             }
             "exit_silent" => self.silence(),
+            "queue_upgrade" | "execute_upgrade" | "close_upgrade" => self.upgrade_program(),
             "execute_lp_withdrawal" => self.providers_leave(false),
             "lapse_lp_withdrawal" | "lapse_lp_deposit" => self.providers_leave(true),
             _ if GOVERNANCE.contains(&missing) => (0..20).for_each(|_| self.governing()),
@@ -80,8 +81,9 @@ impl Sim {
 
     /// A scene at random.
     pub(crate) fn scene(&mut self) {
-        match self.rng.random_range(0..15) {
+        match self.rng.random_range(0..16) {
             14 => self.midnights(),
+            15 => self.upgrade_program(),
             0..3 => self.leverage(),
             3..7 => {
                 let recover = self.percent(30);

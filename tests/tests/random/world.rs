@@ -20,6 +20,7 @@ use solana_signer::Signer as _;
 
 use super::act::{Act, next_order};
 use super::judge::{self, Reason};
+use super::upgrades;
 
 /// Traders and providers; after them in the list of keys come the officers.
 pub(crate) const PEOPLE: usize = 10;
@@ -72,6 +73,8 @@ pub(crate) struct Sim {
     keys: Vec<Arc<Keypair>>,
     pub(crate) subs: Vec<Sub>,
     pub(crate) orders: Vec<Placed>,
+    /// Buffers of upgrades, used up ones too.
+    pub(crate) buffers: Vec<Pubkey>,
     pub(crate) quotes: Vec<Quoted>,
     /// Instructions sent.
     pub(crate) sent: u64,
@@ -119,13 +122,16 @@ impl Sim {
         let quotes = setup.posted.iter().map(quote).collect();
         // Sent once, by the setup.
         let made = ["initialize_exchange", "create_market"];
-        let done = made.iter().map(|name| (*name, setup.made[*name].len() as u64)).collect();
+        let mut done: BTreeMap<_, _> = made.iter().map(|name| (*name, setup.made[*name].len() as u64)).collect();
+        setup.take_upgrade_authority().must();
+        done.insert("take_upgrade_authority", 1);
         Self {
             setup,
             rng: StdRng::seed_from_u64(seed),
             keys,
             subs: vec![],
             orders: vec![],
+            buffers: vec![],
             quotes,
             sent: 0,
             done,
@@ -236,7 +242,8 @@ impl Sim {
         let instruction = act.build(self);
         let signer = act.signer().map(|by| Arc::clone(self.key(by)));
         let signers: Vec<&Keypair> = signer.iter().map(|key| &**key).collect();
-        let outcome = self.setup.world.send(&[instruction], &signers);
+        let instructions: Vec<_> = upgrades::before(&act).into_iter().chain([instruction]).collect();
+        let outcome = self.setup.world.send(&instructions, &signers);
         match &outcome {
             Ok(_) => {
                 assert!(reasons.is_empty(), "{}: {act:?} went through against {reasons:?}", self.place());
@@ -286,6 +293,8 @@ impl Sim {
             Act::Cancel { order, .. } | Act::Fill { order, .. } => {
                 self.orders.swap_remove(order);
             }
+            // The new program runs from the next slot on.
+            Act::ExecuteUpgrade { .. } => self.setup.world.advance_slots(1),
             _ => {}
         }
     }

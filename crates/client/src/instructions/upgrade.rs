@@ -3,7 +3,7 @@
 use anchor_lang::prelude::{Pubkey, system_program};
 use anchor_lang::solana_program::bpf_loader_upgradeable;
 use anchor_lang::solana_program::instruction::Instruction;
-use ballast::instructions::governance::QueueUpgradeArgs;
+pub use ballast::instructions::governance::QueueUpgradeArgs as UpgradeArgs;
 use ballast::state::Upgrade;
 use ballast::{accounts, instruction};
 
@@ -45,7 +45,7 @@ pub fn queue_upgrade(
     id: u64,
     buffer: &Pubkey,
     refund: &Pubkey,
-    args: QueueUpgradeArgs,
+    args: UpgradeArgs,
 ) -> Instruction {
     let accounts = accounts::QueueUpgrade {
         payer: *payer,
@@ -63,6 +63,18 @@ pub fn queue_upgrade(
         program: address::PROGRAM,
     };
     build(accounts, instruction::QueueUpgrade { args }, &[])
+}
+
+/// What an upgrade's account says, by its parts.
+pub fn upgrade_parts(exchange: &Pubkey, proposal: u64, buffer: &Pubkey, refund: &Pubkey) -> Upgrade {
+    let key = |address: &Pubkey| ballast_engine::layout::Key(address.to_bytes());
+    Upgrade {
+        exchange: key(exchange),
+        proposal: key(&address::proposal(exchange, proposal)),
+        buffer: key(buffer),
+        refund: key(refund),
+        ..Upgrade::default()
+    }
 }
 
 /// Executes an upgrade whose delay is over. Signed by anyone. Needs more compute units than a transaction has by itself:

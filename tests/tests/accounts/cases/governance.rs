@@ -12,7 +12,8 @@ use ballast_client::instructions as ix;
 use ballast_engine::constants::{HOUR, PROPOSAL_LIFE};
 use ballast_engine::governance::kind;
 use ballast_tests::governing::market_parameter;
-use ballast_tests::world::fixed_key;
+use ballast_tests::upgrading::SMALL;
+use ballast_tests::world::{fixed_key, program_bytes};
 use ballast_tests::{Expect, MarketTerms, Setup, Terms};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -37,7 +38,7 @@ fn parameter(setup: &Setup, name: &str, step: u64) -> QueueParameterArgs {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [created(), queued(), decided(), roles()].concat()
+    [created(), queued(), decided(), roles(), upgrades()].concat()
 }
 
 fn created() -> Vec<Case> {
@@ -145,4 +146,27 @@ fn roles() -> Vec<Case> {
     setup.execute_proposal(id).must();
     let accept = ix::accept_governance(&heir.pubkey(), &exchange);
     vec![dismiss, protect, pause, Case::new("accept_governance", setup, accept, &[&heir])]
+}
+
+fn upgrades() -> Vec<Case> {
+    let (mut setup, payer, governance) = begin();
+    let exchange = setup.exchange;
+    let authority = Arc::new(setup.world.upgrade_authority.insecure_clone());
+    let take = ix::take_upgrade_authority(&authority.pubkey(), &exchange);
+    let take = Case::new("take_upgrade_authority", setup.clone(), take, &[&authority]);
+
+    setup.take_upgrade_authority().must();
+    let buffer = setup.buffer("buffer", &program_bytes(SMALL));
+    let (id, args, refund) = (setup.exchange().next_proposal, setup.upgrade_args(&buffer), setup.refund());
+    let queue = ix::queue_upgrade(&payer.pubkey(), &governance.pubkey(), &exchange, id, &buffer, &refund, args);
+    let queue = Case::new("queue_upgrade", setup.clone(), queue, &[&payer, &governance]);
+
+    setup.queue_upgrade(&buffer).expect("queued");
+    let upgrade = setup.upgrade(&buffer);
+    let mut vetoed = setup.clone();
+    vetoed.veto(id).must();
+    let close = Case::new("close_upgrade", vetoed, ix::close_upgrade(&upgrade), &[]);
+    setup.wait_for(id);
+    let execute = ix::execute_upgrade(&payer.pubkey(), &upgrade);
+    vec![take, queue, close, Case::new("execute_upgrade", setup, execute, &[&payer])]
 }
