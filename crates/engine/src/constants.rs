@@ -118,7 +118,7 @@ pub const MAX_PENDING: u64 = 32;
 pub const GUARDIAN_DELAY: i64 = 8 * DAY;
 /// The longest program that an upgrade may bring, bytes. One transaction computes its SHA-256, for half a compute unit a
 /// byte, of the 1.4 million that a transaction may use.
-pub const UPGRADE_LENGTH_MAX: u64 = 2_500_000;
+pub const UPGRADE_LENGTH_MAX: u64 = 2_600_000;
 /// A protective pause lasts at most so long, seconds (72 h).
 pub const PAUSE_LIFE: i64 = 72 * HOUR;
 /// Protective pauses last at most so long in a window of 14 days, seconds (96 h).

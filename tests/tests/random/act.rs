@@ -2,8 +2,7 @@
 
 use anchor_lang::prelude::Pubkey;
 use ballast::instructions::governance::{
-    QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
-    QueueUpgradeArgs,
+    QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs, QueueUpgradeArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast::instructions::trader::PlaceOrderArgs;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
+use super::upgrade;
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
 use crate::output::{self, table};
@@ -63,6 +64,9 @@ enum Command {
         /// Its number
         id: u64,
     },
+    /// The program itself: who may upgrade it, what is proposed, and each step of it
+    #[command(subcommand)]
+    Upgrade(upgrade::Command),
 }
 
 /// A hash as an argument.
@@ -123,6 +127,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             let sent = chain.send("veto", &[veto], &signer, &[]).await?;
             told(global, id, "vetoed", sent.signature.to_string())
         }
+        Command::Upgrade(command) => upgrade::run(global, &chain, &exchange, signer, command).await,
         Command::Execute { id } => {
             let signer = signer()?;
             let proposal = read(&chain, &exchange, id).await?;
@@ -262,6 +267,7 @@ async fn what(proposal: &Proposal, chain: &Chain) -> Result<String> {
         kind::GOVERNANCE => "new governance".to_owned(),
         kind::COMMITTEE => "new committee".to_owned(),
         kind::GUARDIAN => "new guardian".to_owned(),
+        kind::UPGRADE => "upgrade of the program".to_owned(),
         kind::ORACLE_FEED => format!("market {}: oracle feed", chain.read::<Market>(&market).await?.state.index),
         other => bail!("proposal {} is of kind {other}, which this version does not know; update it", proposal.id),
     })

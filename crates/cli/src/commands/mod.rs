@@ -11,6 +11,7 @@ pub(crate) mod liquidate;
 pub(crate) mod localnet;
 pub(crate) mod market;
 pub(crate) mod trade;
+pub(crate) mod upgrade;
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};

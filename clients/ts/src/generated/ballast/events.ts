@@ -70,6 +70,10 @@ import {
   type Transferred,
   getUnflaggedDecoder,
   type Unflagged,
+  getUpgradeAuthorityTakenDecoder,
+  type UpgradeAuthorityTaken,
+  getUpgradeClosedDecoder,
+  type UpgradeClosed,
   getWithdrawnDecoder,
   type Withdrawn,
 } from './types/index.js';
@@ -147,6 +151,10 @@ export type BallastEvent =
   | { name: 'Transferred'; data: Transferred }
   /** A flag was cleared. */
   | { name: 'Unflagged'; data: Unflagged }
+  /** An exchange's timelock took the program's upgrade authority, for good. */
+  | { name: 'UpgradeAuthorityTaken'; data: UpgradeAuthorityTaken }
+  /** What was left of an upgrade was closed. */
+  | { name: 'UpgradeClosed'; data: UpgradeClosed }
   /** Collateral went out. */
   | { name: 'Withdrawn'; data: Withdrawn };
 
@@ -295,6 +303,14 @@ export const BALLAST_EVENTS: {
   Unflagged: {
     discriminator: new Uint8Array([82, 182, 26, 134, 125, 203, 251, 55]),
     decode: (b) => getUnflaggedDecoder().decode(b),
+  },
+  UpgradeAuthorityTaken: {
+    discriminator: new Uint8Array([11, 76, 82, 69, 243, 106, 199, 144]),
+    decode: (b) => getUpgradeAuthorityTakenDecoder().decode(b),
+  },
+  UpgradeClosed: {
+    discriminator: new Uint8Array([76, 121, 250, 37, 185, 165, 80, 223]),
+    decode: (b) => getUpgradeClosedDecoder().decode(b),
   },
   Withdrawn: {
     discriminator: new Uint8Array([20, 89, 223, 198, 194, 124, 219, 13]),

@@ -274,6 +274,33 @@ export const BALLAST_ERRORS = {
     message:
       "An older batch of insurance claims is in this one's place (limit: its day, then this one's): pay its markets first",
   },
+  NotTimelock: {
+    code: 6099,
+    message:
+      "The program's upgrade authority is not this exchange's timelock address: another exchange's timelock or a key still decides",
+  },
+  BufferInvalid: {
+    code: 6100,
+    message:
+      "The account is not a buffer of the upgradeable loader whose authority is this exchange's timelock address; set that first",
+  },
+  UpgradeHash: {
+    code: 6101,
+    message: 'What the buffer holds does not have the SHA-256 or the length that was committed',
+  },
+  UpgradeLength: {
+    code: 6102,
+    message: 'The new program is empty or longer than an upgrade may be (limit, then length)',
+  },
+  ProgramDataTooSmall: {
+    code: 6103,
+    message:
+      "The program's data account has no room for the new program (limit, then length); anybody may extend it with the loader",
+  },
+  ProposalPending: {
+    code: 6104,
+    message: 'The proposal is still pending: veto it, execute it, or wait for its expiry',
+  },
 } as const;
 
 /** The name of a reason. */

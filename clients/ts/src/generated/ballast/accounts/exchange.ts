@@ -120,6 +120,8 @@ export type Exchange = {
   insurance: SharedInsurance;
   /** For later versions. */
   reserved: Array<bigint>;
+  /** How often this exchange's timelock has upgraded the program: an upgrade's proposal names it. */
+  upgrades: bigint;
 };
 
 export type ExchangeArgs = {
@@ -165,6 +167,8 @@ export type ExchangeArgs = {
   insurance: SharedInsuranceArgs;
   /** For later versions. */
   reserved: Array<number | bigint>;
+  /** How often this exchange's timelock has upgraded the program: an upgrade's proposal names it. */
+  upgrades: number | bigint;
 };
 
 /** Gets the encoder for {@link ExchangeArgs} account data. */
@@ -192,7 +196,8 @@ export function getExchangeEncoder(): FixedSizeEncoder<ExchangeArgs> {
       ['nextProposal', getU64Encoder()],
       ['sequence', getU64Encoder()],
       ['insurance', getSharedInsuranceEncoder()],
-      ['reserved', getArrayEncoder(getU64Encoder(), { size: 17 })],
+      ['reserved', getArrayEncoder(getU64Encoder(), { size: 16 })],
+      ['upgrades', getU64Encoder()],
     ]),
     (value) => ({ ...value, discriminator: EXCHANGE_DISCRIMINATOR }),
   );
@@ -222,7 +227,8 @@ export function getExchangeDecoder(): FixedSizeDecoder<Exchange> {
     ['nextProposal', getU64Decoder()],
     ['sequence', getU64Decoder()],
     ['insurance', getSharedInsuranceDecoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 17 })],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 16 })],
+    ['upgrades', getU64Decoder()],
   ]);
 }
 

@@ -13,3 +13,4 @@ export * from './market.js';
 export * from './order.js';
 export * from './proposal.js';
 export * from './subaccount.js';
+export * from './upgrade.js';

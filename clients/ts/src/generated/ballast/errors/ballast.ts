@@ -212,6 +212,18 @@ export const BALLAST_ERROR__INSURANCE_PENDING = 0x17d0; // 6096
 export const BALLAST_ERROR__INSURANCE_TOO_EARLY = 0x17d1; // 6097
 /** InsuranceBatchBusy: An older batch of insurance claims is in this one's place (limit: its day, then this one's): pay its markets first */
 export const BALLAST_ERROR__INSURANCE_BATCH_BUSY = 0x17d2; // 6098
+/** NotTimelock: The program's upgrade authority is not this exchange's timelock address: another exchange's timelock or a key still decides */
+export const BALLAST_ERROR__NOT_TIMELOCK = 0x17d3; // 6099
+/** BufferInvalid: The account is not a buffer of the upgradeable loader whose authority is this exchange's timelock address; set that first */
+export const BALLAST_ERROR__BUFFER_INVALID = 0x17d4; // 6100
+/** UpgradeHash: What the buffer holds does not have the SHA-256 or the length that was committed */
+export const BALLAST_ERROR__UPGRADE_HASH = 0x17d5; // 6101
+/** UpgradeLength: The new program is empty or longer than an upgrade may be (limit, then length) */
+export const BALLAST_ERROR__UPGRADE_LENGTH = 0x17d6; // 6102
+/** ProgramDataTooSmall: The program's data account has no room for the new program (limit, then length); anybody may extend it with the loader */
+export const BALLAST_ERROR__PROGRAM_DATA_TOO_SMALL = 0x17d7; // 6103
+/** ProposalPending: The proposal is still pending: veto it, execute it, or wait for its expiry */
+export const BALLAST_ERROR__PROPOSAL_PENDING = 0x17d8; // 6104
 
 export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_BANKRUPT
@@ -219,6 +231,7 @@ export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_VERSION
   | typeof BALLAST_ERROR__ALREADY_FLAGGED
   | typeof BALLAST_ERROR__AMOUNT_ZERO
+  | typeof BALLAST_ERROR__BUFFER_INVALID
   | typeof BALLAST_ERROR__CAPACITY_EXHAUSTED
   | typeof BALLAST_ERROR__COVER_TOO_EARLY
   | typeof BALLAST_ERROR__CROSS_CHECK_BROKEN
@@ -250,6 +263,7 @@ export type BallastError =
   | typeof BALLAST_ERROR__NOT_GUARDIAN
   | typeof BALLAST_ERROR__NOT_LARGEST_POSITION
   | typeof BALLAST_ERROR__NOT_PROPOSER
+  | typeof BALLAST_ERROR__NOT_TIMELOCK
   | typeof BALLAST_ERROR__NOT_UPGRADE_AUTHORITY
   | typeof BALLAST_ERROR__NOT_VETOER
   | typeof BALLAST_ERROR__OLD_VALUE_MOVED
@@ -287,11 +301,13 @@ export type BallastError =
   | typeof BALLAST_ERROR__PRICE_STALE
   | typeof BALLAST_ERROR__PRICE_UNCERTAIN
   | typeof BALLAST_ERROR__PRICE_UNCONFIRMED
+  | typeof BALLAST_ERROR__PROGRAM_DATA_TOO_SMALL
   | typeof BALLAST_ERROR__PROPOSAL_CLOSED
   | typeof BALLAST_ERROR__PROPOSAL_EXPIRED
   | typeof BALLAST_ERROR__PROPOSAL_LIMIT
   | typeof BALLAST_ERROR__PROPOSAL_NOT_EXPIRED
   | typeof BALLAST_ERROR__PROPOSAL_NOT_READY
+  | typeof BALLAST_ERROR__PROPOSAL_PENDING
   | typeof BALLAST_ERROR__PROPOSAL_TOO_OLD
   | typeof BALLAST_ERROR__ROLE_KEY_INVALID
   | typeof BALLAST_ERROR__SHARES_ZERO
@@ -305,6 +321,8 @@ export type BallastError =
   | typeof BALLAST_ERROR__TICKET_NOT_LAPSED
   | typeof BALLAST_ERROR__TICKET_NOT_RIPE
   | typeof BALLAST_ERROR__TIER_INVALID
+  | typeof BALLAST_ERROR__UPGRADE_HASH
+  | typeof BALLAST_ERROR__UPGRADE_LENGTH
   | typeof BALLAST_ERROR__VERSION_MOVED
   | typeof BALLAST_ERROR__WORSENS_SHORTFALL
   | typeof BALLAST_ERROR__WRONG_EXCHANGE
@@ -322,6 +340,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__ACCOUNT_VERSION]: `The account has another layout version; use the matching client`,
     [BALLAST_ERROR__ALREADY_FLAGGED]: `Somebody else flagged this account first; liquidate it instead`,
     [BALLAST_ERROR__AMOUNT_ZERO]: `The amount is zero; give a positive one`,
+    [BALLAST_ERROR__BUFFER_INVALID]: `The account is not a buffer of the upgradeable loader whose authority is this exchange's timelock address; set that first`,
     [BALLAST_ERROR__CAPACITY_EXHAUSTED]: `The market's liquidation capacity of this slot is used up (limit, then used); try in the next slot`,
     [BALLAST_ERROR__COVER_TOO_EARLY]: `Nothing to cover or settle here`,
     [BALLAST_ERROR__CROSS_CHECK_BROKEN]: `The resulting parameters disagree with one another (limit, then value); see docs/PARAMETERS.md`,
@@ -353,6 +372,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__NOT_GUARDIAN]: `Only the guardian key may do this`,
     [BALLAST_ERROR__NOT_LARGEST_POSITION]: `Liquidation starts with the position with the largest maintenance requirement and a good price (limit: its market); pass that market`,
     [BALLAST_ERROR__NOT_PROPOSER]: `Only governance or the committee may propose this change`,
+    [BALLAST_ERROR__NOT_TIMELOCK]: `The program's upgrade authority is not this exchange's timelock address: another exchange's timelock or a key still decides`,
     [BALLAST_ERROR__NOT_UPGRADE_AUTHORITY]: `Creating an exchange needs the program's upgrade authority`,
     [BALLAST_ERROR__NOT_VETOER]: `Only the vetoer named in the proposal may veto it`,
     [BALLAST_ERROR__OLD_VALUE_MOVED]: `The parameter's value is no longer the one the proposal was made for (limit: current, then proposal's)`,
@@ -390,11 +410,13 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__PRICE_STALE]: `The market's price is too old for this; put update_market in front`,
     [BALLAST_ERROR__PRICE_UNCERTAIN]: `The oracle's confidence interval is too wide for this; wait for a better price`,
     [BALLAST_ERROR__PRICE_UNCONFIRMED]: `The price has just jumped and is not confirmed yet; wait for three publish times over five slots`,
+    [BALLAST_ERROR__PROGRAM_DATA_TOO_SMALL]: `The program's data account has no room for the new program (limit, then length); anybody may extend it with the loader`,
     [BALLAST_ERROR__PROPOSAL_CLOSED]: `The proposal was executed, vetoed or expired already (limit: its state)`,
     [BALLAST_ERROR__PROPOSAL_EXPIRED]: `The proposal has expired (limit: expiry, then now)`,
     [BALLAST_ERROR__PROPOSAL_LIMIT]: `As many proposals are pending as may be (limit); wait for one to end`,
     [BALLAST_ERROR__PROPOSAL_NOT_EXPIRED]: `The proposal has not expired (limit: expiry, then now)`,
     [BALLAST_ERROR__PROPOSAL_NOT_READY]: `The delay is not over (limit: ETA, then now)`,
+    [BALLAST_ERROR__PROPOSAL_PENDING]: `The proposal is still pending: veto it, execute it, or wait for its expiry`,
     [BALLAST_ERROR__PROPOSAL_TOO_OLD]: `The proposal's last slot has passed, or lies more than a day ahead (limit, then value): sign a new one`,
     [BALLAST_ERROR__ROLE_KEY_INVALID]: `A role's key may not be the default key or another role's key`,
     [BALLAST_ERROR__SHARES_ZERO]: `The amount is too small to make a share; use more`,
@@ -408,6 +430,8 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__TICKET_NOT_LAPSED]: `The liquidity ticket has not lapsed; execute it instead`,
     [BALLAST_ERROR__TICKET_NOT_RIPE]: `The liquidity ticket is not ripe (limit: ripe at, then now); wait`,
     [BALLAST_ERROR__TIER_INVALID]: `The tier must be 0 (A), 1 (B) or 2 (C)`,
+    [BALLAST_ERROR__UPGRADE_HASH]: `What the buffer holds does not have the SHA-256 or the length that was committed`,
+    [BALLAST_ERROR__UPGRADE_LENGTH]: `The new program is empty or longer than an upgrade may be (limit, then length)`,
     [BALLAST_ERROR__VERSION_MOVED]: `The parameter's version is not the one given (limit: current, then given): it was changed since`,
     [BALLAST_ERROR__WORSENS_SHORTFALL]: `This reduction would leave the account less healthy; close the position whole or deposit first`,
     [BALLAST_ERROR__WRONG_EXCHANGE]: `An account belongs to another exchange`,

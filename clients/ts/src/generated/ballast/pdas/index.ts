@@ -14,4 +14,6 @@ export * from './market.js';
 export * from './order.js';
 export * from './proposal.js';
 export * from './subaccount.js';
+export * from './timelock.js';
+export * from './upgrade.js';
 export * from './vault.js';

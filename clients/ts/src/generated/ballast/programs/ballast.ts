@@ -41,6 +41,7 @@ import {
   getOrderCodec,
   getProposalCodec,
   getSubaccountCodec,
+  getUpgradeCodec,
   type Exchange,
   type ExchangeArgs,
   type LpDeposit,
@@ -55,11 +56,14 @@ import {
   type ProposalArgs,
   type Subaccount,
   type SubaccountArgs,
+  type Upgrade,
+  type UpgradeArgs,
 } from '../accounts/index.js';
 import {
   getAcceptGovernanceInstruction,
   getCancelOrderInstruction,
   getCloseSubaccountInstruction,
+  getCloseUpgradeInstructionAsync,
   getCollectClaimInstruction,
   getCollectFeesInstructionAsync,
   getCollectPoolClaimInstruction,
@@ -73,6 +77,7 @@ import {
   getExecuteLpWithdrawalInstructionAsync,
   getExecuteMarketProposalInstruction,
   getExecuteOrderInstruction,
+  getExecuteUpgradeInstructionAsync,
   getExitSilentInstruction,
   getExpireProposalInstruction,
   getFlagInstruction,
@@ -89,12 +94,14 @@ import {
   getQueueMarketParameterInstruction,
   getQueueOracleFeedInstruction,
   getQueueRoleInstruction,
+  getQueueUpgradeInstructionAsync,
   getReduceInstruction,
   getRegisterInsuranceClaimInstruction,
   getRequestLpDepositInstructionAsync,
   getRequestLpWithdrawalInstructionAsync,
   getResolveInstruction,
   getSettleInstruction,
+  getTakeUpgradeAuthorityInstructionAsync,
   getTopUpMarketInsuranceInstructionAsync,
   getTopUpSharedInsuranceInstructionAsync,
   getTransferInstruction,
@@ -105,6 +112,7 @@ import {
   parseAcceptGovernanceInstruction,
   parseCancelOrderInstruction,
   parseCloseSubaccountInstruction,
+  parseCloseUpgradeInstruction,
   parseCollectClaimInstruction,
   parseCollectFeesInstruction,
   parseCollectPoolClaimInstruction,
@@ -118,6 +126,7 @@ import {
   parseExecuteLpWithdrawalInstruction,
   parseExecuteMarketProposalInstruction,
   parseExecuteOrderInstruction,
+  parseExecuteUpgradeInstruction,
   parseExitSilentInstruction,
   parseExpireProposalInstruction,
   parseFlagInstruction,
@@ -134,12 +143,14 @@ import {
   parseQueueMarketParameterInstruction,
   parseQueueOracleFeedInstruction,
   parseQueueRoleInstruction,
+  parseQueueUpgradeInstruction,
   parseReduceInstruction,
   parseRegisterInsuranceClaimInstruction,
   parseRequestLpDepositInstruction,
   parseRequestLpWithdrawalInstruction,
   parseResolveInstruction,
   parseSettleInstruction,
+  parseTakeUpgradeAuthorityInstruction,
   parseTopUpMarketInsuranceInstruction,
   parseTopUpSharedInsuranceInstruction,
   parseTransferInstruction,
@@ -150,6 +161,7 @@ import {
   type AcceptGovernanceInput,
   type CancelOrderInput,
   type CloseSubaccountInput,
+  type CloseUpgradeAsyncInput,
   type CollectClaimInput,
   type CollectFeesAsyncInput,
   type CollectPoolClaimInput,
@@ -163,6 +175,7 @@ import {
   type ExecuteLpWithdrawalAsyncInput,
   type ExecuteMarketProposalInput,
   type ExecuteOrderInput,
+  type ExecuteUpgradeAsyncInput,
   type ExitSilentInput,
   type ExpireProposalInput,
   type FlagInput,
@@ -174,6 +187,7 @@ import {
   type ParsedAcceptGovernanceInstruction,
   type ParsedCancelOrderInstruction,
   type ParsedCloseSubaccountInstruction,
+  type ParsedCloseUpgradeInstruction,
   type ParsedCollectClaimInstruction,
   type ParsedCollectFeesInstruction,
   type ParsedCollectPoolClaimInstruction,
@@ -187,6 +201,7 @@ import {
   type ParsedExecuteLpWithdrawalInstruction,
   type ParsedExecuteMarketProposalInstruction,
   type ParsedExecuteOrderInstruction,
+  type ParsedExecuteUpgradeInstruction,
   type ParsedExitSilentInstruction,
   type ParsedExpireProposalInstruction,
   type ParsedFlagInstruction,
@@ -203,12 +218,14 @@ import {
   type ParsedQueueMarketParameterInstruction,
   type ParsedQueueOracleFeedInstruction,
   type ParsedQueueRoleInstruction,
+  type ParsedQueueUpgradeInstruction,
   type ParsedReduceInstruction,
   type ParsedRegisterInsuranceClaimInstruction,
   type ParsedRequestLpDepositInstruction,
   type ParsedRequestLpWithdrawalInstruction,
   type ParsedResolveInstruction,
   type ParsedSettleInstruction,
+  type ParsedTakeUpgradeAuthorityInstruction,
   type ParsedTopUpMarketInsuranceInstruction,
   type ParsedTopUpSharedInsuranceInstruction,
   type ParsedTransferInstruction,
@@ -224,12 +241,14 @@ import {
   type QueueMarketParameterInput,
   type QueueOracleFeedInput,
   type QueueRoleInput,
+  type QueueUpgradeAsyncInput,
   type ReduceInput,
   type RegisterInsuranceClaimInput,
   type RequestLpDepositAsyncInput,
   type RequestLpWithdrawalAsyncInput,
   type ResolveInput,
   type SettleInput,
+  type TakeUpgradeAuthorityAsyncInput,
   type TopUpMarketInsuranceAsyncInput,
   type TopUpSharedInsuranceAsyncInput,
   type TransferInput,
@@ -247,6 +266,8 @@ import {
   findOrderPda,
   findProposalPda,
   findSubaccountPda,
+  findTimelockPda,
+  findUpgradePda,
   findVaultPda,
 } from '../pdas/index.js';
 
@@ -261,6 +282,7 @@ export enum BallastAccount {
   Order,
   Proposal,
   Subaccount,
+  Upgrade,
 }
 
 export function identifyBallastAccount(account: { data: ReadonlyUint8Array } | ReadonlyUint8Array): BallastAccount {
@@ -328,6 +350,15 @@ export function identifyBallastAccount(account: { data: ReadonlyUint8Array } | R
   ) {
     return BallastAccount.Subaccount;
   }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([15, 153, 218, 141, 155, 217, 106, 189])),
+      0,
+    )
+  ) {
+    return BallastAccount.Upgrade;
+  }
   throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__FAILED_TO_IDENTIFY_ACCOUNT, {
     accountData: data,
     programName: 'ballast',
@@ -338,6 +369,7 @@ export enum BallastInstruction {
   AcceptGovernance,
   CancelOrder,
   CloseSubaccount,
+  CloseUpgrade,
   CollectClaim,
   CollectFees,
   CollectPoolClaim,
@@ -351,6 +383,7 @@ export enum BallastInstruction {
   ExecuteLpWithdrawal,
   ExecuteMarketProposal,
   ExecuteOrder,
+  ExecuteUpgrade,
   ExitSilent,
   ExpireProposal,
   Flag,
@@ -367,12 +400,14 @@ export enum BallastInstruction {
   QueueMarketParameter,
   QueueOracleFeed,
   QueueRole,
+  QueueUpgrade,
   Reduce,
   RegisterInsuranceClaim,
   RequestLpDeposit,
   RequestLpWithdrawal,
   Resolve,
   Settle,
+  TakeUpgradeAuthority,
   TopUpMarketInsurance,
   TopUpSharedInsurance,
   Transfer,
@@ -412,6 +447,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.CloseSubaccount;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([252, 172, 37, 197, 128, 24, 237, 151])),
+      0,
+    )
+  ) {
+    return BallastInstruction.CloseUpgrade;
   }
   if (
     containsBytes(
@@ -529,6 +573,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.ExecuteOrder;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([205, 219, 100, 218, 66, 39, 215, 24])),
+      0,
+    )
+  ) {
+    return BallastInstruction.ExecuteUpgrade;
   }
   if (
     containsBytes(
@@ -677,6 +730,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([114, 107, 111, 117, 192, 153, 170, 59])),
+      0,
+    )
+  ) {
+    return BallastInstruction.QueueUpgrade;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([14, 237, 91, 53, 69, 236, 67, 251])),
       0,
     )
@@ -727,6 +789,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.Settle;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([127, 246, 194, 105, 24, 207, 175, 98])),
+      0,
+    )
+  ) {
+    return BallastInstruction.TakeUpgradeAuthority;
   }
   if (
     containsBytes(
@@ -801,6 +872,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.AcceptGovernance } & ParsedAcceptGovernanceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CancelOrder } & ParsedCancelOrderInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseSubaccount } & ParsedCloseSubaccountInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.CloseUpgrade } & ParsedCloseUpgradeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CollectClaim } & ParsedCollectClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CollectFees } & ParsedCollectFeesInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CollectPoolClaim } & ParsedCollectPoolClaimInstruction<TProgram>)
@@ -818,6 +890,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.ExecuteLpWithdrawal } & ParsedExecuteLpWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteMarketProposal } & ParsedExecuteMarketProposalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteOrder } & ParsedExecuteOrderInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.ExecuteUpgrade } & ParsedExecuteUpgradeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExitSilent } & ParsedExitSilentInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExpireProposal } & ParsedExpireProposalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Flag } & ParsedFlagInstruction<TProgram>)
@@ -836,12 +909,14 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.QueueMarketParameter } & ParsedQueueMarketParameterInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueOracleFeed } & ParsedQueueOracleFeedInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueRole } & ParsedQueueRoleInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.QueueUpgrade } & ParsedQueueUpgradeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Reduce } & ParsedReduceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.RegisterInsuranceClaim } & ParsedRegisterInsuranceClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.RequestLpDeposit } & ParsedRequestLpDepositInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.RequestLpWithdrawal } & ParsedRequestLpWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Resolve } & ParsedResolveInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Settle } & ParsedSettleInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.TakeUpgradeAuthority } & ParsedTakeUpgradeAuthorityInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.TopUpMarketInsurance } & ParsedTopUpMarketInsuranceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.TopUpSharedInsurance } & ParsedTopUpSharedInsuranceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Transfer } & ParsedTransferInstruction<TProgram>)
@@ -866,6 +941,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.CloseSubaccount: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.CloseSubaccount, ...parseCloseSubaccountInstruction(instruction) };
+    }
+    case BallastInstruction.CloseUpgrade: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.CloseUpgrade, ...parseCloseUpgradeInstruction(instruction) };
     }
     case BallastInstruction.CollectClaim: {
       assertIsInstructionWithAccounts(instruction);
@@ -930,6 +1009,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.ExecuteOrder: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.ExecuteOrder, ...parseExecuteOrderInstruction(instruction) };
+    }
+    case BallastInstruction.ExecuteUpgrade: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.ExecuteUpgrade, ...parseExecuteUpgradeInstruction(instruction) };
     }
     case BallastInstruction.ExitSilent: {
       assertIsInstructionWithAccounts(instruction);
@@ -1013,6 +1096,10 @@ export function parseBallastInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.QueueRole, ...parseQueueRoleInstruction(instruction) };
     }
+    case BallastInstruction.QueueUpgrade: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.QueueUpgrade, ...parseQueueUpgradeInstruction(instruction) };
+    }
     case BallastInstruction.Reduce: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.Reduce, ...parseReduceInstruction(instruction) };
@@ -1042,6 +1129,13 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.Settle: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.Settle, ...parseSettleInstruction(instruction) };
+    }
+    case BallastInstruction.TakeUpgradeAuthority: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.TakeUpgradeAuthority,
+        ...parseTakeUpgradeAuthorityInstruction(instruction),
+      };
     }
     case BallastInstruction.TopUpMarketInsurance: {
       assertIsInstructionWithAccounts(instruction);
@@ -1099,6 +1193,7 @@ export type BallastPluginAccounts = {
   order: ReturnType<typeof getOrderCodec> & SelfFetchFunctions<OrderArgs, Order>;
   proposal: ReturnType<typeof getProposalCodec> & SelfFetchFunctions<ProposalArgs, Proposal>;
   subaccount: ReturnType<typeof getSubaccountCodec> & SelfFetchFunctions<SubaccountArgs, Subaccount>;
+  upgrade: ReturnType<typeof getUpgradeCodec> & SelfFetchFunctions<UpgradeArgs, Upgrade>;
 };
 
 export type BallastPluginInstructions = {
@@ -1109,6 +1204,9 @@ export type BallastPluginInstructions = {
   closeSubaccount: (
     input: CloseSubaccountInput,
   ) => ReturnType<typeof getCloseSubaccountInstruction> & SelfPlanAndSendFunctions;
+  closeUpgrade: (
+    input: CloseUpgradeAsyncInput,
+  ) => ReturnType<typeof getCloseUpgradeInstructionAsync> & SelfPlanAndSendFunctions;
   collectClaim: (input: CollectClaimInput) => ReturnType<typeof getCollectClaimInstruction> & SelfPlanAndSendFunctions;
   collectFees: (
     input: CollectFeesAsyncInput,
@@ -1142,6 +1240,9 @@ export type BallastPluginInstructions = {
     input: ExecuteMarketProposalInput,
   ) => ReturnType<typeof getExecuteMarketProposalInstruction> & SelfPlanAndSendFunctions;
   executeOrder: (input: ExecuteOrderInput) => ReturnType<typeof getExecuteOrderInstruction> & SelfPlanAndSendFunctions;
+  executeUpgrade: (
+    input: ExecuteUpgradeAsyncInput,
+  ) => ReturnType<typeof getExecuteUpgradeInstructionAsync> & SelfPlanAndSendFunctions;
   exitSilent: (input: ExitSilentInput) => ReturnType<typeof getExitSilentInstruction> & SelfPlanAndSendFunctions;
   expireProposal: (
     input: ExpireProposalInput,
@@ -1182,6 +1283,9 @@ export type BallastPluginInstructions = {
   queueRole: (
     input: MakeOptional<QueueRoleInput, 'payer'>,
   ) => ReturnType<typeof getQueueRoleInstruction> & SelfPlanAndSendFunctions;
+  queueUpgrade: (
+    input: MakeOptional<QueueUpgradeAsyncInput, 'payer'>,
+  ) => ReturnType<typeof getQueueUpgradeInstructionAsync> & SelfPlanAndSendFunctions;
   reduce: (input: ReduceInput) => ReturnType<typeof getReduceInstruction> & SelfPlanAndSendFunctions;
   registerInsuranceClaim: (
     input: RegisterInsuranceClaimInput,
@@ -1194,6 +1298,9 @@ export type BallastPluginInstructions = {
   ) => ReturnType<typeof getRequestLpWithdrawalInstructionAsync> & SelfPlanAndSendFunctions;
   resolve: (input: ResolveInput) => ReturnType<typeof getResolveInstruction> & SelfPlanAndSendFunctions;
   settle: (input: SettleInput) => ReturnType<typeof getSettleInstruction> & SelfPlanAndSendFunctions;
+  takeUpgradeAuthority: (
+    input: TakeUpgradeAuthorityAsyncInput,
+  ) => ReturnType<typeof getTakeUpgradeAuthorityInstructionAsync> & SelfPlanAndSendFunctions;
   topUpMarketInsurance: (
     input: MakeOptional<TopUpMarketInsuranceAsyncInput, 'payer'>,
   ) => ReturnType<typeof getTopUpMarketInsuranceInstructionAsync> & SelfPlanAndSendFunctions;
@@ -1208,6 +1315,7 @@ export type BallastPluginInstructions = {
 };
 
 export type BallastPluginPdas = {
+  timelock: typeof findTimelockPda;
   market: typeof findMarketPda;
   lpMint: typeof findLpMintPda;
   exchange: typeof findExchangePda;
@@ -1215,6 +1323,7 @@ export type BallastPluginPdas = {
   subaccount: typeof findSubaccountPda;
   order: typeof findOrderPda;
   proposal: typeof findProposalPda;
+  upgrade: typeof findUpgradePda;
   lpDeposit: typeof findLpDepositPda;
   lpWithdrawal: typeof findLpWithdrawalPda;
 };
@@ -1236,11 +1345,13 @@ export function ballastProgram() {
           order: addSelfFetchFunctions(client, getOrderCodec()),
           proposal: addSelfFetchFunctions(client, getProposalCodec()),
           subaccount: addSelfFetchFunctions(client, getSubaccountCodec()),
+          upgrade: addSelfFetchFunctions(client, getUpgradeCodec()),
         },
         instructions: {
           acceptGovernance: (input) => addSelfPlanAndSendFunctions(client, getAcceptGovernanceInstruction(input)),
           cancelOrder: (input) => addSelfPlanAndSendFunctions(client, getCancelOrderInstruction(input)),
           closeSubaccount: (input) => addSelfPlanAndSendFunctions(client, getCloseSubaccountInstruction(input)),
+          closeUpgrade: (input) => addSelfPlanAndSendFunctions(client, getCloseUpgradeInstructionAsync(input)),
           collectClaim: (input) => addSelfPlanAndSendFunctions(client, getCollectClaimInstruction(input)),
           collectFees: (input) => addSelfPlanAndSendFunctions(client, getCollectFeesInstructionAsync(input)),
           collectPoolClaim: (input) => addSelfPlanAndSendFunctions(client, getCollectPoolClaimInstruction(input)),
@@ -1262,6 +1373,7 @@ export function ballastProgram() {
           executeMarketProposal: (input) =>
             addSelfPlanAndSendFunctions(client, getExecuteMarketProposalInstruction(input)),
           executeOrder: (input) => addSelfPlanAndSendFunctions(client, getExecuteOrderInstruction(input)),
+          executeUpgrade: (input) => addSelfPlanAndSendFunctions(client, getExecuteUpgradeInstructionAsync(input)),
           exitSilent: (input) => addSelfPlanAndSendFunctions(client, getExitSilentInstruction(input)),
           expireProposal: (input) => addSelfPlanAndSendFunctions(client, getExpireProposalInstruction(input)),
           flag: (input) => addSelfPlanAndSendFunctions(client, getFlagInstruction(input)),
@@ -1303,6 +1415,11 @@ export function ballastProgram() {
               client,
               getQueueRoleInstruction({ ...input, payer: input.payer ?? client.payer }),
             ),
+          queueUpgrade: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getQueueUpgradeInstructionAsync({ ...input, payer: input.payer ?? client.payer }),
+            ),
           reduce: (input) => addSelfPlanAndSendFunctions(client, getReduceInstruction(input)),
           registerInsuranceClaim: (input) =>
             addSelfPlanAndSendFunctions(client, getRegisterInsuranceClaimInstruction(input)),
@@ -1311,6 +1428,8 @@ export function ballastProgram() {
             addSelfPlanAndSendFunctions(client, getRequestLpWithdrawalInstructionAsync(input)),
           resolve: (input) => addSelfPlanAndSendFunctions(client, getResolveInstruction(input)),
           settle: (input) => addSelfPlanAndSendFunctions(client, getSettleInstruction(input)),
+          takeUpgradeAuthority: (input) =>
+            addSelfPlanAndSendFunctions(client, getTakeUpgradeAuthorityInstructionAsync(input)),
           topUpMarketInsurance: (input) =>
             addSelfPlanAndSendFunctions(
               client,
@@ -1328,6 +1447,7 @@ export function ballastProgram() {
           withdraw: (input) => addSelfPlanAndSendFunctions(client, getWithdrawInstructionAsync(input)),
         },
         pdas: {
+          timelock: findTimelockPda,
           market: findMarketPda,
           lpMint: findLpMintPda,
           exchange: findExchangePda,
@@ -1335,6 +1455,7 @@ export function ballastProgram() {
           subaccount: findSubaccountPda,
           order: findOrderPda,
           proposal: findProposalPda,
+          upgrade: findUpgradePda,
           lpDeposit: findLpDepositPda,
           lpWithdrawal: findLpWithdrawalPda,
         },

@@ -66,4 +66,6 @@ export * from './throttle.js';
 export * from './traded.js';
 export * from './transferred.js';
 export * from './unflagged.js';
+export * from './upgradeAuthorityTaken.js';
+export * from './upgradeClosed.js';
 export * from './withdrawn.js';

@@ -37,11 +37,11 @@ import {
 export type ProposalTerms = {
   /** Old value of a parameter; 0 for other kinds. */
   oldValue: bigint;
-  /** New value of a parameter; the amount of a withdrawal; 0 for other kinds. */
+  /** New value of a parameter; the amount of a withdrawal; the length of an upgrade; 0 for other kinds. */
   newValue: bigint;
-  /** New key or feed id for other kinds; where a withdrawal goes. */
+  /** New key, feed id or SHA-256 of an upgrade for other kinds; where a withdrawal goes. */
   newKey: Address;
-  /** Version of the parameter (or role, or feed) that it was made for. */
+  /** Version of the parameter (or role, feed, program) that it was made for. */
   version: number;
   /** Parameter id; for a withdrawal the market's index, [`SHARED_FUND`] for the shared fund. */
   parameter: number;
@@ -78,11 +78,11 @@ export type ProposalTerms = {
 export type ProposalTermsArgs = {
   /** Old value of a parameter; 0 for other kinds. */
   oldValue: number | bigint;
-  /** New value of a parameter; the amount of a withdrawal; 0 for other kinds. */
+  /** New value of a parameter; the amount of a withdrawal; the length of an upgrade; 0 for other kinds. */
   newValue: number | bigint;
-  /** New key or feed id for other kinds; where a withdrawal goes. */
+  /** New key, feed id or SHA-256 of an upgrade for other kinds; where a withdrawal goes. */
   newKey: Address;
-  /** Version of the parameter (or role, or feed) that it was made for. */
+  /** Version of the parameter (or role, feed, program) that it was made for. */
   version: number;
   /** Parameter id; for a withdrawal the market's index, [`SHARED_FUND`] for the shared fund. */
   parameter: number;
