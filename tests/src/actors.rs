@@ -127,7 +127,7 @@ impl Setup {
     pub fn provider(&mut self, name: &str, market: usize, amount: u64) -> Provider {
         let provider = self.provider_account(name, market, amount);
         self.file_deposit(&provider, amount).must();
-        self.tick(1);
+        self.later();
         self.execute_deposit(&provider).must();
         provider
     }

@@ -1,6 +1,7 @@
 //! Posting prices and moving time.
 
 use ballast_client::{address, instructions as ix};
+use ballast_engine::constants::PLACEMENT_LAG;
 use ballast_engine::price::Status;
 use solana_signer::Signer;
 
@@ -74,6 +75,11 @@ impl Setup {
     pub fn tick(&mut self, seconds: i64) {
         self.world.advance(seconds);
         self.post_all();
+    }
+
+    /// Time until what was just placed can fill or execute, and all prices posted again.
+    pub fn later(&mut self) {
+        self.tick(PLACEMENT_LAG + 1);
     }
 
     /// Moves a market to a price however far away, confirmed as a real move would be: three posts, two seconds apart.

@@ -248,7 +248,7 @@ impl Setup {
             self.file_deposit(&provider, terms.liquidity).must();
             self.providers.push(provider);
         }
-        self.tick(1);
+        self.later();
         for provider in self.providers.clone() {
             self.execute_deposit(&provider).must();
         }

@@ -86,10 +86,10 @@ impl Setup {
         Ok(sent)
     }
 
-    /// Places an order, posts all prices a second later, and lets the keeper fill it.
+    /// Places an order, posts all prices as soon as one can fill it, and lets the keeper do that.
     pub fn trade(&mut self, trader: &Trader, market: usize, ask: impl Into<Ask>) -> Outcome {
         let order = self.place(trader, market, ask)?;
-        self.tick(1);
+        self.later();
         self.execute(trader, market, &order)
     }
 

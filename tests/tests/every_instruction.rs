@@ -102,7 +102,7 @@ fn traders_move_collateral_and_orders() {
 
     let order = setup.place(&alice, BTC, 10_000_000).expect("placed");
     setup.cancel(&alice, BTC, &order).fails(Error::OrderLocked);
-    setup.tick(constants::ORDER_LOCK);
+    setup.tick(constants::PLACEMENT_LAG + constants::ORDER_LOCK);
     let cancelled = event!(setup.cancel(&alice, BTC, &order).must(), OrderCancelled);
     assert_eq!((cancelled.reason, cancelled.fee_to_keeper), (0, 0));
     setup.audit();

@@ -56,7 +56,7 @@ fn a_trade_moves_what_it_says_and_nothing_else() {
 
     // At the price that was there when it was placed it cannot fill.
     setup.execute(&alice, BTC, &order).fails(Error::OrderTooEarly);
-    setup.tick(1);
+    setup.later();
     let traded = event!(setup.execute(&alice, BTC, &order).must(), Traded);
     assert!(!setup.world.exists(&order));
     setup.audit();
@@ -185,8 +185,8 @@ fn the_largest_size_quoted_fills_and_an_atom_more_does_not() {
     let mut setup = Setup::with(&Terms::still());
     let alice = setup.trader("alice", units(10_000));
     let fee = setup.market(BTC).state.params.order_fee;
-    // As it will be when the order fills: a second later, with the order's fee put aside.
-    setup.tick(1);
+    // As it will be when the order fills: some seconds later, with the order's fee put aside.
+    setup.later();
     let mut account = setup.account(&alice);
     account.state.collateral = account.state.collateral.less(fee).expect("enough");
     let quoted = quotes::max_increase(&account, &setup.markets(), 0, true, &setup.world.now()).expect("a quote");

@@ -28,6 +28,9 @@ pub const AGEING_SLOTS: u64 = 25;
 pub const SILENT_SECONDS: i64 = HOUR;
 /// A publish time may be ahead of the chain's clock by this much, seconds.
 pub const FUTURE_TOLERANCE: i64 = 2;
+/// What is placed counts as placed so much after the chain's clock, seconds: a clock that lags by no more than a publish
+/// time may be ahead of it shows nobody the price that his order will fill by.
+pub const PLACEMENT_LAG: i64 = FUTURE_TOLERANCE;
 /// Confirmation of a jump: distinct publish times needed.
 pub const CONFIRM_UPDATES: u64 = 3;
 /// Confirmation of a jump: slots they must span.

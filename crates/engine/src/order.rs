@@ -1,11 +1,11 @@
 //! Orders and the later-price rule (sections 5 and 10): an increase fills at a price that nobody could choose.
 
 use crate::Now;
-use crate::constants::{ORDER_LIFE, ORDER_LOCK, REDUCE_SPREAD};
+use crate::constants::{ORDER_LIFE, ORDER_LOCK, PLACEMENT_LAG, REDUCE_SPREAD};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::layout;
 use crate::market::{MarketState, Observation, PriceState};
-use crate::math::fit;
+use crate::math::{fit, some};
 use crate::price::Status;
 use crate::units::{Price, Quote, Ratio, Rounding, SignedBase};
 
@@ -16,7 +16,7 @@ layout! {
         pub size: SignedBase,
         /// The worst price accepted; 0 for none.
         pub limit: Price,
-        /// When it was placed, Unix seconds: the later of the chain's clock and the market's last publish time.
+        /// When it counts as placed, Unix seconds: see [`PriceState::placement`].
         pub placed_at: i64,
         /// It may not fill after this, Unix seconds; 0 for never.
         pub expires_at: i64,
@@ -47,6 +47,16 @@ pub enum Lookup {
 }
 
 impl PriceState {
+    /// When an order or a liquidity deposit that comes now counts as placed, Unix seconds: [`PLACEMENT_LAG`] after the
+    /// later of the chain's clock and the last publish time. What is stored already, and what a lagging clock has not let
+    /// in yet, lies before it.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn placement(&self, now: &Now) -> Result<i64> {
+        some(now.unix.max(self.last.publish_time).checked_add(PLACEMENT_LAG))
+    }
+
     /// The first observation published after `placed_at`: the one with
     /// `prev_publish_time < placed_at + 1 ≤ publish_time` where it was posted, else the ring's first one after.
     pub fn first_after(&self, placed_at: i64) -> Lookup {
@@ -68,7 +78,7 @@ impl PriceState {
 }
 
 impl OrderTerms {
-    /// Whether it may be cancelled by its owner now: not in its first 10 seconds.
+    /// Whether it may be cancelled by its owner now: not in the first 10 seconds since it counts as placed.
     ///
     /// # Errors
     /// [`Error::OrderLocked`] with the time of its end and now.

@@ -5,7 +5,7 @@ use core::ops::DerefMut;
 
 use crate::Now;
 use crate::account::{AccountState, Flag};
-use crate::constants::POSITIONS;
+use crate::constants::{GOOD_SLOTS, POSITIONS, SILENT_SECONDS};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::liquidation::is_flagged;
 use crate::margin::{Purpose, Totals, funding_owed, leg, unrealised};
@@ -150,8 +150,10 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
 
 /// Resolves a flagged account whose equity, profits and claims in full, is below zero: all positions are closed at price
 /// without premium, profits as cash and claims, then what collateral and claims there are is split over the losing
-/// markets pro rata to their losses; the rest is each market's deficit. Needs a publish time newer than the flag's and a
-/// good price in every market; a silent one closes at its last valid price, its profit forfeited.
+/// markets pro rata to their losses; the rest is each market's deficit. Needs a publish time newer than the flag's and in
+/// every market a good price, or one that is ageing for its confidence alone; a market that is silent, or has had no valid
+/// price for as long as makes one silent, closes at its last valid price, its profit forfeited. So no price, however long
+/// it stays uncertain, keeps an account below zero waiting for more than an hour.
 ///
 /// A market's own claim is set against the loss in it first: they owe each other. Everything goes by market index, so
 /// the result depends neither on the slots nor on the caller; what rounding leaves goes to the lowest indices.
@@ -239,18 +241,41 @@ fn check_bankrupt<M: DerefMut<Target = MarketState>>(
     markets: &mut [(usize, M)],
     now: &Now,
 ) -> Result<SignedQuote> {
+    let flagged = account.flag.publish_time;
     let mut totals = Totals::new(account.collateral)?;
     for (slot, market) in markets {
         let _ = market.accrue(false, now)?;
-        let leg = leg(market, account.position(*slot)?, Purpose::Maintenance, now)?;
-        ensure(matches!(leg.status, Status::Good | Status::Silent), leg.status.refusal())?;
+        let position = account.position(*slot)?;
+        let leg = leg(market, position, Purpose::Maintenance, now)?;
+        if position.is_open() {
+            let (_, charge) = closing(market, now)?;
+            let seen = leg.publish_time;
+            // Not in the sums' own test, which is about good prices; but this one strikes too.
+            let newer = charge == Charge::Silent || seen > flagged;
+            ensure(newer, Fault::new(Error::FlagTooFresh, flagged, seen))?;
+        }
         totals.add(*slot, &leg)?;
     }
     let equity = totals.full_equity;
     ensure(!equity.loss().is_zero(), Fault::new(Error::NotBankrupt, 0_i64, equity.0))?;
-    let flagged = account.flag.publish_time;
     ensure(totals.seen_since(flagged), Fault::new(Error::FlagTooFresh, flagged, totals.publish_time))?;
     Ok(equity)
+}
+
+/// The price at which a resolution closes a position in a market, and whether as an ordinary fill or as one in a silent
+/// market.
+fn closing(market: &MarketState, now: &Now) -> Result<(Price, Charge)> {
+    let status = market.status(now)?;
+    // As fresh and as confirmed as a good one; only wider. An older one would be the caller's to choose.
+    let wide = status == Status::Ageing && market.age_slots(now) <= GOOD_SLOTS;
+    if status == Status::Good || wide {
+        return Ok((market.price.last.price, Charge::Plain));
+    }
+    let valid = &market.price.valid;
+    let gone = status == Status::Silent || now.unix.saturating_sub(valid.publish_time) > SILENT_SECONDS;
+    ensure(gone, status.refusal())?;
+    // An old price pays nobody: the profit is forfeited, as in an exit from a silent market.
+    Ok((valid.price, Charge::Silent))
 }
 
 /// Where each market stands in the order of their indices.
@@ -286,9 +311,7 @@ fn close(
         return Ok(Quote::ZERO);
     }
     let size = position.base();
-    // An old price pays nobody: a silent market's profit is forfeited, as in an exit from it.
-    let (mark, charge) =
-        if good { (market.price.last.price, Charge::Plain) } else { (market.price.valid.price, Charge::Silent) };
+    let (mark, charge) = closing(market, now)?;
     let fill = reduce(market, account, slot, size, mark, charge)?;
     // A market that this empties pays claims from all its cash.
     collect(market, account, slot)?;

@@ -1,6 +1,6 @@
 //! Sections 5 and 10: the later-price rule. Nobody can choose the price at which he trades.
 
-use ballast_engine::constants::{AGEING_SLOTS, ORDER_LIFE};
+use ballast_engine::constants::{AGEING_SLOTS, FUTURE_TOLERANCE, ORDER_LIFE};
 use ballast_engine::market::{MarketState, Observation};
 use ballast_engine::order::{Lookup, OrderTerms, check_limit, reduce_mark};
 use ballast_engine::price::Status;
@@ -117,6 +117,21 @@ fn the_unique_observation_holds_whatever_is_posted_after_it() {
     let Lookup::Found(first) = market.price.first_after(NOW.unix) else { panic!("not found") };
     assert_eq!(first, at(0, 1, 101));
     assert!(order(true).mark(&market, &later(&NOW, 9)).unwrap() >= price(101));
+}
+
+#[test]
+fn a_clock_that_lags_shows_nobody_the_price_that_he_will_trade_at() {
+    let mut market = market();
+    let placed_at = market.price.placement(&NOW).unwrap();
+    // All that a clock so late would have let in already when the order came.
+    for ahead in 1..=FUTURE_TOLERANCE {
+        post(&mut market, PRICE, &later(&NOW, ahead));
+        assert_eq!(market.price.first_after(placed_at), Lookup::NotYet, "{ahead}");
+    }
+    // What is stored is known, however far ahead of the clock it is.
+    assert_eq!(market.price.placement(&NOW).unwrap(), placed_at + FUTURE_TOLERANCE);
+    post(&mut market, PRICE, &later(&NOW, FUTURE_TOLERANCE + 1));
+    assert_eq!(seen(&market, placed_at), Some(NOW.unix + FUTURE_TOLERANCE + 1));
 }
 
 // Life of an order

@@ -22,7 +22,7 @@ pub(crate) fn eight(all: &mut Units, collateral: u64, notional: i64) -> (Setup, 
         setup.open(&other, market, -2 * notional);
         let size = setup.size_for(market, notional);
         let order = place(&mut setup, all, &trader, market, Ask::from(size));
-        setup.tick(1);
+        setup.later();
         let filled = setup.execute(&trader, market, &order);
         if market == 7 {
             all.add("execute_order_8", filled);
@@ -110,19 +110,19 @@ fn cancelled(all: &mut Units) {
     let mut setup = Setup::new();
     let alice = setup.trader("alice", units(10_000));
     let ask = Ask::from(setup.size_for(0, 1_000_000_000));
-    for seconds in [10, 40] {
+    for seconds in [12, 40] {
         let order = place(&mut setup, all, &alice, 0, ask);
         setup.world.advance(seconds);
         all.add("cancel_order", setup.cancel(&alice, 0, &order));
     }
     // Dead: a keeper gets its fee.
     let order = place(&mut setup, all, &alice, 0, ask);
-    setup.tick(1);
+    setup.later();
     setup.world.advance(40);
     all.add("cancel_order", setup.cancel_dead(&alice, 0, &order));
     // Without anybody who is paid, the fee goes back.
     let order = place(&mut setup, all, &alice, 0, ask);
-    setup.tick(1);
+    setup.later();
     let (market, owner) = (setup.market_key(0), alice.address());
     let execute = ix::execute_order(&market, &alice.subaccount, &order, &owner, None, &[]);
     all.add("execute_order_1", setup.world.send(&[execute], &[]));

@@ -26,7 +26,7 @@ fn liquidity(all: &mut Units) {
     for (market, amount) in [(0, 40_000), (1, 50_000), (2, 1_234)] {
         let provider = setup.provider_account(&format!("new provider {market}"), market, units(amount));
         setup.file_deposit(&provider, units(amount)).must();
-        setup.tick(1);
+        setup.later();
         if market == 1 {
             // With open interest, and out in two parts.
             setup.open(&trader, 1, units(30_000).cast_signed());

@@ -120,7 +120,7 @@ pub(super) fn rows() -> Vec<Row> {
                 let (mut setup, market) = empty_market();
                 let provider = setup.provider_account("giver", market, units(999));
                 setup.file_deposit(&provider, units(999)).must();
-                setup.tick(1);
+                setup.later();
                 setup.execute_deposit(&provider)
             }),
         ),
@@ -132,7 +132,7 @@ pub(super) fn rows() -> Vec<Row> {
                 setup.close(&trader, 0);
                 let provider = setup.provider_account("giver", 0, 1);
                 setup.file_deposit(&provider, 1).must();
-                setup.tick(1);
+                setup.later();
                 setup.execute_deposit(&provider)
             }),
         ),
@@ -142,7 +142,7 @@ pub(super) fn rows() -> Vec<Row> {
             Refused(|| {
                 let (mut setup, provider) = filed(units(500));
                 patch(&mut setup, 0, |m| m.state.pool.claims.0 = 2 * m.state.pool.cash.0);
-                setup.tick(1);
+                setup.later();
                 setup.execute_deposit(&provider)
             }),
         ),

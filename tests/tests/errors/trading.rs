@@ -230,7 +230,7 @@ fn orders() -> Vec<Row> {
             Error::OrderLapsed,
             Refused(|| {
                 let (mut setup, trader, order) = placed();
-                setup.tick(1);
+                setup.later();
                 setup.tick(ORDER_LIFE + 1);
                 setup.execute(&trader, 0, &order)
             }),

@@ -4,6 +4,7 @@ use ballast::instructions::governance::InitializeExchangeArgs;
 use ballast_client::instructions as ix;
 use ballast_client::view::MarketView;
 use ballast_engine::Error;
+use ballast_engine::constants::PLACEMENT_LAG;
 use ballast_engine::price::Status;
 use ballast_tests::world::fixed_key;
 use ballast_tests::{Ask, Expect as _, Setup, Terms, event, units};
@@ -22,7 +23,7 @@ fn attack_the_owner_chooses_which_later_price_fills_his_order() {
         let at = |bps: i64| start + start / 10_000 * bps;
         let order = setup.place(&alice, BTC, setup.size_for(BTC, whole(notional))).expect("placed");
         for bps in [first_bps, present_bps] {
-            setup.world.advance(2);
+            setup.world.advance(3);
             setup.post(BTC, at(bps));
         }
         let mark = event!(setup.execute(&alice, BTC, &order).must(), Traded).mark;
@@ -39,6 +40,25 @@ fn attack_the_owner_chooses_which_later_price_fills_his_order() {
 }
 
 #[test]
+fn attack_a_lagging_clock_shows_the_price_before_the_order_is_placed() {
+    // The chain's clock is two seconds late: the owner knows what was published in them when he places, and has it posted.
+    for lag in 1..=PLACEMENT_LAG {
+        let mut setup = on_bank(&Terms::still());
+        let alice = setup.trader("alice", units(50_000));
+        let order = setup.place(&alice, BTC, setup.size_for(BTC, whole(10_000))).expect("placed");
+        setup.world.advance(lag);
+        setup.post(BTC, setup.posted[BTC].price);
+        setup.execute(&alice, BTC, &order).fails(Error::OrderTooEarly);
+        // The first that nobody could know then stands half a percent higher, and it is the one that fills.
+        setup.world.advance(PLACEMENT_LAG + 1 - lag);
+        let first = setup.posted[BTC].price / 1_000 * 1_005;
+        setup.post(BTC, first);
+        let mark = event!(setup.execute(&alice, BTC, &order).must(), Traded).mark;
+        assert!(mark >= u64::try_from(first / 10).expect("positive"), "{mark}");
+    }
+}
+
+#[test]
 fn attack_a_buy_and_a_sell_are_kept_and_the_better_one_executed() {
     let mut setup = on_bank(&Terms::still());
     let alice = setup.trader("alice", units(50_000));
@@ -48,7 +68,7 @@ fn attack_a_buy_and_a_sell_are_kept_and_the_better_one_executed() {
     // The market jumps by 50 bps before anybody posts; neither order can be taken back, and the good one is filled at the
     // price after the jump.
     setup.cancel(&alice, BTC, &sell).fails(Error::OrderLocked);
-    setup.world.advance(2);
+    setup.world.advance(3);
     setup.post(BTC, setup.posted[BTC].price / 1_000 * 1_005);
     let before = super::equity(&setup, &alice);
     setup.execute(&alice, BTC, &buy).must();
@@ -73,7 +93,7 @@ fn attack_a_stale_market_is_no_free_put() {
     let order = setup.place(&alice, BTC, Ask { size: -size, reduce_only: true, ..Ask::default() }).expect("placed");
     setup.execute(&alice, BTC, &order).fails(Error::OrderTooEarly);
     let truth = setup.posted[BTC].price / 100 * 99;
-    setup.world.advance(1);
+    setup.world.advance(3);
     setup.post(BTC, truth);
     let filled = event!(setup.execute(&alice, BTC, &order).must(), Traded);
     assert!(filled.mark <= u64::try_from(truth / 10).expect("positive"), "filled at the truth");

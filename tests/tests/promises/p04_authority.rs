@@ -65,7 +65,7 @@ fn p04_a_keeper_earns_the_order_fee_for_a_fill_and_nothing_for_a_failed_try() {
     let size = setup.size_for(BTC, whole(10_000));
     let order = setup.place(&alice, BTC, Ask { size, limit: 1, ..Ask::default() }).expect("placed");
     setup.execute(&alice, BTC, &order).fails(Error::OrderTooEarly);
-    setup.tick(1);
+    setup.later();
     setup.execute(&alice, BTC, &order).fails(Error::SlippageExceeded);
     setup.cancel_dead(&alice, BTC, &order).expect_err("it is not dead");
     assert_eq!(setup.account(&setup.keeper).state.collateral.0, 0);

@@ -28,7 +28,7 @@ fn p11_reduce_only_ends_by_itself_and_never_stops_a_reduction_or_a_withdrawal() 
     setup.protect(BTC, reduce_only(72)).must();
     let ends = setup.world.now().unix + 72 * HOUR;
     // Neither an order placed before it nor a new one increases.
-    setup.tick(1);
+    setup.later();
     setup.execute(&alice, BTC, &before).fails(Error::MarketReduceOnly);
     setup.trade(&alice, BTC, size).fails(Error::MarketReduceOnly);
     // Out by order and at once, money in and out.

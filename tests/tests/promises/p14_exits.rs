@@ -64,7 +64,7 @@ fn p14_a_dead_order_is_cancelled_by_anyone_and_its_account_can_close() {
     let alice = setup.trader("alice", units(1_000));
     let order = setup.place(&alice, BTC, setup.size_for(BTC, whole(1_000))).expect("placed");
     setup.cancel(&alice, BTC, &order).fails(Error::OrderLocked);
-    setup.tick(1);
+    setup.later();
     setup.world.advance(40);
     setup.execute(&alice, BTC, &order).expect_err("lapsed");
     setup.cancel_dead(&alice, BTC, &order).must();

@@ -1,6 +1,7 @@
 //! One act at random: mostly one that may go through, now and then one that may not.
 
 use ballast_client::{address, quotes};
+use ballast_engine::constants::PLACEMENT_LAG;
 use ballast_engine::price::Status;
 use ballast_tests::{Ask, units};
 use rand::Rng as _;
@@ -40,7 +41,7 @@ impl Sim {
             return;
         };
         if self.percent(60) {
-            self.tick(1);
+            self.tick(PLACEMENT_LAG + 1);
             self.step(follower);
         }
     }

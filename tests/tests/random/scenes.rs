@@ -1,5 +1,6 @@
 //! Scenes: what random acts alone would hardly ever come to.
 
+use ballast_engine::constants::PLACEMENT_LAG;
 use ballast_engine::governance::kind;
 use ballast_engine::liquidation::is_flagged;
 use ballast_engine::margin::{Purpose, unrealised};
@@ -41,7 +42,7 @@ impl Sim {
         for market in 0..MARKETS {
             let by = self.person();
             self.step(Act::FileDeposit { by, market, amount: units(5_000) });
-            self.tick(1);
+            self.tick(PLACEMENT_LAG + 1);
             self.step(Act::ExecuteDeposit { owner: by, market });
         }
         // The rare scenes once while all pools are well: later a pool may be past helping.
@@ -121,7 +122,7 @@ impl Sim {
         if size == 0 || !self.step(Act::Place { sub, by, market, ask }) {
             return false;
         }
-        self.tick(1);
+        self.tick(PLACEMENT_LAG + 1);
         let order = self.orders.len() - 1;
         self.step(Act::Fill { order, keeper: None, legs: Legs::Write })
     }

@@ -21,7 +21,7 @@ zero_copy_account! {
         pub owner: Key,
         /// Money put aside.
         pub amount: Quote,
-        /// When it was filed, Unix seconds: the later of the clock and the market's publish time.
+        /// When it counts as filed, Unix seconds: as for an order, seconds after the clock.
         pub filed_at: i64,
         /// For later versions.
         pub reserved: [u64; 5],

@@ -22,7 +22,7 @@ fn prices_and_fills() -> Vec<Case> {
     let (mut setup, trader) = two_positions();
     let size = setup.size_for(0, 1_000_000_000);
     let order = setup.place(&trader, 0, size).expect("placed");
-    setup.tick(1);
+    setup.later();
     let fill = case("execute_order", &setup, setup.execute_ix(&trader, 0, &order, false));
     let price = setup.posted[0].price;
     setup.move_to(0, price + price / 100);

@@ -29,7 +29,7 @@ fn entries() -> Vec<Case> {
     let file = ix::request_lp_deposit(&exchange, &market, &owner, &provider.tokens, units(500));
     let file = Case::new("request_lp_deposit", setup.clone(), file, &[&provider.key]);
     setup.file_deposit(&provider, units(500)).must();
-    setup.tick(1);
+    setup.later();
     let execute = unsigned("execute_lp_deposit", &setup, ix::execute_lp_deposit(&market, &owner, &provider.shares));
     setup.tick(TICKET_LAPSE + 1);
     let lapse = ix::lapse_lp_deposit(&exchange, &market, &owner, &provider.tokens);

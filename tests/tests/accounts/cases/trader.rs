@@ -2,7 +2,7 @@
 
 use ballast::instructions::trader::PlaceOrderArgs;
 use ballast_client::instructions as ix;
-use ballast_engine::constants::{HOUR, ORDER_LIFE, ORDER_LOCK};
+use ballast_engine::constants::{HOUR, ORDER_LIFE, ORDER_LOCK, PLACEMENT_LAG};
 use ballast_tests::{Setup, Terms, Trader, units};
 
 use super::super::case::{Case, sponsor};
@@ -54,7 +54,7 @@ fn orders() -> Vec<Case> {
     let place = Case::new("place_order", setup.clone(), place, &[&trader.key]);
 
     let order = setup.place(&trader, 0, size).expect("placed");
-    setup.tick(ORDER_LOCK + 1);
+    setup.tick(PLACEMENT_LAG + ORDER_LOCK);
     let owner = trader.address();
     let cancel = ix::cancel_order(&owner, &market, &trader.subaccount, &order, &owner, None);
     let cancel = Case::new("cancel_order", setup.clone(), cancel, &[&trader.key]).variant("by its owner");

@@ -78,8 +78,8 @@ pub fn handle(ctx: Context<RequestLpDeposit>, amount: u64) -> Result<()> {
         let state = &mut market.state;
         state.pool.pending_deposits = state.pool.pending_deposits.plus(Quote(amount)).on_chain()?;
         state.invariant().on_chain()?;
-        // A price stamped ahead of the clock is known already: the deposit must not execute at it.
-        (state.next_sequence().on_chain()?, now.unix.max(state.price.last.publish_time))
+        // A price that may be known already must not be the one that it executes at.
+        (state.next_sequence().on_chain()?, state.price.placement(&now).on_chain()?)
     };
     {
         let mut ticket = accounts.ticket.load_init()?;

@@ -104,9 +104,10 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
     accounts.validate()?;
     let now = now()?;
     accounts.check_terms(&args, &now)?;
-    let (published, order_fee, good) = {
+    let (placed_at, order_fee, good) = {
         let state = &accounts.market.load()?.state;
-        (state.price.last.publish_time, state.params.order_fee, state.status(&now).on_chain()? == Status::Good)
+        let good = state.status(&now).on_chain()? == Status::Good;
+        (state.price.placement(&now).on_chain()?, state.params.order_fee, good)
     };
     let event = {
         let account = &mut accounts.subaccount.load_mut()?.state;
@@ -128,8 +129,7 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
         order.terms = OrderTerms {
             size: SignedBase(args.size),
             limit: Price(args.limit),
-            // An observation that is stored already must not be the one that it fills at.
-            placed_at: now.unix.max(published),
+            placed_at,
             expires_at: args.expires_at,
             placed_slot: now.slot,
             fee,
