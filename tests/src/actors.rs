@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anchor_lang::prelude::Pubkey;
 use ballast_client::{address, instructions as ix};
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -160,10 +161,21 @@ impl Setup {
         self.world.measure("request_lp_withdrawal", file, &[&provider.key])
     }
 
-    /// Executes a ripe liquidity exit.
-    pub fn execute_exit(&mut self, provider: &Provider) -> Outcome {
+    /// The instruction by which anyone executes a ripe liquidity exit.
+    pub fn execute_exit_ix(&self, provider: &Provider) -> Instruction {
         let (market, owner) = (self.market_key(provider.market), provider.key.pubkey());
-        let execute = ix::execute_lp_withdrawal(&self.exchange, &market, &owner, &provider.tokens);
+        ix::execute_lp_withdrawal(&self.exchange, &market, &owner, &provider.tokens)
+    }
+
+    /// Its owner executes a ripe liquidity exit.
+    pub fn execute_exit(&mut self, provider: &Provider) -> Outcome {
+        let execute = ix::by_owner(self.execute_exit_ix(provider), &provider.key.pubkey());
+        self.world.measure("execute_lp_withdrawal", execute, &[&provider.key])
+    }
+
+    /// Somebody else does.
+    pub fn execute_exit_of(&mut self, provider: &Provider) -> Outcome {
+        let execute = self.execute_exit_ix(provider);
         self.world.measure("execute_lp_withdrawal", execute, &[])
     }
 

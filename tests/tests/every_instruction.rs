@@ -167,7 +167,7 @@ fn liquidity_comes_and_goes() {
     setup.file_deposit(&provider, units(10_000)).must();
     setup.audit();
     setup.lapse_deposit(&provider).fails(Error::TicketNotLapsed);
-    setup.world.advance(constants::TICKET_LAPSE + 1);
+    setup.world.advance(constants::PLACEMENT_LAG + constants::TICKET_LAPSE + 1);
     setup.lapse_deposit(&provider).must();
     setup.audit();
     assert_eq!(setup.world.tokens(&provider.tokens), units(50_000));

@@ -68,6 +68,12 @@ pub(crate) enum Command {
     Cancel(commands::cancel::Options),
     /// Flag and liquidate an account, or every account that is below maintenance
     Liquidate(commands::liquidate::Options),
+    /// Provide liquidity to a market's pool: deposit, exit, execute, status
+    Liquidity(commands::liquidity::Options),
+    /// Top up a market's insurance, or the shared one
+    Insurance(commands::insurance::Options),
+    /// Who holds which role, and what it may do
+    Roles,
     /// Parameter changes: list, queue, veto, execute
     Govern(commands::govern::Options),
     /// Read every account of the program from chain and prove that the books add up

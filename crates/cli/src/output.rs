@@ -1,10 +1,12 @@
 //! What is printed: tables for people, JSON for programs.
 
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::Result;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 /// The books do not add up, or the demonstration saw what it did not expect: its own exit code.
@@ -27,6 +29,16 @@ pub(crate) fn show<T: Serialize>(json: bool, value: &T, text: impl FnOnce(&T) ->
         println!("{}", text(value).trim_end());
     }
     Ok(())
+}
+
+/// A sign on the terminal that something is waited for; nothing where a machine reads.
+pub(crate) fn waiting(json: bool, what: &'static str) -> ProgressBar {
+    if json {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(what);
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
 }
 
 /// Prints an error with its causes.

@@ -83,6 +83,9 @@ pub const INSURANCE_DAYS: i64 = 8;
 /// A ripe liquidity ticket lapses after so long, seconds.
 pub const TICKET_LAPSE: i64 = HOUR;
 
+/// For so long after it can execute, or was last held back, a liquidity exit is its owner's alone to execute, seconds.
+pub const EXIT_OWNER_ALONE: i64 = HOUR / 2;
+
 /// Slots between flag and liquidation.
 pub const FLAG_WAIT_SLOTS: u64 = 2;
 /// A flag without a liquidation is void after so many slots.

@@ -120,7 +120,9 @@ macro_rules! for_each_error {
             UpgradeHash "What the buffer holds does not have the SHA-256 or the length that was committed",
             UpgradeLength "The new program is empty or longer than an upgrade may be (limit, then length)",
             ProgramDataTooSmall "The program's data account has no room for the new program (limit, then length); anybody may extend it with the loader",
-            ProposalPending "The proposal is still pending: veto it, execute it, or wait for its expiry"
+            ProposalPending "The proposal is still pending: veto it, execute it, or wait for its expiry",
+            ExitOwnerAlone "For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign",
+            DestinationNotAssociated "Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign"
         }
     };
 }

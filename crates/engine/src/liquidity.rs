@@ -2,7 +2,7 @@
 //! tokens sent to the vault change nothing.
 
 use crate::Now;
-use crate::constants::{HOUR, LP_VIRTUAL, TICKET_LAPSE};
+use crate::constants::{EXIT_OWNER_ALONE, HOUR, LP_VIRTUAL, TICKET_LAPSE};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::insurance::check_none_pending;
 use crate::market::MarketState;
@@ -112,19 +112,30 @@ fn ratio(all: u64, equity: Quote) -> Result<(u64, u64)> {
     Ok((some(equity.0.checked_add(LP_VIRTUAL))?, some(all.checked_add(LP_VIRTUAL))?))
 }
 
-/// Executes an exit that matured at `ripe_at`, at the equity's low end, as far as the limits of section 5 allow.
-/// `window_start` is the later of `ripe_at` and the last time it was held back: an hour after it, it lapses. Needs a
-/// good price published after it matured. What an exit is paid never lowers the worth of a share that stays.
+/// Whether an exit may be tried now: it is ripe and has not lapsed, and others than its owner wait for half of its hour. It
+/// is paid on equity that counts losses only once they are cash: a rival who could try it at once would choose a moment at
+/// which much is unsettled. `window_start` is the later of `ripe_at` and the last time it was held back.
 ///
 /// # Errors
-/// [`Error::TicketNotRipe`], [`Error::TicketLapsed`], [`Error::SharesZero`], [`Error::InvariantBroken`] for more shares
-/// than there are, the price's refusal unless it is good, [`Error::MathOverflow`].
-pub fn execute_exit(market: &mut MarketState, shares: u64, ripe_at: i64, window_start: i64, now: &Now) -> Result<Exit> {
+/// [`Error::TicketNotRipe`], [`Error::TicketLapsed`], [`Error::ExitOwnerAlone`].
+pub fn check_exit(ripe_at: i64, window_start: i64, by_owner: bool, now: &Now) -> Result<()> {
+    ensure(now.unix >= ripe_at, Fault::new(Error::TicketNotRipe, ripe_at, now.unix))?;
+    check_not_lapsed(window_start, now)?;
+    let alone = window_start.saturating_add(EXIT_OWNER_ALONE);
+    ensure(by_owner || now.unix >= alone, Fault::new(Error::ExitOwnerAlone, alone, now.unix))
+}
+
+/// Executes an exit that matured at `ripe_at`, at the equity's low end, as far as the limits of section 5 allow.
+/// The caller has asked [`check_exit`]. Needs a good price published after it matured. What an exit is paid never lowers
+/// the worth of a share that stays.
+///
+/// # Errors
+/// [`Error::TicketNotRipe`], [`Error::SharesZero`], [`Error::InvariantBroken`] for more shares than there are, the price's
+/// refusal unless it is good, [`Error::MathOverflow`].
+pub fn execute_exit(market: &mut MarketState, shares: u64, ripe_at: i64, now: &Now) -> Result<Exit> {
     ensure(shares > 0, Error::SharesZero)?;
     let all = market.pool.shares;
     ensure(shares <= all, Error::InvariantBroken)?;
-    ensure(now.unix >= ripe_at, Fault::new(Error::TicketNotRipe, ripe_at, now.unix))?;
-    check_not_lapsed(window_start, now)?;
     check_price(market, ripe_at, now)?;
     if market.claims_block() {
         return hold_back(market, Error::PoolClaims, now);
@@ -158,7 +169,11 @@ fn pay(market: &mut MarketState, shares: u64, amount: Quote) -> Result<Exit> {
     Ok(Exit::Paid { shares, amount })
 }
 
-fn hold_back(market: &mut MarketState, why: Error, now: &Now) -> Result<Exit> {
+/// Holds an exit back for a reason: increases wait for it for an hour. For a pause too, by whoever knows of it.
+///
+/// # Errors
+/// [`Error::MathOverflow`].
+pub fn hold_back(market: &mut MarketState, why: Error, now: &Now) -> Result<Exit> {
     market.pool.exits_waiting_until = some(now.unix.checked_add(HOUR))?;
     Ok(Exit::HeldBack(why))
 }

@@ -1,8 +1,9 @@
 //! Liquidity in and out, and the attacks on the price of a share.
 
 use ballast_engine::Now;
+use ballast_engine::constants::EXIT_OWNER_ALONE;
 use ballast_engine::error::{Error, Fault};
-use ballast_engine::liquidity::{Exit, LOCKED_SHARES, check_lapsed, execute_deposit, execute_exit};
+use ballast_engine::liquidity::{Exit, LOCKED_SHARES, check_exit, check_lapsed, execute_deposit, execute_exit};
 use ballast_engine::market::{Claim, MarketState, Observation};
 use ballast_engine::settle::settle;
 use ballast_engine::trade::{Charge, check_increase, increase, reduce};
@@ -32,7 +33,7 @@ fn deposit(market: &mut MarketState, amount: Quote) -> Result<u64, Fault> {
 }
 
 fn exit(market: &mut MarketState, shares: u64) -> Exit {
-    execute_exit(market, shares, NOW.unix - 1, NOW.unix - 1, &NOW).unwrap()
+    execute_exit(market, shares, NOW.unix - 1, &NOW).unwrap()
 }
 
 fn paid(exit: Exit) -> (u64, u64) {
@@ -198,15 +199,16 @@ fn a_ticket_executes_at_a_price_published_after_it_was_filed() {
     let dearer = execute_deposit(&mut market, dollars(10), NOW.unix - 6, &NOW).unwrap();
     assert!(dearer < plainly, "{dearer} {plainly}");
     // Exits too, and an hour later both lapse.
-    let fault = execute_exit(&mut market, 1, NOW.unix, NOW.unix, &NOW).unwrap_err();
+    let fault = execute_exit(&mut market, 1, NOW.unix, &NOW).unwrap_err();
     assert_eq!(fault.error, Error::TicketNotRipe);
-    let fault = execute_exit(&mut market, 1, NOW.unix + 9, NOW.unix + 9, &NOW).unwrap_err();
+    let fault = check_exit(NOW.unix + 9, NOW.unix + 9, true, &NOW).unwrap_err();
     assert_eq!((fault.error, fault.limit, fault.value), (Error::TicketNotRipe, NOW.unix + 9, NOW.unix));
     let late = Now { unix: NOW.unix + 3_601, ..NOW };
     set_price_at(&mut market, PRICE, &late);
     assert_eq!(execute_deposit(&mut market, dollars(1), NOW.unix, &late).unwrap_err().error, Error::TicketLapsed);
-    assert_eq!(execute_exit(&mut market, 1, NOW.unix, NOW.unix, &late).unwrap_err().error, Error::TicketLapsed);
-    let _ = execute_exit(&mut market, 1_000, NOW.unix, NOW.unix + 1, &late).unwrap();
+    assert_eq!(check_exit(NOW.unix, NOW.unix, true, &late).unwrap_err().error, Error::TicketLapsed);
+    check_exit(NOW.unix, NOW.unix + 1, true, &late).unwrap();
+    let _ = execute_exit(&mut market, 1_000, NOW.unix, &late).unwrap();
     check_lapsed(NOW.unix, &late).unwrap();
     let fault = check_lapsed(NOW.unix + 1, &late).unwrap_err();
     assert_eq!((fault.error, fault.limit, fault.value), (Error::TicketNotLapsed, late.unix, late.unix));
@@ -217,7 +219,7 @@ fn tickets_need_a_good_price() {
     let mut market = plain();
     let late = later(&NOW, 8);
     assert_eq!(execute_deposit(&mut market, dollars(1), NOW.unix - 1, &late).unwrap_err().error, Error::PriceStale);
-    assert_eq!(execute_exit(&mut market, 1, NOW.unix - 1, NOW.unix - 1, &late).unwrap_err().error, Error::PriceStale);
+    assert_eq!(execute_exit(&mut market, 1, NOW.unix - 1, &late).unwrap_err().error, Error::PriceStale);
 }
 
 #[test]
@@ -239,6 +241,25 @@ fn claims_are_paid_by_liquidity_that_comes_in_and_hold_back_what_would_leave() {
 }
 
 #[test]
+fn nobody_chooses_the_moment_of_anothers_exit_for_half_an_hour() {
+    let at = |seconds: i64| Now { unix: NOW.unix + seconds, ..NOW };
+    for seconds in [0, EXIT_OWNER_ALONE - 1] {
+        check_exit(NOW.unix, NOW.unix, true, &at(seconds)).unwrap();
+        let fault = check_exit(NOW.unix, NOW.unix, false, &at(seconds)).unwrap_err();
+        let alone = NOW.unix + EXIT_OWNER_ALONE;
+        assert_eq!((fault.error, fault.limit, fault.value), (Error::ExitOwnerAlone, alone, NOW.unix + seconds));
+    }
+    // Then anyone, so that it depends on no one key; held back, its owner has the first half of another hour.
+    for seconds in [EXIT_OWNER_ALONE, 3_600] {
+        check_exit(NOW.unix, NOW.unix, false, &at(seconds)).unwrap();
+        let held_back = check_exit(NOW.unix, NOW.unix + seconds, false, &at(seconds)).unwrap_err();
+        assert_eq!(held_back.error, Error::ExitOwnerAlone);
+    }
+    let early = check_exit(NOW.unix + 1, NOW.unix + 1, false, &NOW).unwrap_err();
+    assert_eq!(early.error, Error::TicketNotRipe, "the first reason");
+}
+
+#[test]
 fn an_insolvent_pool_takes_no_liquidity_and_pays_none() {
     let mut market = plain();
     market.pool.cash = Quote::ZERO;
@@ -256,10 +277,10 @@ fn amounts_too_small_for_a_share_are_refused() {
     assert_eq!(deposit(&mut market, Quote(5)).unwrap_err().error, Error::SharesZero);
     let none = execute_deposit(&mut market, Quote(0), NOW.unix - 1, &NOW).unwrap_err();
     assert_eq!(none.error, Error::AmountZero);
-    let none = execute_exit(&mut market, 0, NOW.unix - 1, NOW.unix - 1, &NOW).unwrap_err();
+    let none = execute_exit(&mut market, 0, NOW.unix - 1, &NOW).unwrap_err();
     assert_eq!(none.error, Error::SharesZero);
     let all = market.pool.shares;
-    let more = execute_exit(&mut market, all + 1, NOW.unix - 1, NOW.unix - 1, &NOW).unwrap_err();
+    let more = execute_exit(&mut market, all + 1, NOW.unix - 1, &NOW).unwrap_err();
     assert_eq!(more.error, Error::InvariantBroken);
 }
 

@@ -29,6 +29,19 @@ pub fn check_mint(info: &AccountInfo<'_>, mint: &Key) -> Result<()> {
     ensure(data.len() == LENGTH && key(&data, MINT) == Some(&mint.0), EngineError::WrongMint)
 }
 
+/// That an account is where an owner's money or shares may go: one of the owner's; and unless it signs, its associated
+/// one, which it knows of whatever program it is.
+pub fn check_destination(info: &AccountInfo<'_>, mint: &Key, owner: &AccountInfo<'_>) -> Result<()> {
+    check(info, mint, owner.key)?;
+    ensure(owner.is_signer || *info.key == associated(owner.key, mint), EngineError::DestinationNotAssociated)
+}
+
+/// The associated token account of an owner and a classic mint.
+fn associated(owner: &Pubkey, mint: &Key) -> Pubkey {
+    let seeds = [owner.as_ref(), anchor_spl::token::ID.as_ref(), &mint.0];
+    Pubkey::find_program_address(&seeds, &anchor_spl::associated_token::ID).0
+}
+
 fn key(data: &[u8], at: usize) -> Option<&[u8; 32]> {
     data.get(at..)?.first_chunk()
 }
@@ -58,5 +71,23 @@ mod tests {
         assert_eq!(check_bytes(&mut token(1, 2, LENGTH - 1), program), Err(BallastError::WrongMint.into()));
         assert_eq!(check_bytes(&mut token(1, 2, LENGTH + 5), program), Err(BallastError::WrongMint.into()));
         assert_eq!(check_bytes(&mut token(1, 2, LENGTH), crate::ID), Err(BallastError::WrongMint.into()));
+    }
+
+    #[test]
+    fn without_the_owners_signature_only_its_associated_account_is_a_destination() {
+        let (mint, owner) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
+        let known = anchor_spl::associated_token::get_associated_token_address(&owner, &mint);
+        let check = |at: &Pubkey, signs: bool| {
+            let (program, nobody) = (anchor_spl::token::ID, Pubkey::default());
+            let mut data = [mint.to_bytes(), owner.to_bytes()].concat();
+            data.resize(LENGTH, 0);
+            let (mut some, mut none, mut empty) = (1, 1, []);
+            let owner = AccountInfo::new(&owner, signs, true, &mut none, &mut empty, &nobody, false);
+            let info = AccountInfo::new(at, false, true, &mut some, &mut data, &program, false);
+            check_destination(&info, &Key(mint.to_bytes()), &owner)
+        };
+        let other = Pubkey::new_from_array([3; 32]);
+        assert!(check(&known, false).is_ok() && check(&known, true).is_ok() && check(&other, true).is_ok());
+        assert_eq!(check(&other, false), Err(BallastError::DestinationNotAssociated.into()));
     }
 }

@@ -8,6 +8,8 @@ use super::case::{Attack, Case};
 /// begins so.
 const REFUSALS: &[(&str, &str, &[&str])] = &[
     // Who signs.
+    // An exit's owner need not sign, but then it must wait.
+    ("owner", "unsigned", &["AccountNotSigner", "ExitOwnerAlone"]),
     ("*", "unsigned", &["AccountNotSigner"]),
     ("owner", "a stranger", &["WrongOwner", "ConstraintSeeds"]),
     ("canceller", "a stranger", &["WrongOwner"]),
@@ -116,6 +118,7 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     // A program is never writable.
     ("owner_tokens", "*", &["WrongMint", "WrongOwner", "ConstraintMut"]),
     ("source", "*", &["WrongMint", "WrongOwner", "ConstraintMut"]),
+    ("destination", "the same owner's other", &["DestinationNotAssociated"]),
     ("destination", "*", &["WrongMint", "WrongOwner", "ConstraintMut"]),
     ("mint", "a byte short", &["InvalidAccountData"]),
     ("mint", "emptied", &["InvalidAccountData"]),
@@ -225,7 +228,7 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("*", "caller", "a stranger", ANYONE),
     ("cancel_order (dead)", "canceller", "a stranger", ANYONE),
     ("*", "source", "the same owner's other", OWN_CHOICE),
-    ("*", "destination", "the same owner's other", "it is the ticket's owner's all the same"),
+    ("execute_lp_withdrawal (its owner*", "destination", "the same owner's other", OWN_CHOICE),
     ("*", "owner_tokens", "the same owner's other", OWN_CHOICE),
     ("initialize_exchange", "fee_destination", "a stranger's", "the upgrade authority chooses it"),
     ("initialize_exchange", "fee_destination", "the same owner's other", "the upgrade authority chooses it"),

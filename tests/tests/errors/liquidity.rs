@@ -1,9 +1,11 @@
 //! Tickets and pools.
 
 use ballast_engine::Error;
-use ballast_engine::constants::{DAY, HOUR, TICKET_LAPSE};
+use ballast_engine::constants::{DAY, EXIT_OWNER_ALONE, HOUR, PLACEMENT_LAG, TICKET_LAPSE};
 use ballast_engine::units::Quote;
 use ballast_tests::{Expect, MarketTerms, Provider, Setup, Terms, units};
+
+use solana_signer::Signer as _;
 
 use super::How::{Event, Refused};
 use super::{Row, long, patch, still};
@@ -46,6 +48,17 @@ fn held_back() -> Setup {
     setup.tick(1);
     setup.execute_exit(&provider).must();
     setup
+}
+
+/// An exit that has just become ripe.
+fn leaving() -> (Setup, Provider) {
+    let mut setup = still();
+    let provider = setup.provider("leaver", 0, units(1_000));
+    let shares = setup.world.tokens(&provider.shares);
+    setup.file_exit(&provider, shares).must();
+    setup.tick(DAY + 1);
+    setup.tick(1);
+    (setup, provider)
 }
 
 pub(super) fn rows() -> Vec<Row> {
@@ -103,8 +116,26 @@ pub(super) fn rows() -> Vec<Row> {
             Error::TicketLapsed,
             Refused(|| {
                 let (mut setup, provider) = filed(units(500));
-                setup.tick(TICKET_LAPSE + 1);
+                setup.tick(PLACEMENT_LAG + TICKET_LAPSE + 1);
                 setup.execute_deposit(&provider)
+            }),
+        ),
+        (
+            Error::ExitOwnerAlone,
+            Refused(|| {
+                let (mut setup, provider) = leaving();
+                setup.execute_exit_of(&provider)
+            }),
+        ),
+        (
+            Error::DestinationNotAssociated,
+            Refused(|| {
+                let (mut setup, mut provider) = leaving();
+                setup.tick(EXIT_OWNER_ALONE);
+                let other = ballast_tests::world::fixed_key("other tokens").pubkey();
+                setup.set_tokens(other, &provider.key.pubkey(), &setup.mint.clone(), 0);
+                provider.tokens = other;
+                setup.execute_exit_of(&provider)
             }),
         ),
         (

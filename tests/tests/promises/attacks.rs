@@ -4,7 +4,7 @@ use ballast::instructions::governance::InitializeExchangeArgs;
 use ballast_client::instructions as ix;
 use ballast_client::view::MarketView;
 use ballast_engine::Error;
-use ballast_engine::constants::PLACEMENT_LAG;
+use ballast_engine::constants::{DAY, EXIT_OWNER_ALONE, PLACEMENT_LAG};
 use ballast_engine::price::Status;
 use ballast_tests::world::fixed_key;
 use ballast_tests::{Ask, Expect as _, Setup, Terms, event, units};
@@ -139,6 +139,32 @@ fn attack_a_provider_comes_in_on_a_price_that_he_knows_already() {
     let equity = MarketView::of(&setup.market(BTC), &setup.world.now()).expect("a view").pool.equity;
     let worth = shares * u128::try_from(equity).expect("positive") / u128::from(market.pool.shares);
     assert!(worth <= u128::from(units(3_000_000)), "{worth}: it has none of the gain");
+    setup.audit();
+}
+
+#[test]
+fn attack_a_rival_executes_an_exit_while_losses_are_unsettled() {
+    let mut setup = on_bank(&Terms::still());
+    let alice = setup.trader("alice", units(100_000));
+    setup.open(&alice, BTC, whole(500_000));
+    let provider = setup.providers[BTC].clone();
+    let shares = setup.world.tokens(&provider.shares) / 10;
+    setup.file_exit(&provider, shares).must();
+    setup.tick(DAY + 1);
+    // What alice loses counts nothing for the exit until it is cash.
+    setup.move_by(BTC, -500);
+    setup.execute_exit_of(&provider).fails(Error::ExitOwnerAlone);
+    let paid = |setup: &mut Setup, by_owner: bool| {
+        let sent = if by_owner { setup.execute_exit(&provider) } else { setup.execute_exit_of(&provider) };
+        event!(sent.must(), LiquidityRemoved).amount
+    };
+    let early = paid(&mut setup.clone(), true);
+    setup.settle(&alice, BTC).must();
+    let settled = paid(&mut setup.clone(), true);
+    assert!(settled > early + units(2_000), "{settled} {early}: a tenth of her 25,000");
+    // A provider that does not come is served by anyone in the second half of the hour.
+    setup.tick(EXIT_OWNER_ALONE);
+    assert!(paid(&mut setup, false) > early);
     setup.audit();
 }
 

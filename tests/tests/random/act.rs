@@ -41,7 +41,7 @@ pub(crate) enum Act {
     ExecuteDeposit { owner: usize, market: usize },
     LapseDeposit { owner: usize, market: usize },
     FileExit { by: usize, market: usize, shares: u64 },
-    ExecuteExit { owner: usize, market: usize },
+    ExecuteExit { by: usize, owner: usize, market: usize },
     LapseExit { owner: usize, market: usize },
     InsureMarket { by: usize, market: usize, amount: u64 },
     InsureAll { by: usize, amount: u64 },
@@ -153,6 +153,7 @@ impl Act {
             | Self::Protect { by, .. }
             | Self::Pause { by, .. }
             | Self::QueueUpgrade { by, .. } => Some(by),
+            Self::ExecuteExit { by, owner, .. } if by == owner => Some(by),
             _ => None,
         }
     }
@@ -233,8 +234,9 @@ impl Act {
             Self::FileExit { by, market: m, shares } => {
                 ix::request_lp_withdrawal(&market(m), &key(by), &sim.share_account(by, m), shares)
             }
-            Self::ExecuteExit { owner, market: m } => {
-                ix::execute_lp_withdrawal(exchange, &market(m), &key(owner), &sim.wallet(owner))
+            Self::ExecuteExit { by, owner, market: m } => {
+                let execute = ix::execute_lp_withdrawal(exchange, &market(m), &key(owner), &sim.wallet(owner));
+                if by == owner { ix::by_owner(execute, &key(owner)) } else { execute }
             }
             Self::LapseExit { owner, market: m } => {
                 ix::lapse_lp_withdrawal(&market(m), &key(owner), &sim.share_account(owner, m))

@@ -309,7 +309,10 @@ impl Sim {
                 let shares = self.rng.random_range(0..=shares + shares / 10);
                 Act::FileExit { by, market, shares }
             }
-            12..14 if leaving => Act::ExecuteExit { owner: by, market },
+            12..14 if leaving => {
+                let owner = by;
+                Act::ExecuteExit { by: if self.percent(70) { owner } else { self.person() }, owner, market }
+            }
             14..17 if leaving => Act::LapseExit { owner: by, market },
             17 => Act::InsureMarket { by, market, amount: amount / 10 },
             18 => Act::InsureAll { by, amount: amount / 10 },

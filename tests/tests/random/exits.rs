@@ -132,7 +132,7 @@ impl Sim {
                 if self.has_deposit(owner, market) {
                     self.step(Act::LapseDeposit { owner, market });
                 }
-                if self.has_exit(owner, market) && !self.step(Act::ExecuteExit { owner, market }) {
+                if self.has_exit(owner, market) && !self.step(Act::ExecuteExit { by: owner, owner, market }) {
                     self.step(Act::LapseExit { owner, market });
                 }
                 let shares = self.setup.world.tokens(&self.share_account(owner, market));

@@ -270,14 +270,11 @@ fn pools(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
             why.need(shares > 0, Error::AmountZero);
             why.tokens(world.tokens(&sim.share_account(by, market)), shares);
         }
-        Act::ExecuteExit { owner, market } => {
+        Act::ExecuteExit { by, owner, market } => {
             let (ticket, mut state) = (exit(owner, market), Box::new(*view.state(market)));
-            if view.exchange.emergency.active(now) {
-                why.need(now.unix >= ticket.ripe_at, Error::TicketNotRipe);
-                why.need(liquidity::check_lapsed(ticket.window_start, now).is_err(), Error::TicketLapsed);
-            } else {
-                let (shares, ripe_at, start) = (ticket.shares, ticket.ripe_at, ticket.window_start);
-                why.run(liquidity::execute_exit(&mut state, shares, ripe_at, start, now));
+            why.run(liquidity::check_exit(ticket.ripe_at, ticket.window_start, by == owner, now));
+            if !view.exchange.emergency.active(now) {
+                why.run(liquidity::execute_exit(&mut state, ticket.shares, ticket.ripe_at, now));
             }
         }
         Act::LapseExit { owner, market } => {

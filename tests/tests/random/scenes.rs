@@ -339,7 +339,7 @@ impl Sim {
             for market in 0..MARKETS {
                 if self.has_exit(owner, market) {
                     let lapse = late && self.percent(50);
-                    let leave = Act::ExecuteExit { owner, market };
+                    let leave = Act::ExecuteExit { by: owner, owner, market };
                     self.step(if lapse { Act::LapseExit { owner, market } } else { leave });
                 }
                 if self.has_deposit(owner, market) {

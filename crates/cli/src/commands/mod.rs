@@ -7,9 +7,12 @@ pub(crate) mod docs;
 pub(crate) mod faucet;
 pub(crate) mod funds;
 pub(crate) mod govern;
+pub(crate) mod insurance;
 pub(crate) mod liquidate;
+pub(crate) mod liquidity;
 pub(crate) mod localnet;
 pub(crate) mod market;
+pub(crate) mod roles;
 pub(crate) mod trade;
 pub(crate) mod upgrade;
 
@@ -33,6 +36,9 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Trade(options) => trade::run(global, options).await,
         Command::Cancel(options) => cancel::run(global, options).await,
         Command::Liquidate(options) => liquidate::run(global, options).await,
+        Command::Liquidity(options) => liquidity::run(global, options).await,
+        Command::Insurance(options) => insurance::run(global, options).await,
+        Command::Roles => roles::run(global).await,
         Command::Govern(options) => govern::run(global, options).await,
         Command::Audit => audit::run(global).await,
         Command::Docs(options) => docs::run(options),

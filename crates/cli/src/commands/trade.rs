@@ -118,7 +118,9 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     };
     if let Some(seconds) = options.wait {
         let job = Fill { chain: &chain, exchange: &exchange, owner: &owner, market: options.market, subaccount: key };
+        let bar = output::waiting(global.json, "waiting for a price published after the order");
         let filled = job.wait(&placed.order, placed.placed_at, Duration::from_secs(seconds)).await;
+        bar.finish_and_clear();
         let number = account.state.next_order;
         done.fill = Some(filled.with_context(|| {
             format!("order {number} is placed, but not filled (`ballast cancel {number}` takes it back)")
@@ -131,8 +133,8 @@ fn text(done: &Placed, scale: Scale) -> String {
     let size = amount::size(done.size, scale.base);
     let Some(fill) = &done.fill else {
         return format!(
-            "order {} placed: {size} in market {}; it fills at the first price published from now on, by anyone's \
-             call (`ballast trade … --wait` does both)",
+            "order {} placed: {size} in market {}; it fills at the first price published three seconds from now or later, by \
+             anyone's call (`ballast trade … --wait` does both)",
             done.order, done.market
         );
     };
@@ -217,9 +219,18 @@ pub(crate) async fn refresh(
     let mut indices: Vec<u16> = account.state.slots().map(|(_, position)| position.market).chain(more).collect();
     indices.sort_unstable();
     indices.dedup();
+    newest_prices(chain, exchange, &indices).await
+}
+
+/// The same for markets by index.
+pub(crate) async fn newest_prices(
+    chain: &Chain,
+    exchange: &ExchangeAccount,
+    indices: &[u16],
+) -> Result<Vec<Instruction>> {
     let mut batch = Vec::new();
     for index in indices {
-        let key = address::market(&exchange.address, index);
+        let key = address::market(&exchange.address, *index);
         let market = chain.read::<Market>(&key).await?;
         let (oracle, message) = oracle::newest(chain, &market).await?;
         if message.publish_time > market.state.price.last.publish_time {

@@ -30,7 +30,8 @@ pub fn request_lp_deposit(
     build(accounts, instruction::RequestLpDeposit { amount }, &[])
 }
 
-/// Executes a filed deposit; the shares go to `destination`, a share account of the owner's. Nobody signs.
+/// Executes a filed deposit; the shares go to `destination`, the owner's associated share account. Nobody signs;
+/// [`super::by_owner`] allows any account of its own.
 pub fn execute_lp_deposit(market: &Pubkey, owner: &Pubkey, destination: &Pubkey) -> Instruction {
     let accounts = accounts::ExecuteLpDeposit {
         market: *market,
@@ -45,7 +46,8 @@ pub fn execute_lp_deposit(market: &Pubkey, owner: &Pubkey, destination: &Pubkey)
     build(accounts, instruction::ExecuteLpDeposit {}, &[])
 }
 
-/// Gives a lapsed deposit back to `destination`, a token account of the owner's. Nobody signs.
+/// Gives a lapsed deposit back to `destination`, the owner's associated token account. Nobody signs;
+/// [`super::by_owner`] allows any account of its own.
 pub fn lapse_lp_deposit(exchange: &Pubkey, market: &Pubkey, owner: &Pubkey, destination: &Pubkey) -> Instruction {
     let accounts = accounts::LapseLpDeposit {
         exchange: *exchange,
@@ -77,7 +79,8 @@ pub fn request_lp_withdrawal(market: &Pubkey, owner: &Pubkey, source: &Pubkey, s
     build(accounts, instruction::RequestLpWithdrawal { shares }, &[])
 }
 
-/// Executes a ripe exit into `destination`, a token account of the owner's. Nobody signs.
+/// Executes a ripe exit into `destination`, the owner's associated token account. Nobody signs in the second half of its
+/// hour; [`super::by_owner`] is for the first, and allows any account of its own.
 pub fn execute_lp_withdrawal(exchange: &Pubkey, market: &Pubkey, owner: &Pubkey, destination: &Pubkey) -> Instruction {
     let accounts = accounts::ExecuteLpWithdrawal {
         exchange: *exchange,
@@ -93,7 +96,8 @@ pub fn execute_lp_withdrawal(exchange: &Pubkey, market: &Pubkey, owner: &Pubkey,
     build(accounts, instruction::ExecuteLpWithdrawal {}, &[])
 }
 
-/// Gives a lapsed exit's shares back to `destination`, a share account of the owner's. Nobody signs.
+/// Gives a lapsed exit's shares back to `destination`, the owner's associated share account. Nobody signs;
+/// [`super::by_owner`] allows any account of its own.
 pub fn lapse_lp_withdrawal(market: &Pubkey, owner: &Pubkey, destination: &Pubkey) -> Instruction {
     let accounts = accounts::LapseLpWithdrawal {
         market: *market,

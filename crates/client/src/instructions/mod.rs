@@ -39,6 +39,15 @@ fn build(accounts: impl ToAccountMetas, data: impl InstructionData, legs: &[Acco
     Instruction { program_id: address::PROGRAM, accounts, data: data.data() }
 }
 
+/// The same instruction with a signature of the owner that it names: for what an owner may do before others, or with other
+/// accounts than they.
+pub fn by_owner(mut instruction: Instruction, owner: &Pubkey) -> Instruction {
+    for meta in instruction.accounts.iter_mut().filter(|meta| meta.pubkey == *owner) {
+        meta.is_signer = true;
+    }
+    instruction
+}
+
 /// The markets of a subaccount's slots in use, in slot order, as the program wants them: all but `except` (the market
 /// that the instruction names itself). Writable where other markets' profits may have to pay a loss.
 pub fn leg_metas(subaccount: &Subaccount, except: Option<u16>, writable: bool) -> Vec<AccountMeta> {

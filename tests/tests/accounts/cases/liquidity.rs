@@ -1,7 +1,7 @@
 //! Liquidity providers' instructions, insurance and fees.
 
 use ballast_client::instructions as ix;
-use ballast_engine::constants::{DAY, TICKET_LAPSE};
+use ballast_engine::constants::{DAY, EXIT_OWNER_ALONE, TICKET_LAPSE};
 use ballast_tests::{Expect, Provider, Setup, Terms, units};
 use solana_instruction::Instruction;
 
@@ -39,19 +39,21 @@ fn entries() -> Vec<Case> {
 fn leaving() -> Vec<Case> {
     let (mut setup, _) = begin();
     let provider = setup.provider("leaver", 0, units(1_000));
-    let (exchange, market, owner) =
-        (setup.exchange, setup.market_key(0), solana_signer::Signer::pubkey(&*provider.key));
+    let (market, owner) = (setup.market_key(0), solana_signer::Signer::pubkey(&*provider.key));
     let shares = setup.world.tokens(&provider.shares) / 2;
     let file = ix::request_lp_withdrawal(&market, &owner, &provider.shares, shares);
     let file = Case::new("request_lp_withdrawal", setup.clone(), file, &[&provider.key]);
     setup.file_exit(&provider, shares).must();
     setup.tick(DAY + 1);
     setup.tick(2);
-    let execute = ix::execute_lp_withdrawal(&exchange, &market, &owner, &provider.tokens);
+    let execute = setup.execute_exit_ix(&provider);
+    let own = ix::by_owner(execute.clone(), &owner);
+    let own = Case::new("execute_lp_withdrawal", setup.clone(), own, &[&provider.key]).variant("its owner, at once");
+    setup.tick(EXIT_OWNER_ALONE);
     let execute = unsigned("execute_lp_withdrawal", &setup, execute);
     setup.tick(TICKET_LAPSE + 1);
     let lapse = unsigned("lapse_lp_withdrawal", &setup, ix::lapse_lp_withdrawal(&market, &owner, &provider.shares));
-    vec![file, execute, lapse]
+    vec![file, own, execute, lapse]
 }
 
 fn gifts() -> Vec<Case> {

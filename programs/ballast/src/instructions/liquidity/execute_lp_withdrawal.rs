@@ -2,11 +2,9 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
-use ballast_engine::constants::TICKET_LAPSE;
 use ballast_engine::liquidity::{self, Exit};
-use ballast_engine::market::MarketState;
 use ballast_engine::units::Quote;
-use ballast_engine::{Error as EngineError, Fault, Now};
+use ballast_engine::{Error as EngineError, Now};
 
 use crate::checks::{balance, check_market, check_version, is, pay_out};
 use crate::emit::emit;
@@ -29,13 +27,14 @@ pub struct ExecuteLpWithdrawal<'info> {
     /// The ticket; closed when all of it is paid.
     #[account(mut)]
     pub ticket: AccountLoader<'info, LpWithdrawal>,
-    /// CHECK: who filed the ticket, by its address; gets its rent.
+    /// CHECK: who filed the ticket, by its address; gets its rent. It need not sign, but for half of the ticket's hour
+    /// only a transaction that it signed may execute it.
     #[account(mut)]
     pub owner: UncheckedAccount<'info>,
     /// CHECK: the exchange's vault, by its address.
     #[account(mut)]
     pub vault: UncheckedAccount<'info>,
-    /// CHECK: where the money goes: any account of the owner's, by its mint and owner.
+    /// CHECK: where the money goes: the owner's associated account, or any of its own where it signs.
     #[account(mut)]
     pub destination: UncheckedAccount<'info>,
     /// The token program.
@@ -69,7 +68,7 @@ impl ExecuteLpWithdrawal<'_> {
         let exchange = exchange.load()?;
         check_version(exchange.version)?;
         ensure(is(&exchange.vault, vault.key), EngineError::WrongVault)?;
-        tokens::check(destination, &exchange.mint, owner.key)
+        tokens::check_destination(destination, &exchange.mint, owner)
     }
 
     fn try_ticket(&self, now: &Now) -> Result<(Tried, u64)> {
@@ -78,10 +77,12 @@ impl ExecuteLpWithdrawal<'_> {
         let mut market = self.market.load_mut()?;
         let state = &mut market.state;
 
+        liquidity::check_exit(ticket.ripe_at, ticket.window_start, self.owner.is_signer, now).on_chain()?;
         let exit = if exchange.emergency.active(now) {
-            hold_back_paused(state, &ticket, now)
+            // A ripe ticket lives on, and increases wait for it as for any other that is held back.
+            liquidity::hold_back(state, EngineError::Paused, now)
         } else {
-            liquidity::execute_exit(state, ticket.shares, ticket.ripe_at, ticket.window_start, now)
+            liquidity::execute_exit(state, ticket.shares, ticket.ripe_at, now)
         }
         .on_chain()?;
         let tried = match exit {
@@ -101,18 +102,6 @@ impl ExecuteLpWithdrawal<'_> {
         state.invariant().on_chain()?;
         Ok((tried, state.next_sequence().on_chain()?))
     }
-}
-
-/// The emergency pause: a ripe ticket lives on, and increases wait for it as for any other that is held back.
-fn hold_back_paused(market: &mut MarketState, ticket: &LpWithdrawal, now: &Now) -> ballast_engine::Result<Exit> {
-    if now.unix < ticket.ripe_at {
-        return Err(Fault::new(EngineError::TicketNotRipe, ticket.ripe_at, now.unix));
-    }
-    if liquidity::check_lapsed(ticket.window_start, now).is_ok() {
-        return Err(EngineError::TicketLapsed.into());
-    }
-    market.pool.exits_waiting_until = now.unix.checked_add(TICKET_LAPSE).ok_or(EngineError::MathOverflow)?;
-    Ok(Exit::HeldBack(EngineError::Paused))
 }
 
 /// See the module.

@@ -32,7 +32,7 @@ pub struct LapseLpDeposit<'info> {
     /// CHECK: the exchange's vault, by its address.
     #[account(mut)]
     pub vault: UncheckedAccount<'info>,
-    /// CHECK: where the money goes: any account of the owner's, by its mint and owner.
+    /// CHECK: where the money goes: the owner's associated account, or any of its own where it signs.
     #[account(mut)]
     pub destination: UncheckedAccount<'info>,
     /// The token program.
@@ -60,7 +60,7 @@ impl LapseLpDeposit<'_> {
         let exchange = exchange.load()?;
         check_version(exchange.version)?;
         ensure(is(&exchange.vault, vault.key), EngineError::WrongVault)?;
-        tokens::check(destination, &exchange.mint, owner.key)
+        tokens::check_destination(destination, &exchange.mint, owner)
     }
 }
 

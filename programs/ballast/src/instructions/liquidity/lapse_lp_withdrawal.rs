@@ -29,7 +29,7 @@ pub struct LapseLpWithdrawal<'info> {
     /// CHECK: the market's liquidity mint, by its address.
     #[account(mut)]
     pub lp_mint: UncheckedAccount<'info>,
-    /// CHECK: where the shares go: any account of the owner's, by its mint and owner.
+    /// CHECK: where the shares go: the owner's associated account, or any of its own where it signs.
     #[account(mut)]
     pub destination: UncheckedAccount<'info>,
     /// The token program.
@@ -55,7 +55,7 @@ impl LapseLpWithdrawal<'_> {
         let market = market.load()?;
         check_version(market.version)?;
         ensure(is(&market.lp_mint, lp_mint.key), EngineError::WrongMint)?;
-        tokens::check(destination, &market.lp_mint, owner.key)
+        tokens::check_destination(destination, &market.lp_mint, owner)
     }
 }
 
