@@ -139,7 +139,9 @@ impl Setup {
 
     /// The owner leaves a silent market.
     pub fn exit_silent(&mut self, trader: &Trader, market: usize) -> Outcome {
-        let exit = ix::exit_silent(&trader.address(), &self.market_key(market), &trader.subaccount);
+        let own = u16::try_from(market).expect("few markets");
+        let legs = ix::leg_metas(&self.account(trader), Some(own), false);
+        let exit = ix::exit_silent(&trader.address(), &self.market_key(market), &trader.subaccount, &legs);
         self.world.measure("exit_silent", exit, &[&trader.key])
     }
 }

@@ -16,7 +16,7 @@ use ballast_engine::{Error as EngineError, Fault, Now, liquidation, resolve};
 
 use crate::error::{OnChain, ensure, refuse};
 use crate::events::{FundingAccrued, Traded};
-use crate::legs;
+use crate::legs::{self, Others};
 use crate::state::Subaccount;
 use crate::state::order::opposite;
 
@@ -40,7 +40,20 @@ pub struct Trader<'a, 'info> {
     /// Its exchange.
     pub exchange: &'a Key,
     /// Its other markets, as passed.
-    pub others: &'info [AccountInfo<'info>],
+    pub others: Others<'info>,
+}
+
+impl<'a, 'info> Trader<'a, 'info> {
+    /// Who trades in a market, with its other markets as passed.
+    pub fn of(
+        account: &'a mut AccountState,
+        exchange: &'a Key,
+        market: &MarketState,
+        others: &'info [AccountInfo<'info>],
+    ) -> Self {
+        let others = Others::of(account, Some(market.index), others);
+        Self { account, exchange, others }
+    }
 }
 
 /// What one or two fills did together.
@@ -214,8 +227,7 @@ fn check_rest(market: &MarketState, account: &AccountState, slot: usize, held: B
 
 /// A reduction dearer than the margin it sets free is for accounts without a shortfall.
 fn check_surplus(market: &MarketState, trader: &Trader<'_, '_>, now: &Now) -> Result<()> {
-    let known = !trader.others.is_empty() || !legs::has_others(trader.account, market.index);
-    ensure(known, EngineError::WorsensShortfall)?;
+    ensure(!trader.others.missing(), EngineError::WorsensShortfall)?;
     let totals = legs::totals(trader.account, trader.exchange, Some(market), trader.others, Purpose::Maintenance, now)?;
     ensure(totals.surplus().on_chain()?.0 >= 0, EngineError::WorsensShortfall)
 }
@@ -231,9 +243,8 @@ fn close(
 ) -> Result<Fill> {
     let fill = trade::reduce(market, trader.account, slot, size, mark, Charge::Trade).on_chain()?;
     pay_loss(market, trader, slot, fill.realised.unpaid, now)?;
-    if liquidation::is_flagged(trader.account, now) {
-        check_solvent(market, trader.account, trader.exchange, trader.others, fill.realised.cash, now)?;
-    }
+    let pays = fill.realised.cash.0 < 0 || !fill.realised.unpaid.is_zero();
+    check_solvent(market, trader.account, trader.exchange, trader.others, pays, now)?;
     Ok(fill)
 }
 
@@ -270,11 +281,10 @@ fn over_all<T>(
     unpaid: Quote,
     work: impl FnOnce(&mut AccountState, &mut [(usize, &mut MarketState)]) -> ballast_engine::Result<T>,
 ) -> Result<T> {
-    let missing = trader.others.is_empty() && legs::has_others(trader.account, market.index);
-    if missing || trader.others.iter().any(|info| !info.is_writable) {
+    if trader.others.missing() || trader.others.infos.iter().any(|info| !info.is_writable) {
         return Err(refuse(Fault::new(EngineError::LossNotCovered, 0, unpaid.0)));
     }
-    let mut others = legs::change_all(trader.account, trader.exchange, Some(market.index), trader.others)?;
+    let mut others = legs::change_all(trader.account, trader.exchange, Some(market.index), trader.others.infos)?;
     let mut markets: Vec<(usize, &mut MarketState)> = Vec::with_capacity(others.len().saturating_add(1));
     markets.extend(others.iter_mut().map(|(other, market)| (*other, &mut market.state)));
     let place = markets.iter().take_while(|(other, _)| *other < slot).count();
@@ -324,18 +334,18 @@ pub fn pay_liquidated_loss(
     Ok(done.deficit)
 }
 
-/// That cash which went to one market was not another's: of an account below zero only the resolution pays, to all its
-/// losing markets at once (P7). An account without other positions has nobody to choose between.
-pub fn check_solvent<'info>(
+/// That what one market was paid was not another's: of an account below zero only the resolution pays, to all its losing
+/// markets at once (P7), whether it is flagged yet or not. An account without other positions has nobody to choose between.
+pub fn check_solvent(
     market: &MarketState,
     account: &AccountState,
     exchange: &Key,
-    others: &'info [AccountInfo<'info>],
-    cash: SignedQuote,
+    others: Others<'_>,
+    pays: bool,
     now: &Now,
 ) -> Result<()> {
     let elsewhere = account.slots().any(|(_, p)| p.is_open() && p.market != market.index);
-    if cash.0 >= 0 || !elsewhere {
+    if !pays || !elsewhere {
         return Ok(());
     }
     let totals = legs::totals(account, exchange, Some(market), others, Purpose::Maintenance, now)?;

@@ -75,34 +75,66 @@ fn wanted(account: &AccountState, own: Option<u16>) -> impl Iterator<Item = (usi
     account.slots().filter(move |(_, p)| own != Some(p.market))
 }
 
-/// Whether the account holds something in another market than this.
-pub fn has_others(account: &AccountState, own: u16) -> bool {
-    wanted(account, Some(own)).next().is_some()
+/// The markets of an account's slots as they were passed, without the instruction's own market, and which slots those are.
+/// Taken before anything moves: a slot whose claim is collected on the way becomes free, and may even be taken by the own
+/// market, while its market is among those passed.
+#[derive(Clone, Copy)]
+pub struct Others<'info> {
+    /// The markets, in slot order.
+    pub infos: &'info [AccountInfo<'info>],
+    /// A bit for each slot that they belong to.
+    slots: u8,
 }
 
-fn check_count(account: &AccountState, own: Option<u16>, given: usize) -> Result<()> {
-    let count = wanted(account, own).count();
-    if count == given { Ok(()) } else { Err(refuse(Fault::new(EngineError::WrongMarketCount, count, given))) }
+impl<'info> Others<'info> {
+    /// Of an account as it is now.
+    pub fn of(account: &AccountState, own: Option<u16>, infos: &'info [AccountInfo<'info>]) -> Self {
+        let slots = wanted(account, own).fold(0_u8, |bits, (slot, _)| bits | bit(slot));
+        Self { infos, slots }
+    }
+
+    /// Whether there are such slots, but none of their markets was passed.
+    pub fn missing(self) -> bool {
+        self.infos.is_empty() && self.slots != 0
+    }
+
+    fn has(self, slot: usize) -> bool {
+        self.slots & bit(slot) != 0
+    }
+
+    fn check_count(self) -> Result<()> {
+        let (count, given) = (self.slots.count_ones(), self.infos.len());
+        let fault = Fault::new(EngineError::WrongMarketCount, count, given);
+        if usize::try_from(count) == Ok(given) { Ok(()) } else { Err(refuse(fault)) }
+    }
+}
+
+const fn bit(slot: usize) -> u8 {
+    // Eight slots; a ninth would be in none.
+    if slot < 8 { 1 << slot } else { 0 }
 }
 
 /// The totals of a margin test over all slots in use. `own` is the instruction's own market, which `others` leave out.
-pub fn totals<'info>(
+pub fn totals(
     account: &AccountState,
     exchange: &Key,
     own: Option<&MarketState>,
-    others: &'info [AccountInfo<'info>],
+    others: Others<'_>,
     purpose: Purpose,
     now: &Now,
 ) -> Result<Totals> {
-    check_count(account, own.map(|m| m.index), others.len())?;
+    others.check_count()?;
     let mut sums = Totals::new(account.collateral).on_chain()?;
-    let mut rest = others.iter();
-    for (slot, position) in account.slots() {
+    let mut rest = others.infos.iter();
+    for (slot, position) in account.positions.iter().enumerate() {
+        let passed = if others.has(slot) { Some(rest.next().ok_or(ErrorCode::AccountNotEnoughKeys)?) } else { None };
+        if position.is_free() {
+            continue;
+        }
         let leg = match own {
             Some(market) if market.index == position.market => margin::leg(market, position, purpose, now),
             _ => {
-                let info = rest.next().ok_or(ErrorCode::AccountNotEnoughKeys)?;
-                let market = view(info, exchange, position.market)?;
+                let market = view(passed.ok_or(ErrorCode::AccountNotEnoughKeys)?, exchange, position.market)?;
                 margin::leg(&market.state, position, purpose, now)
             }
         }
@@ -131,7 +163,7 @@ pub fn change_all<'info>(
     own: Option<u16>,
     others: &'info [AccountInfo<'info>],
 ) -> Result<Vec<(usize, RefMut<'info, Market>)>> {
-    check_count(account, own, others.len())?;
+    Others::of(account, own, others).check_count()?;
     wanted(account, own)
         .zip(others)
         .map(|((slot, position), info)| Ok((slot, change(info, exchange, position.market)?)))
@@ -154,6 +186,7 @@ pub fn take_out<'info>(
     }
     account.collateral = account.collateral.less(amount).on_chain()?;
     if account.positions.iter().any(Position::is_open) {
+        let markets = Others::of(account, None, markets);
         totals(account, exchange, None, markets, Purpose::Withdrawal, now)?.check_initial().on_chain()?;
     }
     Ok(())

@@ -130,7 +130,7 @@ pub mod ballast {
         reduce::handle(ctx, args)
     }
     /// Owner: closes a position of a market whose oracle has been silent for an hour, at the penalised price.
-    pub fn exit_silent(ctx: Context<ExitSilent>) -> Result<()> {
+    pub fn exit_silent<'info>(ctx: Context<'info, ExitSilent<'info>>) -> Result<()> {
         exit_silent::handle(ctx)
     }
 

@@ -100,7 +100,9 @@ fn one_place(case: &Case, place: usize, name: &str, kind: Kind) -> Vec<Attack> {
     let mut attacks = Vec::new();
     for (label, address, account) in others(case, &here.pubkey, name, kind) {
         let put = account.map(|account| (address, account)).into_iter().collect();
-        attacks.push(attack(label, with(AccountMeta { pubkey: address, ..here.clone() }), put));
+        // Only a key can sign.
+        let is_signer = here.is_signer && kind == Kind::Signer;
+        attacks.push(attack(label, with(AccountMeta { pubkey: address, is_signer, ..here.clone() }), put));
     }
     // Every other account of the same instruction in its place.
     for (other, meta) in metas.iter().enumerate().filter(|(_, m)| m.pubkey != here.pubkey) {
@@ -118,7 +120,7 @@ fn one_place(case: &Case, place: usize, name: &str, kind: Kind) -> Vec<Attack> {
     if kind != Kind::Signer {
         attacks.push(attack(
             "nobody",
-            with(AccountMeta { pubkey: somewhere("nobody at all"), ..here.clone() }),
+            with(AccountMeta { pubkey: somewhere("nobody at all"), is_signer: false, ..here.clone() }),
             vec![],
         ));
     }

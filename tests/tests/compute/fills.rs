@@ -42,7 +42,7 @@ fn place(setup: &mut Setup, all: &mut Units, trader: &Trader, market: usize, ask
 /// Places an order and fills it so many seconds after the price that made it fillable.
 fn trade(setup: &mut Setup, all: &mut Units, name: &str, trader: &Trader, market: usize, ask: Ask, late: i64) {
     let order = place(setup, all, trader, market, ask);
-    setup.tick(2);
+    setup.later();
     setup.world.advance(late);
     all.add(name, setup.execute(trader, market, &order));
 }

@@ -150,9 +150,10 @@ fn attack_a_rival_executes_an_exit_while_losses_are_unsettled() {
     let provider = setup.providers[BTC].clone();
     let shares = setup.world.tokens(&provider.shares) / 10;
     setup.file_exit(&provider, shares).must();
-    setup.tick(DAY + 1);
+    setup.tick(DAY - 30);
     // What alice loses counts nothing for the exit until it is cash.
     setup.move_by(BTC, -500);
+    setup.tick(30);
     setup.execute_exit_of(&provider).fails(Error::ExitOwnerAlone);
     let paid = |setup: &mut Setup, by_owner: bool| {
         let sent = if by_owner { setup.execute_exit(&provider) } else { setup.execute_exit_of(&provider) };

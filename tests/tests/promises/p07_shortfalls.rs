@@ -1,7 +1,7 @@
 //! P7: who pays a shortfall is a formula, in a fixed order, whatever the order in which keepers act.
 
 use ballast_engine::Error;
-use ballast_tests::{Expect as _, MarketTerms, Setup, Terms, Trader, event, units};
+use ballast_tests::{Ask, Expect as _, MarketTerms, Setup, Terms, Trader, event, units};
 
 use super::bank::on_bank;
 use super::{BTC, ETH, equity, levered, whole};
@@ -131,6 +131,39 @@ fn p07_the_owner_cannot_keep_the_winning_leg_by_closing_the_losing_one_first() {
     let market = setup.market(BTC).state;
     assert_eq!(market.pool.deficits.0, 0);
     assert!(market.pool.insurance.0 >= insurance, "insurance paid nothing");
+    setup.audit();
+}
+
+#[test]
+fn p07_the_owner_of_an_account_below_zero_cannot_choose_which_market_it_pays() {
+    let mut setup = on_bank(&Terms::still());
+    let alice = setup.trader("alice", units(30_000));
+    setup.open(&alice, BTC, whole(300_000));
+    setup.open(&alice, ETH, whole(60_000));
+    let held = [BTC, ETH].map(|market| setup.position(&alice, market).unsigned_abs());
+    setup.move_by(ETH, -1_000);
+    setup.move_by(BTC, -1_000);
+    assert!(equity(&setup, &alice) < whole(-5_000));
+    // Nobody has flagged it yet. Its collateral would pay ETH's providers whole, and those of BTC less.
+    setup.reduce(&alice, ETH, held[ETH], true).fails(Error::AccountBankrupt);
+    setup.reduce(&alice, ETH, held[ETH] / 10, true).fails(Error::AccountBankrupt);
+    setup.reduce(&alice, BTC, held[BTC] / 10, true).fails(Error::AccountBankrupt);
+    setup
+        .trade(&alice, ETH, Ask { size: -setup.position(&alice, ETH), reduce_only: true, ..Ask::default() })
+        .fails(Error::AccountBankrupt);
+    setup.audit();
+    // Nor may it leave the other markets out, so that this cannot be seen; an account above zero may reduce as before.
+    let blind = ballast_client::instructions::reduce(
+        &alice.address(),
+        &setup.market_key(ETH),
+        &alice.subaccount,
+        held[ETH] / 10,
+        0,
+        &[],
+    );
+    setup.world.send(&[blind], &[&alice.key]).fails(Error::WrongMarketCount);
+    setup.deposit(&alice, units(40_000)).must();
+    setup.reduce(&alice, ETH, held[ETH], true).must();
     setup.audit();
 }
 

@@ -181,3 +181,28 @@ fn p14_an_account_below_zero_is_resolved_by_anyone() {
     setup.close_subaccount(&alice).must();
     setup.audit();
 }
+
+#[test]
+fn p14_a_flip_goes_through_that_collects_the_last_of_a_claim_on_the_way() {
+    let (mut setup, alice) = levered();
+    // A claim on another market, all paid, waits in a slot of its own.
+    let (mut account, mut other) = (setup.account(&alice), setup.market(ETH));
+    let slot = account.state.find_or_free(1).expect("a slot");
+    let paid = Quote(units(5_000));
+    other.state.add_claim(&mut account.state.positions[slot].claim, paid).expect("a claim");
+    other.state.receive(paid).expect("cash");
+    account.state.positions[slot].market = 1;
+    setup.world.write(&alice.subaccount, &*account);
+    let market = setup.market_key(ETH);
+    setup.world.write(&market, &*other);
+    // The loss exceeds the collateral: the claim pays the rest, its slot is free, and the new position may take it.
+    setup.move_by(BTC, -1_100);
+    let size = -setup.position(&alice, BTC) - setup.size_for(BTC, whole(2_000));
+    let order = setup.place(&alice, BTC, size).expect("placed");
+    setup.later();
+    let flip = setup.execute_ix(&alice, BTC, &order, true);
+    setup.world.send(&[flip], &[]).must();
+    let account = setup.account(&alice).state;
+    assert_eq!((account.slots().count(), setup.position(&alice, BTC) < 0), (1, true));
+    assert!(account.collateral.0 > units(3_000) && account.collateral.0 < units(5_000), "{}", account.collateral.0);
+}

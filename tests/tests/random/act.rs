@@ -203,7 +203,9 @@ impl Act {
             Self::Reduce { sub: s, by, market: m, size, limit, legs } => {
                 ix::reduce(&key(by), &market(m), &sub(s), size, limit, &metas(sim, s, Some(m), legs))
             }
-            Self::ExitSilent { sub: s, by, market: m } => ix::exit_silent(&key(by), &market(m), &sub(s)),
+            Self::ExitSilent { sub: s, by, market: m } => {
+                ix::exit_silent(&key(by), &market(m), &sub(s), &metas(sim, s, Some(m), Legs::Read))
+            }
             Self::Settle { sub: s, market: m, legs } => {
                 ix::settle_with(&market(m), &sub(s), &metas(sim, s, Some(m), legs))
             }

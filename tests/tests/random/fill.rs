@@ -10,7 +10,7 @@ use ballast_engine::math::mul_div;
 use ballast_engine::order::{check_limit, reduce_mark};
 use ballast_engine::price::Status;
 use ballast_engine::trade::{self, Charge, Fill};
-use ballast_engine::units::{Base, Price, Quote, Rounding, SignedQuote};
+use ballast_engine::units::{Base, Price, Quote, Rounding};
 use ballast_engine::{Error, Now, Result, liquidation, resolve};
 use ballast_tests::Ask;
 
@@ -19,8 +19,8 @@ use super::judge::{Reasons, totals};
 use super::world::{Placed, Sim, View};
 
 /// An account that trades in a market, both to be thrown away.
-pub(crate) struct Filler<'a> {
-    view: &'a View,
+pub(crate) struct Filler {
+    view: View,
     pub(crate) market: Box<MarketState>,
     pub(crate) account: Box<Subaccount>,
     legs: Legs,
@@ -96,9 +96,9 @@ pub(crate) fn reduce_at_once(
     filler.reduce(slot, Base(size), mark, Price(limit))
 }
 
-impl<'a> Filler<'a> {
-    pub(crate) fn new(view: &'a View, market: Box<MarketState>, account: Box<Subaccount>, legs: Legs) -> Self {
-        Self { view, market, account, legs }
+impl Filler {
+    pub(crate) fn new(view: &View, market: Box<MarketState>, account: Box<Subaccount>, legs: Legs) -> Self {
+        Self { view: view.clone(), market, account, legs }
     }
 
     /// The account's slot in the market.
@@ -152,16 +152,14 @@ impl<'a> Filler<'a> {
         }
         ensure(self.legs != Legs::None || !self.has_others(), Error::WorsensShortfall)?;
         let (state, market) = (&self.account.state, Some(&*self.market));
-        let sums = totals(self.view, state, market, self.legs, Purpose::Maintenance)?;
+        let sums = totals(&self.view, state, market, self.legs, Purpose::Maintenance)?;
         ensure(sums.surplus()?.0 >= 0, Error::WorsensShortfall)
     }
 
     fn close(&mut self, slot: usize, size: Base, mark: Price) -> Result<Fill> {
         let fill = trade::reduce(&mut self.market, &mut self.account.state, slot, size, mark, Charge::Trade)?;
         self.pay_loss(slot, fill.realised.unpaid)?;
-        if liquidation::is_flagged(&self.account.state, &self.view.now) {
-            self.check_solvent(fill.realised.cash)?;
-        }
+        self.check_solvent(fill.realised.cash.0 < 0 || !fill.realised.unpaid.is_zero())?;
         Ok(fill)
     }
 
@@ -179,7 +177,7 @@ impl<'a> Filler<'a> {
     fn finish(&self, price: Price, buy: bool, limit: Price) -> Result<()> {
         check_limit(price, buy, limit)?;
         let (state, market) = (&self.account.state, Some(&*self.market));
-        totals(self.view, state, market, self.legs, Purpose::Increase)?.check_initial()
+        totals(&self.view, state, market, self.legs, Purpose::Increase)?.check_initial()
     }
 
     /// The markets of all slots in use and of `slot`, with their slots.
@@ -201,7 +199,11 @@ impl<'a> Filler<'a> {
             others.iter_mut().map(|(slot, market)| (*slot, &mut **market)).collect();
         markets.push((slot, &mut *self.market));
         markets.sort_by_key(|(slot, _)| *slot);
-        work(&mut self.account.state, &mut markets)
+        let done = work(&mut self.account.state, &mut markets);
+        for (_, market) in others {
+            self.view.markets[usize::from(market.index)].state = *market;
+        }
+        done
     }
 
     fn pay_loss(&mut self, slot: usize, unpaid: Quote) -> Result<()> {
@@ -224,12 +226,12 @@ impl<'a> Filler<'a> {
     }
 
     /// Of an account below zero that has other positions only the resolution pays.
-    pub(crate) fn check_solvent(&self, cash: SignedQuote) -> Result<()> {
+    pub(crate) fn check_solvent(&self, pays: bool) -> Result<()> {
         let (state, own) = (&self.account.state, self.market.index);
-        if cash.0 >= 0 || !state.slots().any(|(_, p)| p.is_open() && p.market != own) {
+        if !pays || !state.slots().any(|(_, p)| p.is_open() && p.market != own) {
             return Ok(());
         }
-        let sums = totals(self.view, state, Some(&self.market), self.legs, Purpose::Maintenance)?;
+        let sums = totals(&self.view, state, Some(&self.market), self.legs, Purpose::Maintenance)?;
         ensure(sums.full_equity.0 >= 0, Error::AccountBankrupt)
     }
 }

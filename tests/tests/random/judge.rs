@@ -183,16 +183,19 @@ fn positions(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
             why.run(fill::reduce_at_once(sim, view, (sub, market), size, limit, legs));
         }
         Act::ExitSilent { sub, market, .. } => {
-            let (mut state, mut account) = (Box::new(*view.state(market)), sim.account(sub));
-            let slot = account.state.find(index(market)).ok_or(Error::PositionNotFound.into());
-            why.run(slot.and_then(|slot| settle::silent_exit(&mut state, &mut account.state, slot, now)));
+            let state = Box::new(*view.state(market));
+            let mut filler = Filler::new(view, state, sim.account(sub), Legs::Read);
+            why.run(filler.slot().and_then(|slot| {
+                let filled = settle::silent_exit(&mut filler.market, &mut filler.account.state, slot, now)?;
+                filler.check_solvent(filled.realised.cash.0 < 0)
+            }));
         }
         Act::Settle { sub, market, legs } => {
             let Touched { market, account } = touch(sim, view, sub, market);
             let mut filler = Filler::new(view, market, account, legs);
             why.run(filler.slot().and_then(|slot| {
                 let settled = settle::settle(&mut filler.market, &mut filler.account.state, slot, now)?;
-                filler.check_solvent(settled.realised.cash)
+                filler.check_solvent(settled.realised.cash.0 < 0)
             }));
         }
         Act::CollectClaim { sub, market } => {

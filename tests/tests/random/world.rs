@@ -54,6 +54,7 @@ pub(crate) struct Quoted {
 }
 
 /// Decoded accounts before a step.
+#[derive(Clone)]
 pub(crate) struct View {
     pub(crate) now: Now,
     pub(crate) exchange: Box<Exchange>,

@@ -18,8 +18,8 @@ pub fn update_market(market: &Pubkey, oracle: &Pubkey) -> Instruction {
     build(accounts, instruction::UpdateMarket {}, &[])
 }
 
-/// Fills an order; `rent_to` is who paid its rent. `legs` are the account's other markets: all of them for an increase
-/// or a flip; for a reduction none, or all (writable where their profits must pay the loss).
+/// Fills an order; `rent_to` is who paid its rent. `legs` are the account's other markets: all of them, writable
+/// where their profits must pay a loss; none will do for a reduction in profit.
 pub fn execute_order(
     market: &Pubkey,
     subaccount: &Pubkey,

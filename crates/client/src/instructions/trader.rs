@@ -124,8 +124,9 @@ pub fn cancel_order(
     build(accounts, instruction::CancelOrder {}, &[])
 }
 
-/// Reduces a position at once by `size`; `limit` is the worst average price accepted, 0 for none. `legs`: none, or all
-/// other markets of the account (writable where their profits must pay the loss). Signed by the owner.
+/// Reduces a position at once by `size`; `limit` is the worst average price accepted, 0 for none. `legs` are all
+/// other markets of the account (writable where their profits must pay the loss); none will do in profit. Signed by the
+/// owner.
 pub fn reduce(
     owner: &Pubkey,
     market: &Pubkey,
@@ -144,8 +145,9 @@ pub fn reduce(
     build(accounts, instruction::Reduce { args: ReduceArgs { size, limit } }, legs)
 }
 
-/// Closes a position in a market whose oracle is silent, at the penalised price. Signed by the owner.
-pub fn exit_silent(owner: &Pubkey, market: &Pubkey, subaccount: &Pubkey) -> Instruction {
+/// Closes a position in a market whose oracle is silent, at the penalised price; `legs` are the account's other markets.
+/// Signed by the owner.
+pub fn exit_silent(owner: &Pubkey, market: &Pubkey, subaccount: &Pubkey, legs: &[AccountMeta]) -> Instruction {
     let accounts = accounts::ExitSilent {
         owner: *owner,
         market: *market,
@@ -153,5 +155,5 @@ pub fn exit_silent(owner: &Pubkey, market: &Pubkey, subaccount: &Pubkey) -> Inst
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };
-    build(accounts, instruction::ExitSilent {}, &[])
+    build(accounts, instruction::ExitSilent {}, legs)
 }

@@ -74,7 +74,7 @@ fn exits() -> Vec<Case> {
     let reduce = ix::reduce(&owner, &market, &trader.subaccount, half, 0, &[]);
     let reduce = Case::new("reduce", setup.clone(), reduce, &[&trader.key]);
     setup.world.advance(HOUR + 60);
-    let exit = ix::exit_silent(&owner, &market, &trader.subaccount);
+    let exit = ix::exit_silent(&owner, &market, &trader.subaccount, &[]);
     vec![reduce, paid_by_others(), Case::new("exit_silent", setup, exit, &[&trader.key])]
 }
 

@@ -11,7 +11,7 @@ use crate::legs::now;
 use crate::state::{Market, Order, Subaccount};
 
 /// Accounts of `execute_order`. Remaining accounts: the markets of the account's other slots in use, in slot order: all of
-/// them for an increase or a flip; for a reduction none, or all: writable where their profits must pay the loss.
+/// them for an increase or a flip, and for a reduction at a loss: writable where their profits must pay it.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ExecuteOrder<'info> {
@@ -65,8 +65,8 @@ pub fn handle<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
             limit: terms.limit,
             mark: terms.mark(&market.state, &now).on_chain()?,
         };
-        let mut trader =
-            Trader { account: &mut subaccount.state, exchange: &subaccount.exchange, others: ctx.remaining_accounts };
+        let (account, exchange) = (&mut subaccount.state, &subaccount.exchange);
+        let mut trader = Trader::of(account, exchange, &market.state, ctx.remaining_accounts);
         let done = fill::fill(&mut market.state, &mut trader, &ask, &now)?;
         let account = &mut subaccount.state;
         account.orders = account.orders.checked_sub(1).ok_or(EngineError::InvariantBroken.into()).on_chain()?;

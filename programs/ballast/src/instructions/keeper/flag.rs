@@ -41,7 +41,8 @@ pub fn handle<'info>(ctx: Context<'info, Flag<'info>>) -> Result<()> {
     let subaccount = &mut *accounts.subaccount.load_mut()?;
     let account = &mut subaccount.state;
     let markets = ctx.remaining_accounts;
-    let totals = legs::totals(account, &subaccount.exchange, None, markets, Purpose::Maintenance, &now)?;
+    let all = legs::Others::of(account, None, markets);
+    let totals = legs::totals(account, &subaccount.exchange, None, all, Purpose::Maintenance, &now)?;
     let Some((largest, _)) = totals.largest else {
         return Err(refuse(totals.worst.refusal().into()));
     };

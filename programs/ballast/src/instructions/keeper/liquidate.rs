@@ -13,7 +13,7 @@ use crate::emit::emit;
 use crate::error::{OnChain, ensure};
 use crate::events::{DeficitBooked, Liquidated, Unflagged};
 use crate::fill::{self, Trader, check_keeper, credit, pay_liquidated_loss};
-use crate::legs;
+use crate::legs::{self, Others};
 use crate::state::{Market, Subaccount};
 
 /// Id of the maintenance margin, whose version is in the receipt; a test compares it with the registry.
@@ -69,7 +69,7 @@ pub fn handle<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
     ensure(position.is_open(), EngineError::PositionNotFound)?;
     let ratio = margin::maintenance_ratio(market, position, &now).0;
     let flagger = account.flag.flagger;
-    let others = ctx.remaining_accounts;
+    let others = Others::of(account, Some(market.index), ctx.remaining_accounts);
     let totals = legs::totals(account, &subaccount.exchange, Some(market), others, Purpose::Maintenance, &now)?;
     let Some(receipt) = liquidation::liquidate(market, account, slot, &totals, &now).on_chain()? else {
         let event = Unflagged {

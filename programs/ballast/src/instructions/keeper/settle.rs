@@ -9,7 +9,7 @@ use crate::emit::emit;
 use crate::error::{OnChain, ensure};
 use crate::events::PositionSettled;
 use crate::fill;
-use crate::legs::now;
+use crate::legs::{Others, now};
 use crate::state::{Market, Subaccount};
 
 /// Accounts of `settle` and `collect_claim`. Remaining accounts of `settle`: the markets of the account's other slots in use,
@@ -49,7 +49,8 @@ impl<'info> Settle<'info> {
         let account = &mut subaccount.state;
         let slot = account.find(market.index).ok_or(EngineError::PositionNotFound.into()).on_chain()?;
         let settled = work(market, account, slot)?;
-        fill::check_solvent(market, account, &subaccount.exchange, others, settled.realised.cash, now)?;
+        let others = Others::of(account, Some(market.index), others);
+        fill::check_solvent(market, account, &subaccount.exchange, others, settled.realised.cash.0 < 0, now)?;
         market.invariant().on_chain()?;
         account.invariant().on_chain()?;
         emit(

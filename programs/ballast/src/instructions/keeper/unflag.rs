@@ -34,7 +34,8 @@ pub fn handle<'info>(ctx: Context<'info, Unflag<'info>>) -> Result<()> {
     let now = legs::now()?;
     let subaccount = &mut *accounts.subaccount.load_mut()?;
     let account = &mut subaccount.state;
-    let totals = legs::totals(account, &subaccount.exchange, None, ctx.remaining_accounts, Purpose::Maintenance, &now)?;
+    let markets = legs::Others::of(account, None, ctx.remaining_accounts);
+    let totals = legs::totals(account, &subaccount.exchange, None, markets, Purpose::Maintenance, &now)?;
     liquidation::unflag(account, &totals, &now).on_chain()?;
     emit(
         &accounts.event_authority,

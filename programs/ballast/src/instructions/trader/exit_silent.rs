@@ -6,11 +6,12 @@ use ballast_engine::{Error as EngineError, settle};
 use crate::checks::check_version;
 use crate::emit::emit;
 use crate::error::OnChain;
-use crate::fill::Done;
-use crate::legs::now;
+use crate::fill::{Done, check_solvent};
+use crate::legs::{Others, now};
 use crate::state::{Market, Subaccount};
 
-/// Accounts of `exit_silent`.
+/// Accounts of `exit_silent`. Remaining accounts: the markets of the account's other slots in use, in slot order, where it has other positions and
+/// this one pays a loss: an account below zero is for `resolve` alone.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ExitSilent<'info> {
@@ -41,15 +42,18 @@ impl ExitSilent<'_> {
 }
 
 /// See the module.
-pub fn handle(ctx: Context<ExitSilent>) -> Result<()> {
+pub fn handle<'info>(ctx: Context<'info, ExitSilent<'info>>) -> Result<()> {
     let accounts = &*ctx.accounts;
     accounts.validate()?;
     let now = now()?;
     let market = &mut accounts.market.load_mut()?.state;
-    let account = &mut accounts.subaccount.load_mut()?.state;
+    let subaccount = &mut *accounts.subaccount.load_mut()?;
+    let account = &mut subaccount.state;
     // No funding accrues on a silent price, so none is asked to.
     let slot = account.find(market.index).ok_or(EngineError::PositionNotFound.into()).on_chain()?;
     let filled = settle::silent_exit(market, account, slot, &now).on_chain()?;
+    let others = Others::of(account, Some(market.index), ctx.remaining_accounts);
+    check_solvent(market, account, &subaccount.exchange, others, filled.realised.cash.0 < 0, &now)?;
     market.invariant().on_chain()?;
     account.invariant().on_chain()?;
     let (market_key, key) = (accounts.market.key(), accounts.subaccount.key());

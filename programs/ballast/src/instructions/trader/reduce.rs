@@ -20,8 +20,9 @@ pub struct ReduceArgs {
     pub limit: u64,
 }
 
-/// Accounts of `reduce`. Remaining accounts: none; or the markets of the account's other slots in use, in slot order:
-/// writable where their profits must pay the loss, to read where a part is reduced at a cost above the margin it frees.
+/// Accounts of `reduce`. Remaining accounts: none for an account without other positions, or in profit; else the markets of
+/// the account's other slots in use, in slot order: writable where their profits must pay the loss, to read where this
+/// position pays one or a part is reduced at a cost above the margin it frees.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Reduce<'info> {
@@ -68,8 +69,8 @@ pub fn handle<'info>(ctx: Context<'info, Reduce<'info>>, args: ReduceArgs) -> Re
     ensure(position.is_open(), EngineError::PositionNotFound)?;
     let mark = order::reduce_mark(&market.state, !position.size.is_long(), &now).on_chain()?;
     let size = base_of(args.size)?;
-    let mut trader =
-        Trader { account: &mut subaccount.state, exchange: &subaccount.exchange, others: ctx.remaining_accounts };
+    let (account, exchange) = (&mut subaccount.state, &subaccount.exchange);
+    let mut trader = Trader::of(account, exchange, &market.state, ctx.remaining_accounts);
     let done = fill::reduce(&mut market.state, &mut trader, slot, size, mark, Price(args.limit), &now)?;
     market.state.invariant().on_chain()?;
     subaccount.state.invariant().on_chain()?;
