@@ -5,11 +5,12 @@ use ballast_client::{address, instructions as ix};
 use ballast_engine::Error;
 use ballast_engine::constants::FLAG_VOID_SLOTS;
 use ballast_engine::price::Status;
+use ballast_engine::units::Quote;
 use ballast_tests::{Expect as _, MarketTerms, Terms, event, units, usd};
 use solana_signer::Signer as _;
 
 use super::bank::on_bank;
-use super::{BTC, levered, whole};
+use super::{BTC, ETH, levered, whole};
 
 #[test]
 fn p14_a_flag_without_a_liquidation_is_void_and_can_be_set_anew() {

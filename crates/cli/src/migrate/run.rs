@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use ballast::instructions::governance::{CreateMarketArgs, InitializeExchangeArgs, QueueParameterArgs};
 use ballast::state::{Exchange, Market, Proposal};
 use ballast_client::{address, instructions};
-use ballast_engine::constants::HOUR;
+use ballast_engine::constants::{HOUR, PLACEMENT_LAG};
 use ballast_engine::params::MarketParams;
 use ballast_engine::presets;
 use solana_keypair::Keypair;
@@ -190,6 +190,7 @@ async fn fund(venue: &mut Venue, step: &FundingStep, prices: &[f64], setup: &mut
             setup.liquidity[usize::from(market.index)] += amount;
         }
     }
+    venue.wait(PLACEMENT_LAG + 1).await?;
     venue.tick(prices).await?;
     for market in &step.market {
         for number in 0..market.liquidity.len() {

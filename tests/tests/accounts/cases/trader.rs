@@ -71,10 +71,11 @@ fn exits() -> Vec<Case> {
     let (mut setup, trader) = two_positions();
     let half = setup.position(&trader, 0).unsigned_abs() / 2;
     let (owner, market) = (trader.address(), setup.market_key(0));
-    let reduce = ix::reduce(&owner, &market, &trader.subaccount, half, 0, &[]);
+    let legs = ix::leg_metas(&setup.account(&trader), Some(0), false);
+    let reduce = ix::reduce(&owner, &market, &trader.subaccount, half, 0, &legs);
     let reduce = Case::new("reduce", setup.clone(), reduce, &[&trader.key]);
     setup.world.advance(HOUR + 60);
-    let exit = ix::exit_silent(&owner, &market, &trader.subaccount, &[]);
+    let exit = ix::exit_silent(&owner, &market, &trader.subaccount, &legs);
     vec![reduce, paid_by_others(), Case::new("exit_silent", setup, exit, &[&trader.key])]
 }
 
