@@ -1,4 +1,4 @@
-//! All runtimes charge alike. The validators' part is in the validator suite.
+//! All runtimes charge alike. The validators' part is in `crates/localnet/tests/units.rs`.
 
 use ballast_tests::bank::send_fixed;
 use ballast_tests::{Setup, Terms};

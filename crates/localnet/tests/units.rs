@@ -1,5 +1,5 @@
 //! The validators charge what LiteSVM charges for the one fixed transaction; that a bank does too is in
-//! `tests/tests/promises/runtimes`.
+//! `tests/tests/promises/runtimes.rs`.
 
 use std::path::PathBuf;
 
