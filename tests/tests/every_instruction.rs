@@ -392,7 +392,7 @@ fn shared_insurance_pays_a_deficit_by_its_batch_and_is_withdrawn_only_without_cl
     // Nobody comes in to share in the payment, and none of the insurance leaves.
     let late = setup.provider_account("late", BTC, units(1_000));
     setup.file_deposit(&late, units(1_000)).must();
-    setup.tick(1);
+    setup.later();
     setup.execute_deposit(&late).fails(Error::InsurancePending);
     let out = setup.fee_destination;
     let all = setup.queue_insurance_withdrawal(None, units(6_000), out).expect("queued");

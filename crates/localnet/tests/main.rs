@@ -1,7 +1,7 @@
 //! Starts real validators: surfpool always, Agave's when `BALLAST_TEST_AGAVE=1` asks for it.
 
-mod upgrade;
 mod units;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -118,7 +118,7 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     // A program is never writable.
     ("owner_tokens", "*", &["WrongMint", "WrongOwner", "ConstraintMut"]),
     ("source", "*", &["WrongMint", "WrongOwner", "ConstraintMut"]),
-    ("destination", "the same owner's other", &["DestinationNotAssociated"]),
+    ("destination", "the same owner's other", &["DestinationNotAssociated", "WrongOwner"]),
     ("destination", "*", &["WrongMint", "WrongOwner", "ConstraintMut"]),
     ("mint", "a byte short", &["InvalidAccountData"]),
     ("mint", "emptied", &["InvalidAccountData"]),

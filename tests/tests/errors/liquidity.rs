@@ -182,7 +182,7 @@ pub(super) fn rows() -> Vec<Row> {
             Refused(|| {
                 let (mut setup, provider) = filed(units(500));
                 claim(&mut setup);
-                setup.tick(1);
+                setup.later();
                 setup.execute_deposit(&provider)
             }),
         ),

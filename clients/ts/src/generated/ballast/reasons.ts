@@ -301,6 +301,16 @@ export const BALLAST_ERRORS = {
     code: 6104,
     message: 'The proposal is still pending: veto it, execute it, or wait for its expiry',
   },
+  ExitOwnerAlone: {
+    code: 6105,
+    message:
+      'For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign',
+  },
+  DestinationNotAssociated: {
+    code: 6106,
+    message:
+      "Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign",
+  },
 } as const;
 
 /** The name of a reason. */

@@ -64,7 +64,7 @@ export type LpDeposit = {
   owner: Address;
   /** Money put aside. */
   amount: bigint;
-  /** When it was filed, Unix seconds: the later of the clock and the market's publish time. */
+  /** When it counts as filed, Unix seconds: as for an order, seconds after the clock. */
   filedAt: bigint;
   /** For later versions. */
   reserved: Array<bigint>;
@@ -83,7 +83,7 @@ export type LpDepositArgs = {
   owner: Address;
   /** Money put aside. */
   amount: number | bigint;
-  /** When it was filed, Unix seconds: the later of the clock and the market's publish time. */
+  /** When it counts as filed, Unix seconds: as for an order, seconds after the clock. */
   filedAt: number | bigint;
   /** For later versions. */
   reserved: Array<number | bigint>;

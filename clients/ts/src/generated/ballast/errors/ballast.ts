@@ -224,6 +224,10 @@ export const BALLAST_ERROR__UPGRADE_LENGTH = 0x17d6; // 6102
 export const BALLAST_ERROR__PROGRAM_DATA_TOO_SMALL = 0x17d7; // 6103
 /** ProposalPending: The proposal is still pending: veto it, execute it, or wait for its expiry */
 export const BALLAST_ERROR__PROPOSAL_PENDING = 0x17d8; // 6104
+/** ExitOwnerAlone: For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign */
+export const BALLAST_ERROR__EXIT_OWNER_ALONE = 0x17d9; // 6105
+/** DestinationNotAssociated: Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign */
+export const BALLAST_ERROR__DESTINATION_NOT_ASSOCIATED = 0x17da; // 6106
 
 export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_BANKRUPT
@@ -236,9 +240,11 @@ export type BallastError =
   | typeof BALLAST_ERROR__COVER_TOO_EARLY
   | typeof BALLAST_ERROR__CROSS_CHECK_BROKEN
   | typeof BALLAST_ERROR__CROSS_NOT_ALLOWED
+  | typeof BALLAST_ERROR__DESTINATION_NOT_ASSOCIATED
   | typeof BALLAST_ERROR__DUPLICATE_MARKET
   | typeof BALLAST_ERROR__DURABLE_NONCE
   | typeof BALLAST_ERROR__ENVELOPE_BROKEN
+  | typeof BALLAST_ERROR__EXIT_OWNER_ALONE
   | typeof BALLAST_ERROR__EXITS_WAITING
   | typeof BALLAST_ERROR__FLAGGED_ACCOUNT
   | typeof BALLAST_ERROR__FLAG_TOO_FRESH
@@ -345,9 +351,11 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__COVER_TOO_EARLY]: `Nothing to cover or settle here`,
     [BALLAST_ERROR__CROSS_CHECK_BROKEN]: `The resulting parameters disagree with one another (limit, then value); see docs/PARAMETERS.md`,
     [BALLAST_ERROR__CROSS_NOT_ALLOWED]: `This market is isolated only: open an isolated subaccount for it`,
+    [BALLAST_ERROR__DESTINATION_NOT_ASSOCIATED]: `Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign`,
     [BALLAST_ERROR__DUPLICATE_MARKET]: `The same market was passed twice`,
     [BALLAST_ERROR__DURABLE_NONCE]: `A proposal may not be made by a durable-nonce transaction; sign with a recent blockhash`,
     [BALLAST_ERROR__ENVELOPE_BROKEN]: `The resulting parameters break the solvency envelope (limit: maintenance margin, then what it must cover, in millionths)`,
+    [BALLAST_ERROR__EXIT_OWNER_ALONE]: `For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign`,
     [BALLAST_ERROR__EXITS_WAITING]: `A matured liquidity exit is waiting in this market: no increases until it has executed`,
     [BALLAST_ERROR__FLAGGED_ACCOUNT]: `The account is flagged for liquidation: it can reduce and deposit, not withdraw or increase`,
     [BALLAST_ERROR__FLAG_TOO_FRESH]: `Liquidation needs two slots and a newer publish time after the flag (limit, then value); wait and post a newer price`,

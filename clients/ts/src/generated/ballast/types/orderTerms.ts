@@ -34,7 +34,7 @@ export type OrderTerms = {
   size: bigint;
   /** The worst price accepted; 0 for none. */
   limit: bigint;
-  /** When it was placed, Unix seconds: the later of the chain's clock and the market's last publish time. */
+  /** When it counts as placed, Unix seconds: see [`PriceState::placement`]. */
   placedAt: bigint;
   /** It may not fill after this, Unix seconds; 0 for never. */
   expiresAt: bigint;
@@ -57,7 +57,7 @@ export type OrderTermsArgs = {
   size: number | bigint;
   /** The worst price accepted; 0 for none. */
   limit: number | bigint;
-  /** When it was placed, Unix seconds: the later of the chain's clock and the market's last publish time. */
+  /** When it counts as placed, Unix seconds: see [`PriceState::placement`]. */
   placedAt: number | bigint;
   /** It may not fill after this, Unix seconds; 0 for never. */
   expiresAt: number | bigint;
