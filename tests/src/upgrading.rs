@@ -2,9 +2,9 @@
 
 use anchor_lang::prelude::{AccountMeta, Pubkey};
 use anchor_lang::solana_program::bpf_loader_upgradeable;
-use ballast::instructions::governance::QueueUpgradeArgs;
+use ballast::instructions::governance::{InitializeExchangeArgs, QueueNewExchangeArgs, QueueUpgradeArgs};
 use ballast::loader::BUFFER_HEADER;
-use ballast::state::Upgrade;
+use ballast::state::{Charter, Upgrade};
 use ballast_client::{address, instructions as ix};
 use sha2::{Digest, Sha256};
 use solana_account::Account;
@@ -183,6 +183,53 @@ impl Setup {
     pub fn close_upgrade(&mut self, buffer: &Pubkey) -> Outcome {
         let close = ix::close_upgrade(&self.upgrade(buffer));
         self.world.measure("close_upgrade", close, &[])
+    }
+
+    /// What the exchange of a new mint is to be; the mint and the account for its fees are made.
+    pub fn new_exchange_args(&mut self, name: &str) -> QueueNewExchangeArgs {
+        let (mint, fees) = (fixed_key(name).pubkey(), fixed_key(&format!("{name}'s fees")).pubkey());
+        let account = self.world.svm.get_account(&self.mint).expect("the mint");
+        self.world.set_account(mint, account);
+        self.set_tokens(fees, &fixed_key("treasury").pubkey(), &mint, 0);
+        QueueNewExchangeArgs {
+            mint,
+            fee_destination: fees,
+            exchange: InitializeExchangeArgs {
+                governance: fixed_key("next governance").pubkey(),
+                committee: Pubkey::default(),
+                guardian: fixed_key("next guardian").pubkey(),
+                oracle_programs: [price_feed::ID, Pubkey::default()],
+            },
+            version: self.exchange().upgrades_so_far().expect("few upgrades"),
+            last_slot: self.last_slot(),
+            rationale: [7; 32],
+        }
+    }
+
+    /// Governance of the root exchange queues another one.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn queue_new_exchange(&mut self, args: QueueNewExchangeArgs) -> Queued {
+        let (id, payer, governance) =
+            (self.exchange().next_proposal, self.world.payer.pubkey(), self.governance.clone());
+        let queue = ix::queue_new_exchange(&payer, &governance.pubkey(), &self.exchange, id, args);
+        self.world.measure("queue_new_exchange", queue, &[&governance])?;
+        Ok(id)
+    }
+
+    /// What a proposal for a new exchange says.
+    pub fn charter(&self, id: u64) -> Box<Charter> {
+        self.world.read(&address::charter(&address::proposal(&self.exchange, id)))
+    }
+
+    /// Anyone creates an exchange whose proposal is ripe.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn execute_new_exchange(&mut self, id: u64) -> Outcome {
+        let execute = ix::execute_new_exchange(&self.world.payer.pubkey(), &self.charter(id));
+        self.world.measure("execute_new_exchange", execute, &[])
     }
 
     /// Sends with as many compute units as a buffer's hash takes, and records what the instruction itself took.

@@ -57,7 +57,14 @@ const GOVERNANCE: &[&str] = &[
     "queue_role",
     "veto_proposal",
 ];
-const UPGRADES: &[&str] = &["close_upgrade", "execute_upgrade", "queue_upgrade", "take_upgrade_authority"];
+const UPGRADES: &[&str] = &[
+    "close_upgrade",
+    "execute_new_exchange",
+    "execute_upgrade",
+    "queue_new_exchange",
+    "queue_upgrade",
+    "take_upgrade_authority",
+];
 const SICK: &[&str] = &["flag", "liquidate", "resolve", "unflag"];
 const SILENT: &[&str] = &["exit_silent"];
 const CLAIMS: &[&str] = &["collect_claim", "collect_pool_claim"];
@@ -251,7 +258,12 @@ fn the_program_is_upgraded_and_what_was_vetoed_gives_its_buffer_back() {
     let closed = event!(setup.close_upgrade(&bad).must(), UpgradeClosed);
     assert_eq!((closed.buffer, closed.lamports), (bad, BUFFER_LAMPORTS));
     setup.audit();
-    setup.wait_for(id);
+    let args = setup.new_exchange_args("second mint");
+    let another = setup.queue_new_exchange(args).expect("queued");
+    setup.wait_for(another);
+    let created = event!(setup.execute_new_exchange(another).must(), ExchangeCreated);
+    assert_eq!((created.mint, created.governance), (args.mint, args.exchange.governance));
+    setup.audit();
     let ended = event!(setup.execute_upgrade(&good).must(), ProposalEnded);
     assert_eq!((ended.id, ended.state), (id, state::EXECUTED));
     setup.audit();

@@ -67,6 +67,11 @@ pub fn upgrade(buffer: &Pubkey) -> Pubkey {
     find(&[seeds::UPGRADE, buffer.as_ref()])
 }
 
+/// The exchange that a proposal is to create.
+pub fn charter(proposal: &Pubkey) -> Pubkey {
+    find(&[seeds::CHARTER, proposal.as_ref()])
+}
+
 /// The signer of the program's events.
 pub fn event_authority() -> Pubkey {
     static FOUND: LazyLock<Pubkey> = LazyLock::new(|| find(&[b"__event_authority"]));

@@ -17,7 +17,7 @@ pub use queue::{
     queue_role,
 };
 pub use roles::{Roles, role};
-pub use upgrade::{Code, check_ended, execute_upgrade, queue_upgrade};
+pub use upgrade::{Code, check_ended, execute_new_exchange, execute_upgrade, queue_new_exchange, queue_upgrade};
 
 use crate::Now;
 use crate::constants::{DAY, GUARDIAN_DELAY, MAX_PENDING};
@@ -48,6 +48,8 @@ pub mod kind {
     pub const INSURANCE: u8 = 10;
     /// Another program in place of this one.
     pub const UPGRADE: u8 = 11;
+    /// A further exchange, once the program's upgrade authority is a timelock's.
+    pub const NEW_EXCHANGE: u8 = 12;
 }
 
 /// States of a proposal, as stored.
@@ -128,7 +130,7 @@ layout! {
         pub old_value: u64,
         /// New value of a parameter; the amount of a withdrawal; the length of an upgrade; 0 for other kinds.
         pub new_value: u64,
-        /// New key, feed id or SHA-256 of an upgrade for other kinds; where a withdrawal goes.
+        /// New key, feed id, SHA-256 of an upgrade or mint of an exchange for other kinds; where a withdrawal goes.
         pub new_key: Key,
         /// Version of the parameter (or role, feed, program) that it was made for.
         pub version: u32,

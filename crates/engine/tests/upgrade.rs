@@ -4,7 +4,7 @@ use ballast_engine::constants::UPGRADE_LENGTH_MAX;
 use ballast_engine::error::{Error, Fault};
 use ballast_engine::governance::{
     Code, Context, ParameterLog, ProposalTerms, Request, Roles, check_ended, class, execute_exchange_parameter,
-    execute_role, execute_upgrade, kind, queue_upgrade, state,
+    execute_new_exchange, execute_role, execute_upgrade, kind, queue_new_exchange, queue_upgrade, state,
 };
 use ballast_engine::guardian::Emergency;
 use ballast_engine::layout::Key;
@@ -224,6 +224,42 @@ fn an_upgrade_executes_as_its_own_kind_only() {
         let mut terms = ProposalTerms { kind: other, ..terms };
         assert_eq!(error(world.execute(&mut terms)), Error::ParameterUnknown);
     }
+}
+
+#[test]
+fn a_further_exchange_waits_seven_days_for_the_program_it_was_made_for() {
+    let begin = World::new();
+    let mint = Key([5; 32]);
+    let queue = |world: &World, signer: Key, version: u32| {
+        let request = Request { version, ..world.request(signer) };
+        queue_new_exchange(mint, world.upgrades, &world.context(), &request, &world.now)
+    };
+    for nobody in [COMMITTEE, GUARDIAN, Key::default()] {
+        assert_eq!(error(queue(&begin, nobody, 3)), Error::NotProposer);
+    }
+    assert_eq!(error(queue(&begin, GOVERNANCE, 2)), Error::VersionMoved);
+    let terms = queue(&begin, GOVERNANCE, 3).unwrap();
+    assert_eq!((terms.eta - begin.now.unix, terms.new_key, terms.vetoer), (WEEK, mint, GUARDIAN));
+    let execute = |after: i64, upgrades: u32, terms: &mut ProposalTerms| {
+        let mut world = begin.clone();
+        world.wait(after);
+        execute_new_exchange(terms, upgrades, &world.context(), &world.now)
+    };
+    for (after, upgrades, expected) in [
+        (WEEK - 1, 3, Some(Error::ProposalNotReady)),
+        (WEEK, 3, None),
+        (WEEK, 4, Some(Error::VersionMoved)),
+        (2 * WEEK - 1, 3, None),
+        (2 * WEEK, 3, Some(Error::ProposalExpired)),
+    ] {
+        let mut terms = terms;
+        assert_eq!(execute(after, upgrades, &mut terms).err().map(|f| f.error), expected, "{after}");
+    }
+    let mut upgrade = begin.queued();
+    assert_eq!(error(execute(WEEK, 3, &mut upgrade)), Error::ParameterUnknown);
+    let mut world = begin.clone();
+    world.wait(WEEK);
+    assert_eq!(error(world.execute(&mut { terms })), Error::ParameterUnknown);
 }
 
 proptest! {

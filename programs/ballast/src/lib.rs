@@ -242,6 +242,14 @@ pub mod ballast {
     pub fn execute_upgrade(ctx: Context<ExecuteUpgrade>) -> Result<()> {
         execute_upgrade::handle(ctx)
     }
+    /// Governance of the exchange whose timelock holds the upgrade authority: queues the exchange of another mint.
+    pub fn queue_new_exchange(ctx: Context<QueueNewExchange>, args: QueueNewExchangeArgs) -> Result<()> {
+        queue_new_exchange::handle(ctx, args)
+    }
+    /// Anyone: creates the exchange that was queued when the proposal's delay is over.
+    pub fn execute_new_exchange(ctx: Context<ExecuteNewExchange>) -> Result<()> {
+        execute_new_exchange::handle(ctx)
+    }
     /// Anyone: closes what is left of an upgrade whose proposal has ended, its buffer included.
     pub fn close_upgrade(ctx: Context<CloseUpgrade>) -> Result<()> {
         close_upgrade::handle(ctx)

@@ -42,13 +42,14 @@ fn kind(case: &Case, declared: &Declared, at: &Pubkey) -> Kind {
         return Kind::Signer;
     }
     match declared.name.as_str() {
-        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "upgrade" | "lp_mint" | "vault"
+        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "upgrade" | "charter" | "lp_mint"
+        | "vault"
             if case.account(at) == Account::default() =>
         {
             Kind::New
         }
-        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "upgrade" | "debtor" | "holder"
-        | "from" | "to" | "keeper" | "flagger" => Kind::State,
+        "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "upgrade" | "charter" | "root"
+        | "debtor" | "holder" | "from" | "to" | "keeper" | "flagger" => Kind::State,
         "owner" | "rent_to" | "refund" => Kind::Wallet,
         "vault" => Kind::Vault,
         "owner_tokens" | "source" | "destination" | "fee_destination" => Kind::Tokens,
@@ -304,7 +305,10 @@ pub(super) fn mixtures(case: &Case) -> Vec<Attack> {
             }
             let ours = [Exchange::DISCRIMINATOR, Market::DISCRIMINATOR].iter().any(|d| account.data.starts_with(d));
             let bound = ours
-                || matches!(named, Some("subaccount" | "proposal" | "upgrade" | "from" | "to" | "keeper" | "flagger"));
+                || matches!(
+                    named,
+                    Some("subaccount" | "proposal" | "upgrade" | "charter" | "from" | "to" | "keeper" | "flagger")
+                );
             let (address, twin) = bound.then(|| foreign::foreign(case, &meta.pubkey)).flatten()?;
             Some((place, address, twin))
         })

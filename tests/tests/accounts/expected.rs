@@ -43,7 +43,10 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     // A ticket and an order name their market by its address.
     ("market", "of another exchange", &["WrongExchange", "WrongMarket", "ConstraintSeeds"]),
     ("timelock", "*", &["ConstraintSeeds"]),
+    ("root", "of another exchange", &["WrongExchange", "ConstraintSeeds"]),
     ("*", "of another exchange", &["WrongExchange"]),
+    ("charter", "for another mint", &["WrongMint"]),
+    ("charter", "for others' fees", &["WrongOwner"]),
     ("upgrade", "of another buffer", &["BufferInvalid"]),
     ("upgrade", "for another's refund", &["WrongOwner"]),
     ("buffer", "with *", &["UpgradeHash"]),
@@ -237,6 +240,7 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("queue_oracle_feed", "market", "another market", OWN_CHOICE),
     ("protect_market", "market", "another market", OWN_CHOICE),
     ("top_up_market_insurance", "market", "another market", OWN_CHOICE),
+    ("execute_new_exchange", "fee_destination", "frozen", "governance chose it; fees wait until it thaws"),
     ("queue_upgrade", "refund", "*", OWN_CHOICE),
     (
         "close_upgrade",

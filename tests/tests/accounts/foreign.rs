@@ -8,7 +8,7 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token::state::{Account as TokenAccount, AccountState, Mint};
-use ballast::state::{Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount, Upgrade};
+use ballast::state::{Charter, Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount, Upgrade};
 use ballast_client::{accounts, address};
 use ballast_engine::layout::Key;
 use ballast_tests::World;
@@ -96,6 +96,14 @@ pub(super) fn foreign(case: &Case, at: &Pubkey) -> Option<(Pubkey, Account)> {
             u.proposal = key(address::proposal(&exchange(), id));
         });
         (somewhere("foreign upgrade"), twin)
+    } else if data.starts_with(Charter::DISCRIMINATOR) {
+        let proposal = case.account(&case.address("proposal").expect("a proposal"));
+        let id = accounts::decode::<Proposal>(&proposal.data).expect("a proposal").id;
+        let twin = patched::<Charter>(&account, |c| {
+            c.root = there;
+            c.proposal = key(address::proposal(&exchange(), id));
+        });
+        (somewhere("foreign charter"), twin)
     } else {
         return None;
     };
@@ -180,6 +188,16 @@ pub(super) fn siblings(case: &Case, at: &Pubkey) -> Vec<Other> {
             somewhere("proposal"),
             Some(patched::<Proposal>(&account, |p| p.market = key(market))),
         )];
+    }
+    if data.starts_with(Charter::DISCRIMINATOR) {
+        return vec![
+            ("for another mint", somewhere("charter"), Some(patched::<Charter>(&account, |c| c.mint = key(mint())))),
+            (
+                "for others' fees",
+                somewhere("charter"),
+                Some(patched::<Charter>(&account, |c| c.fee_destination = key(other))),
+            ),
+        ];
     }
     if data.starts_with(Upgrade::DISCRIMINATOR) {
         return vec![

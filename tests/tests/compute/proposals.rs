@@ -138,6 +138,15 @@ fn upgrades(all: &mut Units) {
     all.0.entry("queue_upgrade".to_owned()).or_default().extend(units);
     setup.veto(ids[0]).must();
     all.add("close_upgrade", setup.close_upgrade(&buffers[0]));
+    for name in ["second mint", "third mint"] {
+        let args = setup.new_exchange_args(name);
+        let id = setup.queue_new_exchange(args).expect("queued");
+        let mut ripe = setup.clone();
+        ripe.wait_for(id);
+        all.add("execute_new_exchange", ripe.execute_new_exchange(id));
+    }
+    let units = setup.world.units.remove("queue_new_exchange").expect("recorded");
+    all.0.entry("queue_new_exchange".to_owned()).or_default().extend(units);
     setup.wait_for(ids[1]);
     let mut other = setup.clone();
     all.add("execute_upgrade", setup.execute_upgrade(&buffers[1]));

@@ -325,3 +325,35 @@ fn p09_a_buffer_is_handed_over_for_good() {
     let refused = setup.world.send(&[set_authority(&buffer, &developer, &timelock)], &[&developer]);
     assert!(refused.expect_err("not its writer's any more").message.contains("IncorrectAuthority"));
 }
+
+#[test]
+fn p09_a_further_exchange_is_the_root_exchanges_proposal() {
+    let mut setup = on_bank(&Terms::still());
+    let args = setup.new_exchange_args("second mint");
+    let refused = setup.queue_new_exchange(args).expect_err("a key can still sign");
+    assert_eq!(refused.error, Some(Error::NotTimelock));
+    setup.take_upgrade_authority().must();
+    let id = setup.queue_new_exchange(args).expect("queued");
+    let terms = setup.proposal(id).terms;
+    assert_eq!((terms.class, terms.new_key.0), (class::DEEP, args.mint.to_bytes()));
+    wait_until(&mut setup, terms.eta - 1);
+    setup.execute_new_exchange(id).fails(Error::ProposalNotReady);
+    wait_until(&mut setup, terms.eta);
+    let charter = setup.charter(id);
+    setup.execute_new_exchange(id).must();
+    let made: Box<ballast::state::Exchange> = setup.world.read(&address::exchange(&args.mint));
+    assert_eq!(made.roles.governance.0, args.exchange.governance.to_bytes());
+    assert_eq!((made.mint.0, made.fee_destination.0), (args.mint.to_bytes(), args.fee_destination.to_bytes()));
+    assert_eq!(made.upgrades, 0);
+    // Once, and its account is gone.
+    let again = ix::execute_new_exchange(&setup.world.payer.pubkey(), &charter);
+    setup.world.send(&[again], &[]).expect_err("done");
+    // The new exchange is not the root: its governance decides nothing for the program.
+    let next = fixed_key("next governance");
+    setup.world.give(next.pubkey(), 1_000_000_000);
+    let other = address::exchange(&args.mint);
+    let args = setup.new_exchange_args("third mint");
+    let queue = ix::queue_new_exchange(&setup.world.payer.pubkey(), &next.pubkey(), &other, 0, args);
+    setup.world.send(&[queue], &[&next]).fails(Error::NotTimelock);
+    setup.audit();
+}

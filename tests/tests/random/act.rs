@@ -2,7 +2,8 @@
 
 use anchor_lang::prelude::Pubkey;
 use ballast::instructions::governance::{
-    QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs, QueueUpgradeArgs,
+    QueueInsuranceWithdrawalArgs, QueueNewExchangeArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+    QueueUpgradeArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast::instructions::trader::PlaceOrderArgs;
@@ -68,6 +69,8 @@ pub(crate) enum Act {
     RegisterInsurance { market: usize },
     PayInsurance { market: usize },
     QueueInsurance { by: usize, args: QueueInsuranceWithdrawalArgs },
+    QueueNew { by: usize, args: QueueNewExchangeArgs },
+    ExecuteNew { id: u64 },
     QueueUpgrade { by: usize, buffer: usize, args: QueueUpgradeArgs },
     ExecuteUpgrade { buffer: usize },
     CloseUpgrade { buffer: usize },
@@ -120,6 +123,8 @@ impl Act {
             Self::RegisterInsurance { .. } => "register_insurance_claim",
             Self::PayInsurance { .. } => "pay_insurance_claim",
             Self::QueueInsurance { .. } => "queue_insurance_withdrawal",
+            Self::QueueNew { .. } => "queue_new_exchange",
+            Self::ExecuteNew { .. } => "execute_new_exchange",
             Self::QueueUpgrade { .. } => "queue_upgrade",
             Self::ExecuteUpgrade { .. } => "execute_upgrade",
             Self::CloseUpgrade { .. } => "close_upgrade",
@@ -152,6 +157,7 @@ impl Act {
             | Self::Dismiss { by }
             | Self::Protect { by, .. }
             | Self::Pause { by, .. }
+            | Self::QueueNew { by, .. }
             | Self::QueueUpgrade { by, .. } => Some(by),
             Self::ExecuteExit { by, owner, .. } if by == owner => Some(by),
             _ => None,

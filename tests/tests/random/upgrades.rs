@@ -1,7 +1,7 @@
 //! The program is upgraded in the middle of everything, to itself.
 
 use anchor_lang::prelude::Pubkey;
-use ballast::instructions::governance::QueueUpgradeArgs;
+use ballast::instructions::governance::{QueueNewExchangeArgs, QueueUpgradeArgs};
 use ballast::loader::{BUFFER_HEADER, PROGRAM_DATA_HEADER, buffer_authority_in};
 use ballast::state::{Proposal, Upgrade};
 use ballast_client::{address, instructions as ix};
@@ -41,6 +41,15 @@ impl Sim {
         self.setup.world.read(&ix::pubkey(&self.upgrade_of(buffer).proposal))
     }
 
+    /// Queues an exchange for a mint that nobody has used; its proposal's number.
+    fn charter_exchange(&mut self) -> Option<u64> {
+        let args = self.setup.new_exchange_args(&format!("mint {}", self.buffers.len()));
+        let version = if self.percent(95) { args.version } else { args.version + 1 };
+        let (by, id) = (self.governor(), self.setup.exchange().next_proposal);
+        let queued = self.step(Act::QueueNew { by, args: QueueNewExchangeArgs { version, ..args } });
+        queued.then_some(id)
+    }
+
     /// An upgrade from its buffer to its end, whichever that is.
     pub(crate) fn upgrade_program(&mut self) {
         let buffer = self.new_buffer();
@@ -56,6 +65,7 @@ impl Sim {
         if !self.step(Act::QueueUpgrade { by, buffer, args }) {
             return;
         }
+        let another = self.charter_exchange();
         self.step(Act::ExecuteUpgrade { buffer });
         self.step(Act::CloseUpgrade { buffer });
         let (id, terms) = (self.proposal_of(buffer).id, self.proposal_of(buffer).terms);
@@ -66,6 +76,9 @@ impl Sim {
             }
             1 => self.setup.world.advance(terms.expires_at - self.setup.world.now().unix),
             _ => self.setup.world.advance(terms.eta - self.setup.world.now().unix),
+        }
+        if let Some(id) = another {
+            self.step(Act::ExecuteNew { id });
         }
         self.step(Act::ExecuteUpgrade { buffer });
         self.step(Act::Expire { id });
@@ -107,6 +120,19 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> boo
             };
             why.run(code.as_ref().map_or(Ok(()), queued));
         }
+        Act::QueueNew { by, args } => {
+            let signer = Key(sim.address(by).to_bytes());
+            let (version, last_slot, rationale) = (args.version, args.last_slot, Key(args.rationale));
+            let request = Request { signer, version, last_slot, rationale };
+            let mint = Key(args.mint.to_bytes());
+            why.run(governance::queue_new_exchange(mint, upgrades, &context, &request, now));
+            let proposer = exchange.roles.proposer(&signer);
+            why.run(proposer.and_then(|proposer| governance::check_pending(proposer, exchange.pending_proposals)));
+        }
+        Act::ExecuteNew { id } => {
+            let mut terms = sim.proposal(id).terms;
+            why.run(governance::execute_new_exchange(&mut terms, upgrades, &context, now));
+        }
         Act::ExecuteUpgrade { buffer } => {
             let code = code_in(sim, &sim.buffers[buffer]);
             why.need(code.is_some(), Error::BufferInvalid);
@@ -130,6 +156,11 @@ pub(crate) fn build(sim: &Sim, act: &Act) -> Option<Instruction> {
             let refund = solana_signer::Signer::pubkey(&refund);
             ix::queue_upgrade(&payer, &sim.address(by), exchange, next, &sim.buffers[buffer], &refund, args)
         }
+        Act::QueueNew { by, args } => {
+            let next = sim.setup.exchange().next_proposal;
+            ix::queue_new_exchange(&payer, &sim.address(by), exchange, next, args)
+        }
+        Act::ExecuteNew { id } => ix::execute_new_exchange(&payer, &sim.setup.charter(id)),
         Act::ExecuteUpgrade { buffer } => ix::execute_upgrade(&payer, &sim.upgrade_of(buffer)),
         Act::CloseUpgrade { buffer } => ix::close_upgrade(&sim.upgrade_of(buffer)),
         _ => return None,

@@ -268,6 +268,7 @@ async fn what(proposal: &Proposal, chain: &Chain) -> Result<String> {
         kind::COMMITTEE => "new committee".to_owned(),
         kind::GUARDIAN => "new guardian".to_owned(),
         kind::UPGRADE => "upgrade of the program".to_owned(),
+        kind::NEW_EXCHANGE => "exchange of another mint".to_owned(),
         kind::ORACLE_FEED => format!("market {}: oracle feed", chain.read::<Market>(&market).await?.state.index),
         other => bail!("proposal {} is of kind {other}, which this version does not know; update it", proposal.id),
     })

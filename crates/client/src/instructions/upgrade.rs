@@ -1,10 +1,11 @@
-//! Instructions of program upgrades.
+//! What the root exchange decides for the program: upgrades, further exchanges.
 
 use anchor_lang::prelude::{Pubkey, system_program};
 use anchor_lang::solana_program::bpf_loader_upgradeable;
 use anchor_lang::solana_program::instruction::Instruction;
+use ballast::instructions::governance::QueueNewExchangeArgs;
 pub use ballast::instructions::governance::QueueUpgradeArgs as UpgradeArgs;
-use ballast::state::Upgrade;
+use ballast::state::{Charter, Upgrade};
 use ballast::{accounts, instruction};
 
 use super::governance::INSTRUCTIONS;
@@ -115,4 +116,52 @@ pub fn close_upgrade(upgrade: &Upgrade) -> Instruction {
         program: address::PROGRAM,
     };
     build(accounts, instruction::CloseUpgrade {}, &[])
+}
+
+/// Queues the exchange of another mint as proposal `id` of the root exchange, which must be its next. Signed by `payer` and
+/// the root exchange's governance.
+pub fn queue_new_exchange(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    root: &Pubkey,
+    id: u64,
+    args: QueueNewExchangeArgs,
+) -> Instruction {
+    let proposal = address::proposal(root, id);
+    let accounts = accounts::QueueNewExchange {
+        payer: *payer,
+        proposer: *proposer,
+        exchange: *root,
+        proposal,
+        charter: address::charter(&proposal),
+        timelock: address::timelock(root),
+        program_data: address::program_data(),
+        instructions: INSTRUCTIONS,
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::QueueNewExchange { args }, &[])
+}
+
+/// Creates the exchange that a proposal is about, once its delay is over. Signed by anyone, who pays.
+pub fn execute_new_exchange(executor: &Pubkey, charter: &Charter) -> Instruction {
+    let (root, proposal, mint) = (pubkey(&charter.root), pubkey(&charter.proposal), pubkey(&charter.mint));
+    let exchange = address::exchange(&mint);
+    let accounts = accounts::ExecuteNewExchange {
+        executor: *executor,
+        root,
+        proposal,
+        charter: address::charter(&proposal),
+        program_data: address::program_data(),
+        mint,
+        exchange,
+        vault: address::vault(&exchange),
+        fee_destination: pubkey(&charter.fee_destination),
+        token_program: anchor_spl::token::ID,
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::ExecuteNewExchange {}, &[])
 }

@@ -1,4 +1,4 @@
-//! Upgrades of the program itself (class G3): new code waits like any other change, and nothing but what was announced
+//! What the root exchange decides for the program: upgrades, and further exchanges (class G3). New code waits like any other change, and nothing but what was announced
 //! can land.
 //!
 //! What is announced is a buffer of the upgradeable loader whose authority is already the exchange's timelock address,
@@ -92,4 +92,38 @@ pub fn execute_upgrade(
 /// [`Error::ProposalPending`].
 pub fn check_ended(terms: &ProposalTerms) -> Result<()> {
     ensure(terms.state != state::PENDING, Error::ProposalPending)
+}
+
+/// Checks and fills in a proposal for the exchange of another mint, class G3: once nobody can sign as the program's upgrade
+/// authority, the root exchange decides that too (else the first caller would own the exchange of a mint that everybody
+/// wants to use). `upgrades` is how often it has upgraded the program. Only governance may.
+///
+/// # Errors
+/// [`Error::VersionMoved`], [`Error::ProposalTooOld`], [`Error::NotProposer`].
+pub fn queue_new_exchange(
+    mint: Key,
+    upgrades: u32,
+    context: &Context<'_>,
+    request: &Request,
+    now: &Now,
+) -> Result<ProposalTerms> {
+    request.check_version(upgrades)?;
+    let wait = delay(Class::G3, context.params);
+    let terms = request.terms(context, kind::NEW_EXCHANGE, class::DEEP, wait, now)?;
+    Ok(ProposalTerms { new_key: mint, ..terms })
+}
+
+/// Lets a proposal for another exchange go ahead.
+///
+/// Nothing is changed on an error.
+///
+/// # Errors
+/// [`Error::ParameterUnknown`] for another kind, [`Error::ProposalClosed`], [`Error::VersionMoved`],
+/// [`Error::ProposalNotReady`], [`Error::ProposalExpired`].
+pub fn execute_new_exchange(terms: &mut ProposalTerms, upgrades: u32, context: &Context<'_>, now: &Now) -> Result<()> {
+    terms.check_kind(kind::NEW_EXCHANGE)?;
+    terms.check_executable(context.roles, context.emergency, now)?;
+    terms.check_version(upgrades)?;
+    terms.state = state::EXECUTED;
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! One account per file. Every account is zero-copy: its bytes are declared once, with [`zero_copy_account!`].
 
+pub mod charter;
 pub mod exchange;
 pub mod liquidity;
 pub mod market;
@@ -8,6 +9,7 @@ pub mod proposal;
 pub mod subaccount;
 pub mod upgrade;
 
+pub use charter::Charter;
 pub use exchange::Exchange;
 pub use liquidity::{LpDeposit, LpWithdrawal};
 pub use market::Market;

@@ -161,6 +161,15 @@ fn upgrades() -> Vec<Case> {
     let queue = ix::queue_upgrade(&payer.pubkey(), &governance.pubkey(), &exchange, id, &buffer, &refund, args);
     let queue = Case::new("queue_upgrade", setup.clone(), queue, &[&payer, &governance]);
 
+    let args = setup.new_exchange_args("second mint");
+    let another = ix::queue_new_exchange(&payer.pubkey(), &governance.pubkey(), &exchange, id, args);
+    let another = Case::new("queue_new_exchange", setup.clone(), another, &[&payer, &governance]);
+    let mut chartered = setup.clone();
+    chartered.queue_new_exchange(args).expect("queued");
+    chartered.wait_for(id);
+    let create = ix::execute_new_exchange(&payer.pubkey(), &chartered.charter(id));
+    let create = Case::new("execute_new_exchange", chartered, create, &[&payer]);
+
     setup.queue_upgrade(&buffer).expect("queued");
     let upgrade = setup.upgrade(&buffer);
     let mut vetoed = setup.clone();
@@ -168,5 +177,6 @@ fn upgrades() -> Vec<Case> {
     let close = Case::new("close_upgrade", vetoed, ix::close_upgrade(&upgrade), &[]);
     setup.wait_for(id);
     let execute = ix::execute_upgrade(&payer.pubkey(), &upgrade);
-    vec![take, queue, close, Case::new("execute_upgrade", setup, execute, &[&payer])]
+    let execute = Case::new("execute_upgrade", setup, execute, &[&payer]);
+    vec![take, queue, another, create, close, execute]
 }

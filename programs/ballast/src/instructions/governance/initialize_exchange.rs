@@ -84,14 +84,74 @@ impl InitializeExchange<'_> {
         } = self;
         let authority = upgrade_authority_in(&program_data.try_borrow_data()?);
         ensure(authority == Some(upgrade_authority.key()), EngineError::NotUpgradeAuthority)?;
-        ensure(Exchange::DECIMALS.contains(&mint.decimals), EngineError::MintUnsupported)?;
-        ensure(fee_destination.key() != vault.key(), EngineError::WrongVault)?;
-        ensure(fee_destination.mint == mint.key(), EngineError::WrongMint)?;
-        // What the exchange itself owns beside the vault, nobody could ever move.
-        ensure(fee_destination.owner != exchange.key(), EngineError::WrongOwner)?;
-        let [first, second] = args.oracle_programs;
-        let unset = Pubkey::default();
-        ensure(first != unset && first != second, EngineError::OracleProgramInvalid)
+        check_parts(mint, &exchange.key(), &vault.key(), fee_destination)?;
+        check_oracle_programs(&args.oracle_programs)
+    }
+}
+
+/// The collateral, and where fees go.
+pub(super) fn check_parts(
+    mint: &Account<'_, Mint>,
+    exchange: &Pubkey,
+    vault: &Pubkey,
+    fee_destination: &Account<'_, TokenAccount>,
+) -> Result<()> {
+    ensure(Exchange::DECIMALS.contains(&mint.decimals), EngineError::MintUnsupported)?;
+    ensure(fee_destination.key() != *vault, EngineError::WrongVault)?;
+    ensure(fee_destination.mint == mint.key(), EngineError::WrongMint)?;
+    // What the exchange itself owns beside the vault, nobody could ever move.
+    ensure(fee_destination.owner != *exchange, EngineError::WrongOwner)
+}
+
+/// At least one program, and none twice.
+pub(super) fn check_oracle_programs([first, second]: &[Pubkey; 2]) -> Result<()> {
+    ensure(*first != Pubkey::default() && first != second, EngineError::OracleProgramInvalid)
+}
+
+/// The roles of a new exchange.
+pub(super) fn roles_of(args: &InitializeExchangeArgs) -> Result<Roles> {
+    Roles::new(key_of(&args.governance), key_of(&args.committee), key_of(&args.guardian)).on_chain()
+}
+
+/// A new exchange's accounts.
+pub(super) struct Begin<'a, 'info> {
+    pub(super) exchange: &'a AccountLoader<'info, Exchange>,
+    pub(super) bump: u8,
+    pub(super) vault: Pubkey,
+    pub(super) vault_bump: u8,
+    pub(super) mint: &'a Account<'info, Mint>,
+    pub(super) fee_destination: Pubkey,
+}
+
+impl Begin<'_, '_> {
+    /// Fills a new exchange in.
+    pub(super) fn fill(&self, args: &InitializeExchangeArgs) -> Result<ExchangeCreated> {
+        let (mint, decimals) = (self.mint.key(), self.mint.decimals);
+        let mut params = presets::new_exchange();
+        // Presets are for six decimals.
+        let scale = 10_u64.checked_pow(u32::from(decimals.saturating_sub(6))).ok_or(BallastError::MathOverflow)?;
+        params.outflow_floor = Quote(params.outflow_floor.0.checked_mul(scale).ok_or(BallastError::MathOverflow)?);
+        envelope::check_exchange(&params).on_chain()?;
+        let roles = roles_of(args)?;
+        let mut exchange = self.exchange.load_init()?;
+        exchange.version = ACCOUNT_VERSION;
+        exchange.bump = self.bump;
+        exchange.vault_bump = self.vault_bump;
+        exchange.quote_decimals = decimals;
+        exchange.mint = key_of(&mint);
+        exchange.vault = key_of(&self.vault);
+        exchange.oracle_programs = args.oracle_programs.map(|p| layout::Key(p.to_bytes()));
+        exchange.fee_destination = key_of(&self.fee_destination);
+        exchange.roles = roles;
+        exchange.params = params;
+        exchange.invariant().on_chain()?;
+        Ok(ExchangeCreated {
+            exchange: self.exchange.key(),
+            mint,
+            governance: args.governance,
+            guardian: args.guardian,
+            committee: args.committee,
+        })
     }
 }
 
@@ -99,36 +159,13 @@ impl InitializeExchange<'_> {
 pub fn handle(ctx: Context<InitializeExchange>, args: InitializeExchangeArgs) -> Result<()> {
     ctx.accounts.validate(&args)?;
     let accounts = &ctx.accounts;
-    let decimals = accounts.mint.decimals;
-
-    let mut params = presets::new_exchange();
-    // Presets are for six decimals.
-    let scale = 10_u64.checked_pow(u32::from(decimals.saturating_sub(6))).ok_or(BallastError::MathOverflow)?;
-    params.outflow_floor = Quote(params.outflow_floor.0.checked_mul(scale).ok_or(BallastError::MathOverflow)?);
-    envelope::check_exchange(&params).on_chain()?;
-    let roles = Roles::new(key_of(&args.governance), key_of(&args.committee), key_of(&args.guardian)).on_chain()?;
-    {
-        let mut exchange = accounts.exchange.load_init()?;
-        exchange.version = ACCOUNT_VERSION;
-        exchange.bump = ctx.bumps.exchange;
-        exchange.vault_bump = ctx.bumps.vault;
-        exchange.quote_decimals = decimals;
-        exchange.mint = key_of(&accounts.mint.key());
-        exchange.vault = key_of(&accounts.vault.key());
-        exchange.oracle_programs = args.oracle_programs.map(|p| layout::Key(p.to_bytes()));
-        exchange.fee_destination = key_of(&accounts.fee_destination.key());
-        exchange.roles = roles;
-        exchange.params = params;
-        exchange.invariant().on_chain()?;
-    }
-    emit(
-        &accounts.event_authority,
-        &ExchangeCreated {
-            exchange: accounts.exchange.key(),
-            mint: accounts.mint.key(),
-            governance: args.governance,
-            guardian: args.guardian,
-            committee: args.committee,
-        },
-    )
+    let begin = Begin {
+        exchange: &accounts.exchange,
+        bump: ctx.bumps.exchange,
+        vault: accounts.vault.key(),
+        vault_bump: ctx.bumps.vault,
+        mint: &accounts.mint,
+        fee_destination: accounts.fee_destination.key(),
+    };
+    emit(&accounts.event_authority, &begin.fill(&args)?)
 }
