@@ -6,6 +6,7 @@
  * @see https://github.com/codama-idl/codama
  */
 
+export * from './charter.js';
 export * from './exchange.js';
 export * from './lpDeposit.js';
 export * from './lpWithdrawal.js';

@@ -10,10 +10,6 @@ import {
   combineCodec,
   fixDecoderSize,
   fixEncoderSize,
-  getAddressDecoder,
-  getAddressEncoder,
-  getArrayDecoder,
-  getArrayEncoder,
   getBytesDecoder,
   getBytesEncoder,
   getStructDecoder,
@@ -44,6 +40,12 @@ import {
 } from '@solana/kit/program-client-core';
 import { findExchangePda, findVaultPda } from '../pdas/index.js';
 import { BALLAST_PROGRAM_ADDRESS } from '../programs/index.js';
+import {
+  getInitializeExchangeArgsDecoder,
+  getInitializeExchangeArgsEncoder,
+  type InitializeExchangeArgs,
+  type InitializeExchangeArgsArgs,
+} from '../types/index.js';
 
 export const INITIALIZE_EXCHANGE_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([
   224, 105, 116, 166, 228, 207, 96, 19,
@@ -90,37 +92,15 @@ export type InitializeExchangeInstruction<
     ]
   >;
 
-export type InitializeExchangeInstructionData = {
-  discriminator: ReadonlyUint8Array;
-  /** Governance: any address, usually a multisig's. */
-  governance: Address;
-  /** The committee; the default key for none. */
-  committee: Address;
-  /** The guardian. */
-  guardian: Address;
-  /** Programs that may own a market's oracle accounts; the default key for an empty place. */
-  oraclePrograms: Array<Address>;
-};
+export type InitializeExchangeInstructionData = { discriminator: ReadonlyUint8Array; args: InitializeExchangeArgs };
 
-export type InitializeExchangeInstructionDataArgs = {
-  /** Governance: any address, usually a multisig's. */
-  governance: Address;
-  /** The committee; the default key for none. */
-  committee: Address;
-  /** The guardian. */
-  guardian: Address;
-  /** Programs that may own a market's oracle accounts; the default key for an empty place. */
-  oraclePrograms: Array<Address>;
-};
+export type InitializeExchangeInstructionDataArgs = { args: InitializeExchangeArgsArgs };
 
 export function getInitializeExchangeInstructionDataEncoder(): FixedSizeEncoder<InitializeExchangeInstructionDataArgs> {
   return transformEncoder(
     getStructEncoder([
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
-      ['governance', getAddressEncoder()],
-      ['committee', getAddressEncoder()],
-      ['guardian', getAddressEncoder()],
-      ['oraclePrograms', getArrayEncoder(getAddressEncoder(), { size: 2 })],
+      ['args', getInitializeExchangeArgsEncoder()],
     ]),
     (value) => ({ ...value, discriminator: INITIALIZE_EXCHANGE_DISCRIMINATOR }),
   );
@@ -129,10 +109,7 @@ export function getInitializeExchangeInstructionDataEncoder(): FixedSizeEncoder<
 export function getInitializeExchangeInstructionDataDecoder(): FixedSizeDecoder<InitializeExchangeInstructionData> {
   return getStructDecoder([
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
-    ['governance', getAddressDecoder()],
-    ['committee', getAddressDecoder()],
-    ['guardian', getAddressDecoder()],
-    ['oraclePrograms', getArrayDecoder(getAddressDecoder(), { size: 2 })],
+    ['args', getInitializeExchangeArgsDecoder()],
   ]);
 }
 
@@ -175,10 +152,7 @@ export type InitializeExchangeAsyncInput<
   systemProgram?: Address<TAccountSystemProgram>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
-  governance: InitializeExchangeInstructionDataArgs['governance'];
-  committee: InitializeExchangeInstructionDataArgs['committee'];
-  guardian: InitializeExchangeInstructionDataArgs['guardian'];
-  oraclePrograms: InitializeExchangeInstructionDataArgs['oraclePrograms'];
+  args: InitializeExchangeInstructionDataArgs['args'];
 };
 
 export async function getInitializeExchangeInstructionAsync<
@@ -343,10 +317,7 @@ export type InitializeExchangeInput<
   systemProgram?: Address<TAccountSystemProgram>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
-  governance: InitializeExchangeInstructionDataArgs['governance'];
-  committee: InitializeExchangeInstructionDataArgs['committee'];
-  guardian: InitializeExchangeInstructionDataArgs['guardian'];
-  oraclePrograms: InitializeExchangeInstructionDataArgs['oraclePrograms'];
+  args: InitializeExchangeInstructionDataArgs['args'];
 };
 
 export function getInitializeExchangeInstruction<

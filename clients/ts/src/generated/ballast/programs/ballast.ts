@@ -34,6 +34,7 @@ import {
   type SelfPlanAndSendFunctions,
 } from '@solana/kit/program-client-core';
 import {
+  getCharterCodec,
   getExchangeCodec,
   getLpDepositCodec,
   getLpWithdrawalCodec,
@@ -42,6 +43,8 @@ import {
   getProposalCodec,
   getSubaccountCodec,
   getUpgradeCodec,
+  type Charter,
+  type CharterArgs,
   type Exchange,
   type ExchangeArgs,
   type LpDeposit,
@@ -76,6 +79,7 @@ import {
   getExecuteLpDepositInstructionAsync,
   getExecuteLpWithdrawalInstructionAsync,
   getExecuteMarketProposalInstruction,
+  getExecuteNewExchangeInstructionAsync,
   getExecuteOrderInstruction,
   getExecuteUpgradeInstructionAsync,
   getExitSilentInstruction,
@@ -92,6 +96,7 @@ import {
   getQueueExchangeParameterInstruction,
   getQueueInsuranceWithdrawalInstruction,
   getQueueMarketParameterInstruction,
+  getQueueNewExchangeInstructionAsync,
   getQueueOracleFeedInstruction,
   getQueueRoleInstruction,
   getQueueUpgradeInstructionAsync,
@@ -125,6 +130,7 @@ import {
   parseExecuteLpDepositInstruction,
   parseExecuteLpWithdrawalInstruction,
   parseExecuteMarketProposalInstruction,
+  parseExecuteNewExchangeInstruction,
   parseExecuteOrderInstruction,
   parseExecuteUpgradeInstruction,
   parseExitSilentInstruction,
@@ -141,6 +147,7 @@ import {
   parseQueueExchangeParameterInstruction,
   parseQueueInsuranceWithdrawalInstruction,
   parseQueueMarketParameterInstruction,
+  parseQueueNewExchangeInstruction,
   parseQueueOracleFeedInstruction,
   parseQueueRoleInstruction,
   parseQueueUpgradeInstruction,
@@ -174,6 +181,7 @@ import {
   type ExecuteLpDepositAsyncInput,
   type ExecuteLpWithdrawalAsyncInput,
   type ExecuteMarketProposalInput,
+  type ExecuteNewExchangeAsyncInput,
   type ExecuteOrderInput,
   type ExecuteUpgradeAsyncInput,
   type ExitSilentInput,
@@ -200,6 +208,7 @@ import {
   type ParsedExecuteLpDepositInstruction,
   type ParsedExecuteLpWithdrawalInstruction,
   type ParsedExecuteMarketProposalInstruction,
+  type ParsedExecuteNewExchangeInstruction,
   type ParsedExecuteOrderInstruction,
   type ParsedExecuteUpgradeInstruction,
   type ParsedExitSilentInstruction,
@@ -216,6 +225,7 @@ import {
   type ParsedQueueExchangeParameterInstruction,
   type ParsedQueueInsuranceWithdrawalInstruction,
   type ParsedQueueMarketParameterInstruction,
+  type ParsedQueueNewExchangeInstruction,
   type ParsedQueueOracleFeedInstruction,
   type ParsedQueueRoleInstruction,
   type ParsedQueueUpgradeInstruction,
@@ -239,6 +249,7 @@ import {
   type QueueExchangeParameterInput,
   type QueueInsuranceWithdrawalInput,
   type QueueMarketParameterInput,
+  type QueueNewExchangeAsyncInput,
   type QueueOracleFeedInput,
   type QueueRoleInput,
   type QueueUpgradeAsyncInput,
@@ -258,6 +269,7 @@ import {
   type WithdrawAsyncInput,
 } from '../instructions/index.js';
 import {
+  findCharterPda,
   findExchangePda,
   findLpDepositPda,
   findLpMintPda,
@@ -275,6 +287,7 @@ export const BALLAST_PROGRAM_ADDRESS =
   'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq' as Address<'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq'>;
 
 export enum BallastAccount {
+  Charter,
   Exchange,
   LpDeposit,
   LpWithdrawal,
@@ -287,6 +300,15 @@ export enum BallastAccount {
 
 export function identifyBallastAccount(account: { data: ReadonlyUint8Array } | ReadonlyUint8Array): BallastAccount {
   const data = 'data' in account ? account.data : account;
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([106, 1, 38, 161, 57, 196, 214, 195])),
+      0,
+    )
+  ) {
+    return BallastAccount.Charter;
+  }
   if (
     containsBytes(
       data,
@@ -382,6 +404,7 @@ export enum BallastInstruction {
   ExecuteLpDeposit,
   ExecuteLpWithdrawal,
   ExecuteMarketProposal,
+  ExecuteNewExchange,
   ExecuteOrder,
   ExecuteUpgrade,
   ExitSilent,
@@ -398,6 +421,7 @@ export enum BallastInstruction {
   QueueExchangeParameter,
   QueueInsuranceWithdrawal,
   QueueMarketParameter,
+  QueueNewExchange,
   QueueOracleFeed,
   QueueRole,
   QueueUpgrade,
@@ -568,6 +592,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([215, 206, 129, 58, 77, 147, 63, 54])),
+      0,
+    )
+  ) {
+    return BallastInstruction.ExecuteNewExchange;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([115, 61, 180, 24, 168, 32, 215, 20])),
       0,
     )
@@ -708,6 +741,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.QueueMarketParameter;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([229, 140, 127, 141, 25, 179, 231, 230])),
+      0,
+    )
+  ) {
+    return BallastInstruction.QueueNewExchange;
   }
   if (
     containsBytes(
@@ -889,6 +931,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.ExecuteLpDeposit } & ParsedExecuteLpDepositInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteLpWithdrawal } & ParsedExecuteLpWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteMarketProposal } & ParsedExecuteMarketProposalInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.ExecuteNewExchange } & ParsedExecuteNewExchangeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteOrder } & ParsedExecuteOrderInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteUpgrade } & ParsedExecuteUpgradeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExitSilent } & ParsedExitSilentInstruction<TProgram>)
@@ -907,6 +950,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
       instructionType: BallastInstruction.QueueInsuranceWithdrawal;
     } & ParsedQueueInsuranceWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueMarketParameter } & ParsedQueueMarketParameterInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.QueueNewExchange } & ParsedQueueNewExchangeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueOracleFeed } & ParsedQueueOracleFeedInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueRole } & ParsedQueueRoleInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueUpgrade } & ParsedQueueUpgradeInstruction<TProgram>)
@@ -1006,6 +1050,13 @@ export function parseBallastInstruction<TProgram extends string>(
         ...parseExecuteMarketProposalInstruction(instruction),
       };
     }
+    case BallastInstruction.ExecuteNewExchange: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.ExecuteNewExchange,
+        ...parseExecuteNewExchangeInstruction(instruction),
+      };
+    }
     case BallastInstruction.ExecuteOrder: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.ExecuteOrder, ...parseExecuteOrderInstruction(instruction) };
@@ -1087,6 +1138,10 @@ export function parseBallastInstruction<TProgram extends string>(
         instructionType: BallastInstruction.QueueMarketParameter,
         ...parseQueueMarketParameterInstruction(instruction),
       };
+    }
+    case BallastInstruction.QueueNewExchange: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.QueueNewExchange, ...parseQueueNewExchangeInstruction(instruction) };
     }
     case BallastInstruction.QueueOracleFeed: {
       assertIsInstructionWithAccounts(instruction);
@@ -1186,6 +1241,7 @@ export type BallastPlugin = {
 };
 
 export type BallastPluginAccounts = {
+  charter: ReturnType<typeof getCharterCodec> & SelfFetchFunctions<CharterArgs, Charter>;
   exchange: ReturnType<typeof getExchangeCodec> & SelfFetchFunctions<ExchangeArgs, Exchange>;
   lpDeposit: ReturnType<typeof getLpDepositCodec> & SelfFetchFunctions<LpDepositArgs, LpDeposit>;
   lpWithdrawal: ReturnType<typeof getLpWithdrawalCodec> & SelfFetchFunctions<LpWithdrawalArgs, LpWithdrawal>;
@@ -1239,6 +1295,9 @@ export type BallastPluginInstructions = {
   executeMarketProposal: (
     input: ExecuteMarketProposalInput,
   ) => ReturnType<typeof getExecuteMarketProposalInstruction> & SelfPlanAndSendFunctions;
+  executeNewExchange: (
+    input: ExecuteNewExchangeAsyncInput,
+  ) => ReturnType<typeof getExecuteNewExchangeInstructionAsync> & SelfPlanAndSendFunctions;
   executeOrder: (input: ExecuteOrderInput) => ReturnType<typeof getExecuteOrderInstruction> & SelfPlanAndSendFunctions;
   executeUpgrade: (
     input: ExecuteUpgradeAsyncInput,
@@ -1277,6 +1336,9 @@ export type BallastPluginInstructions = {
   queueMarketParameter: (
     input: MakeOptional<QueueMarketParameterInput, 'payer'>,
   ) => ReturnType<typeof getQueueMarketParameterInstruction> & SelfPlanAndSendFunctions;
+  queueNewExchange: (
+    input: MakeOptional<QueueNewExchangeAsyncInput, 'payer'>,
+  ) => ReturnType<typeof getQueueNewExchangeInstructionAsync> & SelfPlanAndSendFunctions;
   queueOracleFeed: (
     input: MakeOptional<QueueOracleFeedInput, 'payer'>,
   ) => ReturnType<typeof getQueueOracleFeedInstruction> & SelfPlanAndSendFunctions;
@@ -1323,6 +1385,7 @@ export type BallastPluginPdas = {
   subaccount: typeof findSubaccountPda;
   order: typeof findOrderPda;
   proposal: typeof findProposalPda;
+  charter: typeof findCharterPda;
   upgrade: typeof findUpgradePda;
   lpDeposit: typeof findLpDepositPda;
   lpWithdrawal: typeof findLpWithdrawalPda;
@@ -1338,6 +1401,7 @@ export function ballastProgram() {
     return extendClient(client, {
       ballast: <BallastPlugin>{
         accounts: {
+          charter: addSelfFetchFunctions(client, getCharterCodec()),
           exchange: addSelfFetchFunctions(client, getExchangeCodec()),
           lpDeposit: addSelfFetchFunctions(client, getLpDepositCodec()),
           lpWithdrawal: addSelfFetchFunctions(client, getLpWithdrawalCodec()),
@@ -1372,6 +1436,8 @@ export function ballastProgram() {
             addSelfPlanAndSendFunctions(client, getExecuteLpWithdrawalInstructionAsync(input)),
           executeMarketProposal: (input) =>
             addSelfPlanAndSendFunctions(client, getExecuteMarketProposalInstruction(input)),
+          executeNewExchange: (input) =>
+            addSelfPlanAndSendFunctions(client, getExecuteNewExchangeInstructionAsync(input)),
           executeOrder: (input) => addSelfPlanAndSendFunctions(client, getExecuteOrderInstruction(input)),
           executeUpgrade: (input) => addSelfPlanAndSendFunctions(client, getExecuteUpgradeInstructionAsync(input)),
           exitSilent: (input) => addSelfPlanAndSendFunctions(client, getExitSilentInstruction(input)),
@@ -1404,6 +1470,11 @@ export function ballastProgram() {
             addSelfPlanAndSendFunctions(
               client,
               getQueueMarketParameterInstruction({ ...input, payer: input.payer ?? client.payer }),
+            ),
+          queueNewExchange: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getQueueNewExchangeInstructionAsync({ ...input, payer: input.payer ?? client.payer }),
             ),
           queueOracleFeed: (input) =>
             addSelfPlanAndSendFunctions(
@@ -1455,6 +1526,7 @@ export function ballastProgram() {
           subaccount: findSubaccountPda,
           order: findOrderPda,
           proposal: findProposalPda,
+          charter: findCharterPda,
           upgrade: findUpgradePda,
           lpDeposit: findLpDepositPda,
           lpWithdrawal: findLpWithdrawalPda,

@@ -21,6 +21,7 @@ export * from './flagged.js';
 export * from './fundingAccrued.js';
 export * from './fundingState.js';
 export * from './governanceAccepted.js';
+export * from './initializeExchangeArgs.js';
 export * from './insuranceBatch.js';
 export * from './insuranceClaimPaid.js';
 export * from './insuranceClaimRegistered.js';
