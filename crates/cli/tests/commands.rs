@@ -119,7 +119,9 @@ fn every_command_of_the_readme_works_on_a_local_validator() {
 }
 
 fn trades(net: &Net) {
+    net.refused(&["deposit", "1000"], &["no subaccount 0", "ballast account open"]);
     net.says(&["account", "open"]);
+    net.refused(&["account", "open"], &["open already", "--id"]);
     net.says(&["deposit", "1000"]);
     let filled = net.json(&["trade", "--market", "0", "buy", "0.05", "--wait"]);
     assert!(filled["fill"]["price"].as_u64().is_some_and(|price| price > 0), "{filled}");

@@ -376,7 +376,7 @@ fn governance_is_handed_over_in_two_steps() {
     assert_eq!((world.roles.governance, world.roles.pending_governance), (GOVERNANCE, heir));
     // An older offer cannot displace it.
     assert_eq!(error(world.execute_role(&mut other)), Error::VersionMoved);
-    for stranger in [GOVERNANCE, THIEF, Key::default(), Key([11; 32])] {
+    for stranger in [THIEF, COMMITTEE, Key::default(), Key([11; 32])] {
         assert_eq!(error(world.roles.accept_governance(&stranger)), Error::NotGovernance);
     }
     assert_eq!(world.roles.accept_governance(&heir).unwrap(), GOVERNANCE);
@@ -386,6 +386,26 @@ fn governance_is_handed_over_in_two_steps() {
     assert_eq!(error(world.execute(&mut pending)), Error::VersionMoved);
     assert_eq!(error(world.queue(GOVERNANCE, "taker_fee", 600)), Error::NotProposer);
     world.queue(heir, "taker_fee", 600).unwrap();
+}
+
+#[test]
+fn an_offer_of_governance_is_taken_back_at_once_and_nothing_else_dies_of_it() {
+    let mut world = World::new(0);
+    assert_eq!(error(world.roles.accept_governance(&GOVERNANCE)), Error::NotGovernance, "nothing is offered");
+    let (wrong, right) = (Key([10; 32]), Key([11; 32]));
+    let mut offer = world.queue_role(GOVERNANCE, kind::GOVERNANCE, wrong).unwrap();
+    let mut pending = world.queue(GOVERNANCE, "taker_fee", 600).unwrap();
+    world.wait(3 * DAY);
+    world.execute_role(&mut offer).unwrap();
+    assert_eq!(world.roles.accept_governance(&GOVERNANCE).unwrap(), GOVERNANCE);
+    assert_eq!((world.roles.governance, world.roles.pending_governance), (GOVERNANCE, Key::default()));
+    assert_eq!(error(world.roles.accept_governance(&wrong)), Error::NotGovernance);
+    assert_eq!(error(world.execute_role(&mut offer)), Error::ProposalClosed);
+    world.execute(&mut pending).unwrap();
+    let mut offer = world.queue_role(GOVERNANCE, kind::GOVERNANCE, right).unwrap();
+    world.wait(3 * DAY);
+    world.execute_role(&mut offer).unwrap();
+    assert_eq!(world.roles.accept_governance(&right).unwrap(), GOVERNANCE);
 }
 
 #[test]

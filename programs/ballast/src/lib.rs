@@ -226,7 +226,7 @@ pub mod ballast {
     pub fn expire_proposal(ctx: Context<ExpireProposal>) -> Result<()> {
         expire_proposal::handle(ctx)
     }
-    /// The pending governance key: takes over.
+    /// The pending governance key: takes over. Governance: takes its offer back.
     pub fn accept_governance(ctx: Context<AcceptGovernance>) -> Result<()> {
         accept_governance::handle(ctx)
     }

@@ -28,6 +28,13 @@ fn governance_passes_on_in_two_steps_and_takes_its_proposals_with_it() {
     assert_eq!(setup.exchange().roles.governance.0, old.pubkey().to_bytes());
     setup.queue(BTC, "mending_fee", 300).expect("still governance");
     setup.world.send(&[accept(&other)], &[&other]).fails(Error::NotGovernance);
+    // And may take the offer back.
+    let mut regretted = setup.clone();
+    regretted.world.send(&[accept(&old)], &[&old]).must();
+    regretted.world.send(&[accept(&next)], &[&next]).fails(Error::NotGovernance);
+    assert_eq!(regretted.exchange().roles.governance.0, old.pubkey().to_bytes());
+    regretted.execute_proposal(stale).must();
+    regretted.audit();
     setup.world.send(&[accept(&next)], &[&next]).must();
     assert_eq!(setup.exchange().roles.governance.0, next.pubkey().to_bytes());
     // The old key is nobody now, and what it queued is dead and can be cleared at once.

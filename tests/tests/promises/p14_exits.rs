@@ -3,7 +3,7 @@
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_client::{address, instructions as ix};
 use ballast_engine::Error;
-use ballast_engine::constants::FLAG_VOID_SLOTS;
+use ballast_engine::constants::{FLAG_VOID_SLOTS, SILENT_SECONDS};
 use ballast_engine::price::Status;
 use ballast_engine::units::Quote;
 use ballast_tests::{Expect as _, MarketTerms, Terms, event, units, usd};
@@ -206,4 +206,27 @@ fn p14_a_flip_goes_through_that_collects_the_last_of_a_claim_on_the_way() {
     let account = setup.account(&alice).state;
     assert_eq!((account.slots().count(), setup.position(&alice, BTC) < 0), (1, true));
     assert!(account.collateral.0 > units(3_000) && account.collateral.0 < units(5_000), "{}", account.collateral.0);
+}
+
+#[test]
+fn p14_a_price_that_stays_uncertain_holds_a_resolution_up_for_an_hour_at_most() {
+    let mut setup = on_bank(&Terms::still());
+    let alice = setup.trader("alice", units(10_000));
+    setup.open(&alice, BTC, whole(90_000));
+    setup.open(&alice, ETH, whole(-1_000));
+    // Ether's oracle is unsure from now on, by more than its tier allows, however often it is posted.
+    setup.posted[ETH].conf = u64::try_from(setup.posted[ETH].price).expect("positive") / 20;
+    setup.move_by(BTC, -1_500);
+    assert_eq!(setup.status(ETH), Status::Uncertain);
+    setup.flag(&alice).must();
+    setup.tick(2);
+    setup.liquidate(&alice).fails(Error::AccountBankrupt);
+    setup.resolve(&alice).fails(Error::PriceUncertain);
+    setup.tick(SILENT_SECONDS);
+    setup.flag(&alice).must();
+    setup.tick(2);
+    assert_eq!(setup.status(ETH), Status::Uncertain);
+    setup.resolve(&alice).must();
+    assert!(setup.account(&alice).state.is_flat());
+    setup.audit();
 }

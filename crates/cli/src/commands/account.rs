@@ -85,9 +85,13 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     match options.command {
         Command::Open { id, isolated } => {
             let owner = config::keypair(global)?;
+            let key = ballast_client::address::subaccount(&exchange.address, &owner.pubkey(), id);
+            anyhow::ensure!(
+                chain.account(&key).await?.is_none(),
+                "your subaccount {id} is open already ({key}); `ballast account show` shows it, `--id` opens another"
+            );
             let open = instructions::open_subaccount(&exchange.address, &owner.pubkey(), id, isolated);
             let sent = chain.send("open", &[open], &owner, &[]).await?;
-            let key = ballast_client::address::subaccount(&exchange.address, &owner.pubkey(), id);
             told(global, "opened", key, id, sent.signature.to_string())
         }
         Command::Close { id } => {

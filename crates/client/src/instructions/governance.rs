@@ -188,7 +188,8 @@ pub fn expire_proposal(caller: &Pubkey, exchange: &Pubkey, id: u64) -> Instructi
     build(accounts, instruction::ExpireProposal {}, &[])
 }
 
-/// Takes governance over. Signed by the key that an executed proposal offered it to.
+/// Takes governance over, signed by the key that an executed proposal offered it to; or takes that offer back, signed by
+/// governance.
 pub fn accept_governance(governance: &Pubkey, exchange: &Pubkey) -> Instruction {
     let accounts = accounts::AcceptGovernance {
         governance: *governance,

@@ -1,4 +1,4 @@
-//! The second step of a hand-over: the new governance key takes over.
+//! The second step of a hand-over: the new governance key takes over, or the old one takes the offer back.
 
 use anchor_lang::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::state::Exchange;
 #[event_cpi]
 #[derive(Accounts)]
 pub struct AcceptGovernance<'info> {
-    /// The governance key that was offered the role.
+    /// The key that was offered the role; or governance, which keeps it.
     pub governance: Signer<'info>,
     /// The exchange.
     #[account(mut)]
