@@ -92,7 +92,7 @@ export type AcceptGovernanceInput<
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
-  /** The governance key that was offered the role. */
+  /** The key that was offered the role; or governance, which keeps it. */
   governance: TransactionSigner<TAccountGovernance>;
   /** The exchange. */
   exchange: Address<TAccountExchange>;
@@ -163,7 +163,7 @@ export type ParsedAcceptGovernanceInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
-    /** The governance key that was offered the role. */
+    /** The key that was offered the role; or governance, which keeps it. */
     governance: TAccountMetas[0];
     /** The exchange. */
     exchange: TAccountMetas[1];
