@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anchor_lang::prelude::Pubkey;
 use ballast::instructions::governance::{
-    QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+    BatchAsk, QueueBatchArgs, QueueFeeDestinationArgs, QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs,
+    QueueOracleProgramArgs, QueueParameterArgs, QueueRoleArgs, QueueWindDownArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast::state::Proposal;
@@ -106,7 +107,8 @@ impl Setup {
     /// Why it was refused.
     pub fn queue_oracle_feed(&mut self, market: usize, new_feed: [u8; 32]) -> Queued {
         let version = u32::try_from(self.market(market).feed_version).expect("few changes");
-        let args = QueueOracleFeedArgs { new_feed, version, last_slot: self.last_slot(), rationale: [7; 32] };
+        let last_slot = self.last_slot();
+        let args = QueueOracleFeedArgs { new_feed, program: 0, version, last_slot, rationale: [7; 32] };
         let (id, payer) = (self.exchange().next_proposal, self.world.payer.pubkey());
         let (governance, index) = (self.governance.clone(), u16::try_from(market).expect("few markets"));
         let queue = ix::queue_oracle_feed(&payer, &governance.pubkey(), &self.exchange, index, id, args);
@@ -144,6 +146,105 @@ impl Setup {
         ix::execute_insurance_withdrawal(executor, &self.exchange, id, from, &destination, markets)
     }
 
+    /// The arguments of a batch of a market's parameters as they stand.
+    pub fn batch_args(&self, market: usize, changes: &[(&str, u64)]) -> QueueBatchArgs {
+        let state = &self.market(market).state;
+        let ask = |&(name, new_value): &(&str, u64)| {
+            let parameter = market_parameter(name);
+            BatchAsk { parameter, version: state.param_version[usize::from(parameter)], new_value }
+        };
+        let mut changes: Vec<_> = changes.iter().map(ask).collect();
+        changes.sort_by_key(|a| a.parameter);
+        QueueBatchArgs { changes, last_slot: self.last_slot(), rationale: [7; 32] }
+    }
+
+    /// Queues a change of several of a market's parameters.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn queue_batch_as(&mut self, proposer: &Keypair, market: usize, args: QueueBatchArgs) -> Queued {
+        let (id, payer) = (self.exchange().next_proposal, self.world.payer.pubkey());
+        let market = u16::try_from(market).expect("few markets");
+        let queue = ix::queue_market_batch(&payer, &proposer.pubkey(), &self.exchange, market, id, args);
+        self.world.measure("queue_market_batch", queue, &[proposer])?;
+        Ok(id)
+    }
+
+    /// Governance queues a change of several of a market's parameters by their names.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn queue_batch(&mut self, market: usize, changes: &[(&str, u64)]) -> Queued {
+        let args = self.batch_args(market, changes);
+        self.queue_batch_as(&self.governance.clone(), market, args)
+    }
+
+    /// Governance queues a change of several of the exchange's parameters by their names.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn queue_exchange_batch(&mut self, changes: &[(&str, u64)]) -> Queued {
+        let exchange = self.exchange();
+        let ask = |&(name, new_value): &(&str, u64)| {
+            let parameter = exchange_parameter(name);
+            BatchAsk { parameter, version: exchange.param_log.version[usize::from(parameter)], new_value }
+        };
+        let mut changes: Vec<_> = changes.iter().map(ask).collect();
+        changes.sort_by_key(|a| a.parameter);
+        let args = QueueBatchArgs { changes, last_slot: self.last_slot(), rationale: [7; 32] };
+        let (id, payer, governance) = (exchange.next_proposal, self.world.payer.pubkey(), self.governance.clone());
+        let queue = ix::queue_exchange_batch(&payer, &governance.pubkey(), &self.exchange, id, args);
+        self.world.measure("queue_exchange_batch", queue, &[&governance])?;
+        Ok(id)
+    }
+
+    /// Governance queues the end of a market, or its being called off.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn queue_wind_down(&mut self, market: usize, closing: bool) -> Queued {
+        let version = u32::try_from(self.market(market).state.governed.closing_version).expect("few changes");
+        let args = QueueWindDownArgs { closing, version, last_slot: self.last_slot(), rationale: [7; 32] };
+        let (id, payer) = (self.exchange().next_proposal, self.world.payer.pubkey());
+        let (governance, index) = (self.governance.clone(), u16::try_from(market).expect("few markets"));
+        let queue = ix::queue_wind_down(&payer, &governance.pubkey(), &self.exchange, index, id, args);
+        self.world.measure("queue_wind_down", queue, &[&governance])?;
+        Ok(id)
+    }
+
+    /// Governance queues another token account for protocol fees.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn queue_fee_destination(&mut self, destination: &Pubkey) -> Queued {
+        let (exchange, last_slot) = (self.exchange(), self.last_slot());
+        let args = QueueFeeDestinationArgs { version: exchange.fee_version, last_slot, rationale: [7; 32] };
+        let (id, payer, governance) = (exchange.next_proposal, self.world.payer.pubkey(), self.governance.clone());
+        let queue = ix::queue_fee_destination(&payer, &governance.pubkey(), &self.exchange, destination, id, args);
+        self.world.measure("queue_fee_destination", queue, &[&governance])?;
+        Ok(id)
+    }
+
+    /// Governance queues a change of the list of oracle programs.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn queue_oracle_program(&mut self, place: u16, program: Pubkey) -> Queued {
+        let (exchange, last_slot) = (self.exchange(), self.last_slot());
+        let version = exchange.oracle_version;
+        let args = QueueOracleProgramArgs { place, program, version, last_slot, rationale: [7; 32] };
+        let (id, payer, governance) = (exchange.next_proposal, self.world.payer.pubkey(), self.governance.clone());
+        let queue = ix::queue_oracle_program(&payer, &governance.pubkey(), &self.exchange, id, args);
+        self.world.measure("queue_oracle_program", queue, &[&governance])?;
+        Ok(id)
+    }
+
+    /// The market that a proposal's end has to be told, if any.
+    pub fn told_market(&self, id: u64) -> Option<u16> {
+        let proposal = self.proposal(id);
+        (proposal.terms.kind == kind::ORACLE_FEED).then_some(proposal.market_index)
+    }
+
     /// A proposal as it is.
     pub fn proposal(&self, id: u64) -> Box<Proposal> {
         self.world.read(&address::proposal(&self.exchange, id))
@@ -167,21 +268,20 @@ impl Setup {
             let execute = ix::execute_exchange_proposal(&payer, &self.exchange, id);
             return self.world.measure("execute_exchange_proposal", execute, &[]);
         }
-        let index = (0..).take(self.posted.len()).find(|i| self.market_key(usize::from(*i)) == market);
-        let execute = ix::execute_market_proposal(&payer, &self.exchange, index.expect("one of ours"), id);
+        let execute = ix::execute_market_proposal(&payer, &self.exchange, proposal.market_index, id);
         self.world.measure("execute_market_proposal", execute, &[])
     }
 
     /// The guardian vetoes a proposal.
     pub fn veto(&mut self, id: u64) -> Outcome {
         let guardian = self.guardian.clone();
-        let veto = ix::veto_proposal(&guardian.pubkey(), &self.exchange, id);
+        let veto = ix::veto_proposal(&guardian.pubkey(), &self.exchange, self.told_market(id), id);
         self.world.measure("veto_proposal", veto, &[&guardian])
     }
 
     /// Anyone ends an expired proposal.
     pub fn expire(&mut self, id: u64) -> Outcome {
-        let expire = ix::expire_proposal(&self.world.payer.pubkey(), &self.exchange, id);
+        let expire = ix::expire_proposal(&self.world.payer.pubkey(), &self.exchange, self.told_market(id), id);
         self.world.measure("expire_proposal", expire, &[])
     }
 
@@ -219,7 +319,10 @@ impl Setup {
                     .step
                     .max(u64::try_from(u128::from(value) * u128::from(row.step_share) / 1_000_000).expect("fits"));
                 let next = value + (target.max(&value) - value).min(step) - (value - value.min(*target)).min(step);
-                if queued.len() as u64 == constants::MAX_PENDING {
+                let of_market = self.exchange().market_pending[market];
+                if queued.len() as u64 == constants::MAX_PENDING
+                    || u64::from(of_market) == constants::MAX_PENDING_MARKET
+                {
                     continue;
                 }
                 match self.queue_as(&governance, market, self.change_args(market, *id, next)) {

@@ -104,6 +104,7 @@ fn assert_every_instruction_is_there(measured: &Table) {
         .iter()
         .map(|i| i["name"].as_str().expect("a name").replace("execute_market_proposal", "execute_proposal"))
         .map(|name| name.replace("execute_exchange_proposal", "execute_proposal"))
+        .chain(["execute_batch".to_owned()])
         .collect();
     let found: BTreeSet<String> =
         measured.0.keys().map(|name| name.trim_end_matches(['_', '1', '8']).to_owned()).collect();

@@ -6,7 +6,7 @@ use ballast_engine::governance::{kind, state};
 use ballast_engine::price::Status;
 use ballast_engine::{Error, constants};
 use ballast_tests::upgrading::{BUFFER_LAMPORTS, SMALL};
-use ballast_tests::world::program_bytes;
+use ballast_tests::world::{fixed_key, program_bytes};
 use ballast_tests::{Expect, Posted, Setup, Terms, event, units};
 use solana_signer::Signer;
 
@@ -52,9 +52,14 @@ const GOVERNANCE: &[&str] = &[
     "execute_exchange_proposal",
     "expire_proposal",
     "protect_market",
+    "queue_exchange_batch",
     "queue_exchange_parameter",
+    "queue_fee_destination",
+    "queue_market_batch",
     "queue_oracle_feed",
+    "queue_oracle_program",
     "queue_role",
+    "queue_wind_down",
     "veto_proposal",
 ];
 const UPGRADES: &[&str] = &[
@@ -197,7 +202,15 @@ fn governance_and_guardian_do_what_they_may() {
     let cap = setup.queue(TAIL, "open_interest_cap", units(900_000)).expect("queued");
     let dead = setup.queue(ETH, "taker_fee", 800).expect("queued");
     let vetoed = setup.queue(ETH, "mending_fee", 400).expect("queued");
-    assert_eq!(setup.exchange().pending_proposals, 6);
+    let batch = setup.queue_batch(ETH, &[("maintenance_margin", 55_000), ("initial_margin", 110_000)]).expect("queued");
+    let limits = setup.queue_exchange_batch(&[("outflow_hourly", 12_000), ("outflow_daily", 110_000)]).expect("queued");
+    let (treasury, mint) = (fixed_key("new fees").pubkey(), setup.mint);
+    setup.set_tokens(treasury, &newcomer.pubkey(), &mint, 0);
+    let fees = setup.queue_fee_destination(&treasury).expect("queued");
+    let program = setup.queue_oracle_program(1, fixed_key("an oracle").pubkey()).expect("queued");
+    let end = setup.queue_wind_down(BTC, true).expect("queued");
+    assert_eq!(setup.exchange().pending_proposals, 11);
+    assert_eq!(&setup.exchange().market_pending[..3], &[1, 3, 2]);
     setup.audit();
     setup.veto(vetoed).must();
     setup.audit();
@@ -214,7 +227,7 @@ fn governance_and_guardian_do_what_they_may() {
     // The emergency pause stops the clock of everything but a tightening.
     setup.wait_for(cap);
     setup.execute_proposal(cap).must();
-    for ids in [&[delay, role][..], &[feed]] {
+    for ids in [&[delay, role, batch, limits, end][..], &[feed, fees, program]] {
         setup.wait_for(ids[0]);
         setup.world.advance(constants::EMERGENCY_LIFE - 1);
         for id in ids {
@@ -229,6 +242,10 @@ fn governance_and_guardian_do_what_they_may() {
     assert_eq!(setup.market(TAIL).state.params.open_interest_cap.0, units(900_000));
     assert_eq!(setup.exchange().params.outflow_floor.0, units(10_500));
     assert_eq!(setup.market(TAIL).feed_id.0, [9; 32]);
+    assert_eq!(setup.market(ETH).state.params.maintenance_margin.0, 55_000);
+    assert_eq!(setup.exchange().params.outflow_daily.0, 110_000);
+    assert_eq!(setup.exchange().fee_destination.0, treasury.to_bytes());
+    assert!(setup.market(BTC).state.governed.closing_since > 0);
 
     let accept = ix::accept_governance(&newcomer.pubkey(), &setup.exchange);
     setup.world.measure("accept_governance", accept, &[&newcomer]).must();

@@ -8,4 +8,5 @@ mod errors;
 mod every_instruction;
 mod promises;
 mod random;
+mod registry;
 mod smoke;

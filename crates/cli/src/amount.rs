@@ -98,6 +98,42 @@ pub(crate) fn rate(rate: i64) -> String {
     format!("{:+.5} %/h", rate as f64 * 100.0 / RATE_SCALE as f64)
 }
 
+/// A share in millionths, in percent without idle digits.
+pub(crate) fn percent(millionths: u64) -> String {
+    let text = format!("{}.{:04}", millionths / 10_000, millionths % 10_000);
+    let short = text.trim_end_matches('0');
+    format!("{}{} %", short, if short.ends_with('.') { "0" } else { "" })
+}
+
+/// A moment as people write it, in UTC.
+pub(crate) fn moment(unix: i64) -> String {
+    let (days, second) = (unix.div_euclid(86_400), unix.rem_euclid(86_400));
+    // Civil date of a day number, with years that begin in March so that the leap day comes last (Hinnant, chrono-compatible
+    // low-level date algorithms).
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = year_of_era + era * 400 + next;
+    let (hour, minute, second) = (second / 3_600, second % 3_600 / 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+/// So many seconds in words: days, hours, minutes.
+pub(crate) fn span(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +159,20 @@ mod tests {
         assert_eq!(size(-150_000_000, 8), "-1.5");
         assert_eq!(size(0, 8), "0");
         assert_eq!(size(1_200, 0), "1,200");
+    }
+
+    #[test]
+    fn moments_and_shares_are_shown_as_people_write_them() {
+        assert_eq!(moment(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(moment(951_782_400), "2000-02-29 00:00:00 UTC");
+        assert_eq!(moment(1_700_000_000), "2023-11-14 22:13:20 UTC");
+        assert_eq!(moment(1_767_225_599), "2025-12-31 23:59:59 UTC");
+        assert_eq!(
+            (percent(30_000), percent(35_500), percent(1)),
+            ("3.0 %".into(), "3.55 %".into(), "0.0001 %".into())
+        );
+        let spans = [59, 60, 3_660, 90_000].map(span);
+        assert_eq!(spans, ["59 s", "1 min", "1 h 1 min", "1 d 1 h"]);
     }
 
     #[test]

@@ -273,7 +273,9 @@ macro_rules! names {
 names! {
     "initialize_exchange" InitializeExchange, "create_market" CreateMarket,
     "queue_market_parameter" QueueMarketParameter, "queue_exchange_parameter" QueueExchangeParameter,
-    "queue_role" QueueRole, "queue_oracle_feed" QueueOracleFeed, "veto_proposal" VetoProposal,
+    "queue_role" QueueRole, "queue_oracle_feed" QueueOracleFeed, "queue_market_batch" QueueMarketBatch,
+    "queue_exchange_batch" QueueExchangeBatch, "queue_wind_down" QueueWindDown,
+    "queue_fee_destination" QueueFeeDestination, "queue_oracle_program" QueueOracleProgram, "veto_proposal" VetoProposal,
     "execute_market_proposal" ExecuteMarketProposal, "execute_exchange_proposal" ExecuteExchangeProposal,
     "expire_proposal" ExpireProposal, "accept_governance" AcceptGovernance, "dismiss_committee" DismissCommittee,
     "protect_market" ProtectMarket, "emergency_pause" EmergencyPause, "open_subaccount" OpenSubaccount,

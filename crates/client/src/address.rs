@@ -78,6 +78,9 @@ pub fn event_authority() -> Pubkey {
     *FOUND
 }
 
+/// The instructions sysvar, which instructions of the roles read to refuse durable-nonce transactions.
+pub const INSTRUCTIONS: Pubkey = Pubkey::from_str_const("Sysvar1nstructions1111111111111111111111111");
+
 /// The program's data account under the upgradeable loader, which names the upgrade authority.
 pub fn program_data() -> Pubkey {
     Pubkey::find_program_address(&[PROGRAM.as_ref()], &anchor_lang::solana_program::bpf_loader_upgradeable::ID).0

@@ -44,6 +44,8 @@ pub struct PositionView {
     pub funding_owed: i64,
     /// The maintenance margin it is held to.
     pub maintenance_margin: u64,
+    /// The grace that it enjoys, if a raise of the maintenance margin does not touch it yet.
+    pub grace: Option<GraceView>,
     /// The price at which the account can be flagged, other markets standing still.
     pub liquidation_price: Option<u64>,
     /// What the pool owes on the slot's claim.
@@ -52,6 +54,24 @@ pub struct PositionView {
     pub collectable: u64,
     /// Collateral that a silent exit left behind.
     pub held: u64,
+}
+
+/// A position keeps an older maintenance margin for a while (P10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GraceView {
+    /// Until then, Unix seconds.
+    pub until: i64,
+    /// The maintenance margin that it is held to from then on, and at once if it is increased.
+    pub then: u64,
+}
+
+impl GraceView {
+    /// The grace of a position, if it has one.
+    pub fn of(position: &Position, market: &MarketState, now: &Now) -> Option<Self> {
+        let then = market.params.maintenance_margin;
+        let kept = margin::maintenance_ratio(market, position, now);
+        (position.is_open() && kept < then).then_some(Self { until: market.grace_until, then: then.0 })
+    }
 }
 
 /// A liquidation flag in force.
@@ -169,6 +189,7 @@ impl PositionView {
             pnl: if position.is_open() { margin::unrealised(position, price)?.0 } else { 0 },
             funding_owed: if position.is_open() { margin::funding_owed(market, position)?.0 } else { 0 },
             maintenance_margin: margin::maintenance_ratio(market, position, now).0,
+            grace: GraceView::of(position, market, now),
             liquidation_price: None,
             claim: claim.0,
             collectable: collectable.0,

@@ -120,6 +120,18 @@ pub const PROPOSAL_SLOTS_AHEAD: u64 = 216_000;
 pub const PARAM_COOL_DOWN: i64 = DAY;
 /// Proposals pending at once, per exchange.
 pub const MAX_PENDING: u64 = 32;
+/// Proposals pending at once, per market.
+pub const MAX_PENDING_MARKET: u64 = 16;
+/// Changes in a batch at most.
+pub const BATCH: usize = 8;
+/// A change of the oracle expires so long after its ETA, seconds (5 days): increases wait for it.
+pub const FEED_LIFE: i64 = 5 * DAY;
+/// Two changes of a market's oracle may be queued in so long, seconds (30 days), executed or not.
+pub const FEED_WINDOW: i64 = 30 * DAY;
+/// Matured exits that are held back stop a proposal's clock for at most so long, seconds (4 days).
+pub const EXIT_HOLD_MAX: i64 = 4 * DAY;
+/// A market that is being wound down may be settled after so long, seconds (30 days).
+pub const WIND_DOWN_NOTICE: i64 = 30 * DAY;
 /// Replacing the guardian takes so long, seconds (8 days: longer than anything else).
 pub const GUARDIAN_DELAY: i64 = 8 * DAY;
 /// The longest program that an upgrade may bring, bytes. One transaction computes its SHA-256, for half a compute unit a

@@ -122,7 +122,8 @@ macro_rules! for_each_error {
             ProgramDataTooSmall "The program's data account has no room for the new program (limit, then length); anybody may extend it with the loader",
             ProposalPending "The proposal is still pending: veto it, execute it, or wait for its expiry",
             ExitOwnerAlone "For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign",
-            DestinationNotAssociated "Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign"
+            DestinationNotAssociated "Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign",
+            BatchInvalid "A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given)"
         }
     };
 }

@@ -3,24 +3,33 @@
 //! A proposal is judged twice in full: when it is queued, so that what cannot execute is refused at once, and when it
 //! is executed, on the state of that moment. It names the version of what it changes, and dies when that moves.
 
+mod batch;
 mod execute;
+mod holds;
+mod keys;
+mod oracle;
 mod queue;
 mod roles;
 mod upgrade;
+mod wind_down;
 
+pub use batch::{
+    Asked, Batch, BatchChange, execute_exchange_batch, execute_market_batch, queue_exchange_batch, queue_market_batch,
+};
 pub use execute::{
     Change, RoleChange, execute_exchange_parameter, execute_insurance_withdrawal, execute_market_parameter,
-    execute_oracle_feed, execute_role,
+    execute_role,
 };
-pub use queue::{
-    Request, queue_exchange_parameter, queue_insurance_withdrawal, queue_market_parameter, queue_oracle_feed,
-    queue_role,
-};
+pub use holds::{ExitHolds, Holds};
+pub use keys::{execute_fee_destination, execute_oracle_program, queue_fee_destination, queue_oracle_program};
+pub use oracle::{Feeds, NewFeed, execute_oracle_feed, queue_oracle_feed};
+pub use queue::{Request, queue_exchange_parameter, queue_insurance_withdrawal, queue_market_parameter, queue_role};
 pub use roles::{Roles, role};
 pub use upgrade::{Code, check_ended, execute_new_exchange, execute_upgrade, queue_new_exchange, queue_upgrade};
+pub use wind_down::{execute_wind_down, queue_wind_down};
 
 use crate::Now;
-use crate::constants::{DAY, GUARDIAN_DELAY, MAX_PENDING};
+use crate::constants::{DAY, EXIT_HOLD_MAX, GUARDIAN_DELAY, MAX_PENDING, MAX_PENDING_MARKET};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::guardian::Emergency;
 use crate::layout;
@@ -42,14 +51,24 @@ pub mod kind {
     pub const COMMITTEE: u8 = 3;
     /// A new guardian (dismissal and appointment in one, 8 days).
     pub const GUARDIAN: u8 = 4;
-    /// A market's oracle feed.
+    /// A market's oracle: its feed, and which of the exchange's programs owns it.
     pub const ORACLE_FEED: u8 = 5;
+    /// Winding a market down, or calling that off.
+    pub const WIND_DOWN: u8 = 6;
+    /// Where protocol fees go.
+    pub const FEE_DESTINATION: u8 = 7;
+    /// A program that may own oracle accounts.
+    pub const ORACLE_PROGRAM: u8 = 8;
+    /// Several parameters of a market at once.
+    pub const MARKET_BATCH: u8 = 9;
     /// A withdrawal of insurance.
     pub const INSURANCE: u8 = 10;
     /// Another program in place of this one.
     pub const UPGRADE: u8 = 11;
     /// A further exchange, once the program's upgrade authority is a timelock's.
     pub const NEW_EXCHANGE: u8 = 12;
+    /// Several parameters of the exchange at once.
+    pub const EXCHANGE_BATCH: u8 = 13;
 }
 
 /// States of a proposal, as stored.
@@ -82,6 +101,8 @@ pub const SHARED_FUND: u16 = u16::MAX;
 /// Pending proposals beyond which the committee may add none: it cannot fill the queue and so keep governance from
 /// replacing anybody.
 pub const COMMITTEE_PENDING: u64 = MAX_PENDING / 2;
+/// The same per market.
+pub const COMMITTEE_PENDING_MARKET: u64 = MAX_PENDING_MARKET / 2;
 
 /// Who proposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +132,23 @@ pub struct Context<'a> {
     pub roles: &'a Roles,
     /// Its emergency pause, which stops the proposals' clocks.
     pub emergency: &'a Emergency,
+    /// Matured exits held back in any market, which stop the clocks of what concerns the whole exchange.
+    pub exits: &'a ExitHolds,
+}
+
+impl<'a> Context<'a> {
+    /// What stops the clock of a proposal for the exchange.
+    pub const fn holds(&self) -> Holds<'a> {
+        Holds { emergency: self.emergency, exits: self.exits }
+    }
+
+    /// What stops the clock of a proposal for a market: its own exits alone, for it can hurt nobody else.
+    pub const fn holds_of<'b>(&self, market: &'b MarketState) -> Holds<'b>
+    where
+        'a: 'b,
+    {
+        Holds { emergency: self.emergency, exits: &market.governed.exit_holds }
+    }
 }
 
 layout! {
@@ -142,7 +180,7 @@ layout! {
         pub state: u8,
         /// When it was queued, Unix seconds.
         pub queued_at: i64,
-        /// When it may be executed, Unix seconds; emergency pauses since then move it.
+        /// When it may be executed, Unix seconds; what has held matured exits back since then moves it.
         pub eta: i64,
         /// When it is dead, Unix seconds; emergency pauses since then move it.
         pub expires_at: i64,
@@ -162,8 +200,8 @@ layout! {
         pub epoch: u32,
         /// Seconds that emergency pauses had lasted when it was queued.
         pub held_before: i64,
-        /// For later versions.
-        pub reserved: u64,
+        /// Seconds that matured exits had been held back when it was queued.
+        pub exits_before: i64,
     }
 }
 
@@ -193,20 +231,22 @@ pub fn lowest_maintenance(market: &MarketState, unix: i64) -> Ratio {
     if unix < market.grace_until { current.min(Ratio(market.old_maintenance)) } else { current }
 }
 
-/// Whether one more proposal may be queued when so many are pending on the exchange.
+/// Whether one more proposal may be queued when so many are pending on the exchange and, for a market's, of that market.
 ///
 /// # Errors
 /// [`Error::ProposalLimit`].
-pub fn check_pending(proposer: Proposer, pending: u64) -> Result<()> {
-    let limit = match proposer {
-        Proposer::Governance => MAX_PENDING,
-        Proposer::Committee => COMMITTEE_PENDING,
+pub fn check_pending(proposer: Proposer, pending: u64, of_market: Option<u64>) -> Result<()> {
+    let (all, each) = match proposer {
+        Proposer::Governance => (MAX_PENDING, MAX_PENDING_MARKET),
+        Proposer::Committee => (COMMITTEE_PENDING, COMMITTEE_PENDING_MARKET),
     };
-    ensure(pending < limit, Fault::new(Error::ProposalLimit, limit, pending))
+    ensure(pending < all, Fault::new(Error::ProposalLimit, all, pending))?;
+    let of_market = of_market.unwrap_or(0);
+    ensure(of_market < each, Fault::new(Error::ProposalLimit, each, of_market))
 }
 
 impl ProposalTerms {
-    /// Seconds by which pauses have moved it.
+    /// Seconds by which emergency pauses have moved it.
     fn held(&self, emergency: &Emergency, now: &Now) -> Result<i64> {
         if self.tightening != 0 {
             return Ok(0);
@@ -214,19 +254,35 @@ impl ProposalTerms {
         some(emergency.held_until(now)?.checked_sub(self.held_before))
     }
 
-    /// From when on it may be executed, as things stand: its ETA and what pauses have added.
+    /// Seconds by which matured exits that were held back have moved it. Not without end, or one provider whose exit
+    /// does not fit could stop governance; and a role's holder by itself takes nothing from anybody.
+    fn exits_held(&self, exits: &ExitHolds, now: &Now) -> Result<i64> {
+        if self.tightening != 0 || roles::of_kind(self.kind).is_ok() {
+            return Ok(0);
+        }
+        let held = some(exits.held_until(now)?.checked_sub(self.exits_before))?;
+        Ok(held.clamp(0, EXIT_HOLD_MAX))
+    }
+
+    /// From when on it may be executed, as things stand: its ETA and what pauses and exits held back have added.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
-    pub fn ready_at(&self, emergency: &Emergency, now: &Now) -> Result<i64> {
-        some(self.eta.checked_add(self.held(emergency, now)?))
+    pub fn ready_at(&self, holds: &Holds<'_>, now: &Now) -> Result<i64> {
+        let held = some(self.held(holds.emergency, now)?.checked_add(self.exits_held(holds.exits, now)?))?;
+        some(self.eta.checked_add(held))
     }
 
-    /// From when on it is dead, as things stand.
+    /// From when on it is dead, as things stand. Exits held back do not move that: they add at most four days, and the
+    /// seven that a proposal lives after its ETA are more. Nothing moves it for a change of the oracle, for which
+    /// increases wait.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn dead_at(&self, emergency: &Emergency, now: &Now) -> Result<i64> {
+        if self.kind == kind::ORACLE_FEED {
+            return Ok(self.expires_at);
+        }
         some(self.expires_at.checked_add(self.held(emergency, now)?))
     }
 
@@ -239,13 +295,13 @@ impl ProposalTerms {
     /// # Errors
     /// [`Error::ProposalClosed`], [`Error::VersionMoved`] for a proposer no longer in power,
     /// [`Error::ProposalNotReady`], [`Error::ProposalExpired`].
-    pub fn check_executable(&self, roles: &Roles, emergency: &Emergency, now: &Now) -> Result<()> {
+    pub fn check_executable(&self, roles: &Roles, holds: &Holds<'_>, now: &Now) -> Result<()> {
         self.check_pending_state()?;
         let epoch = roles.epoch_of(self.proposer)?;
         ensure(epoch == self.epoch, Fault::new(Error::VersionMoved, epoch, self.epoch))?;
-        let ready = self.ready_at(emergency, now)?;
+        let ready = self.ready_at(holds, now)?;
         ensure(now.unix >= ready, Fault::new(Error::ProposalNotReady, ready, now.unix))?;
-        let dead = self.dead_at(emergency, now)?;
+        let dead = self.dead_at(holds.emergency, now)?;
         ensure(now.unix < dead, Fault::new(Error::ProposalExpired, dead, now.unix))
     }
 

@@ -169,12 +169,16 @@ fn pay(market: &mut MarketState, shares: u64, amount: Quote) -> Result<Exit> {
     Ok(Exit::Paid { shares, amount })
 }
 
-/// Holds an exit back for a reason: increases wait for it for an hour. For a pause too, by whoever knows of it.
+/// Holds an exit back for a reason: increases wait for it for an hour, and the clocks of the market's proposals stop
+/// (section 11). For a pause too, by whoever knows of it; that stops those clocks by itself.
 ///
 /// # Errors
 /// [`Error::MathOverflow`].
 pub fn hold_back(market: &mut MarketState, why: Error, now: &Now) -> Result<Exit> {
     market.pool.exits_waiting_until = some(now.unix.checked_add(HOUR))?;
+    if why != Error::Paused {
+        market.governed.exit_holds.hold(now)?;
+    }
     Ok(Exit::HeldBack(why))
 }
 

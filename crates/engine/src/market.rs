@@ -1,8 +1,10 @@
 //! The state of a market: its price, its two sides, its pool, its funding. Everything here is changed by the rules in
 //! the other modules only, and [`MarketState::invariant`] holds after each of them.
 
-use crate::constants::{CROSS_MARKETS, FACTOR_ONE, RING};
-use crate::error::{Error, Result, ensure};
+use crate::Now;
+use crate::constants::{CROSS_MARKETS, FACTOR_ONE, RING, WIND_DOWN_NOTICE};
+use crate::error::{Error, Fault, Result, ensure};
+use crate::governance::ExitHolds;
 use crate::insurance::InsuranceClaims;
 use crate::layout;
 use crate::math::some;
@@ -171,6 +173,26 @@ layout! {
 }
 
 layout! {
+    /// What governance has put over a market, besides its parameters.
+    pub struct Governed = 72 {
+        /// Number of the pending change of the oracle plus one; 0 if there is none.
+        pub feed_change: u64,
+        /// Increases are refused until then for that change, Unix seconds: it is dead then.
+        pub feed_change_until: i64,
+        /// When the last two changes of the oracle were queued, the older first, Unix seconds.
+        pub feed_queued: [i64; 2],
+        /// Since when the market is being wound down, Unix seconds; 0 if it is not.
+        pub closing_since: i64,
+        /// How often the winding-down was begun or called off.
+        pub closing_version: u64,
+        /// How long matured exits were held back.
+        pub exit_holds: ExitHolds,
+        /// For later versions.
+        pub reserved: u64,
+    }
+}
+
+layout! {
     /// A market.
     pub struct MarketState = 3896 {
         /// Parameters; governed by [`crate::params`].
@@ -216,7 +238,9 @@ layout! {
         /// Claims on the shared insurance fund.
         pub insurance: InsuranceClaims,
         /// For later versions.
-        pub reserved: [u64; 83],
+        pub reserved: [u64; 74],
+        /// What governance has put over it, besides its parameters.
+        pub governed: Governed,
     }
 }
 const _: () = assert!(CROSS_MARKETS == 16);
@@ -295,6 +319,32 @@ impl MarketState {
     pub fn next_sequence(&mut self) -> Result<u64> {
         self.sequence = some(self.sequence.checked_add(1))?;
         Ok(self.sequence)
+    }
+
+    /// Whether increases are refused now: by the guardian, for a pending change of the oracle, or for good.
+    #[inline]
+    pub const fn reduce_only(&self, now: &Now) -> bool {
+        self.overlay.reduce_only(now) || now.unix < self.governed.feed_change_until || self.governed.closing_since != 0
+    }
+
+    /// Refuses an increase while the market is in reduce-only.
+    ///
+    /// # Errors
+    /// [`Error::MarketReduceOnly`] with its end; 0 for a market that is being wound down.
+    #[inline]
+    pub fn check_open(&self, now: &Now) -> Result<()> {
+        let until = if self.governed.closing_since != 0 {
+            0
+        } else {
+            self.overlay.reduce_only_until.max(self.governed.feed_change_until)
+        };
+        ensure(!self.reduce_only(now), Fault::new(Error::MarketReduceOnly, until, now.unix))
+    }
+
+    /// Whether the market has been wound down for so long that what is still open may be settled by anyone.
+    pub const fn notice_over(&self, now: &Now) -> bool {
+        let since = self.governed.closing_since;
+        since != 0 && now.unix.saturating_sub(since) >= WIND_DOWN_NOTICE
     }
 
     /// What must hold after every change.

@@ -329,10 +329,7 @@ pub fn reduce(
 /// The limit's own error, with limit and value in quote atoms.
 pub fn check_increase(market: &MarketState, account: &AccountState, slot: usize, now: &Now) -> Result<()> {
     let (params, pool) = (&market.params, &market.pool);
-    ensure(
-        !market.overlay.reduce_only(now),
-        Fault::new(Error::MarketReduceOnly, market.overlay.reduce_only_until, now.unix),
-    )?;
+    market.check_open(now)?;
     let status = market.status(now)?;
     ensure(status == Status::Good, status.refusal())?;
     ensure(pool.shares > 0, Error::PoolEmpty)?;

@@ -1,11 +1,18 @@
 //! P8, P9, P10: proposals, from queue to execution, against thieves of every role.
 
+mod batch;
+mod holds;
+mod keys;
+mod oracle;
+mod wind_down;
+
 use ballast_engine::envelope::{check_exchange, check_market};
 use ballast_engine::error::{Error, Fault};
 use ballast_engine::governance::{
-    Change, Context, ParameterLog, ProposalTerms, Proposer, Request, Roles, check_pending, execute_exchange_parameter,
-    execute_market_parameter, execute_oracle_feed, execute_role, guardian_delay, kind, lowest_maintenance,
-    queue_exchange_parameter, queue_market_parameter, queue_oracle_feed, queue_role, role, state,
+    Change, Context, ExitHolds, Feeds, Holds, NewFeed, ParameterLog, ProposalTerms, Proposer, Request, Roles,
+    check_pending, execute_exchange_parameter, execute_market_parameter, execute_oracle_feed, execute_role,
+    guardian_delay, kind, lowest_maintenance, queue_exchange_parameter, queue_market_parameter, queue_oracle_feed,
+    queue_role, role, state,
 };
 use ballast_engine::guardian::Emergency;
 use ballast_engine::layout::Key;
@@ -31,7 +38,12 @@ struct World {
     log: ParameterLog,
     roles: Roles,
     emergency: Emergency,
+    exits: ExitHolds,
     market: MarketState,
+    /// The market's feed, the program that owns it, their version.
+    feed: NewFeed,
+    programs: [Key; 2],
+    programs_version: u32,
     now: Now,
 }
 
@@ -48,12 +60,46 @@ impl World {
             log: ParameterLog::default(),
             roles: Roles::new(GOVERNANCE, COMMITTEE, GUARDIAN).unwrap(),
             emergency: Emergency::default(),
+            exits: ExitHolds::default(),
+            feed: NewFeed { feed: Key([7; 32]), program: Key([70; 32]), version: 0 },
+            programs: [Key([70; 32]), Key::default()],
+            programs_version: 0,
             market: MarketState::new(0, tier, 9, 6, params, now.unix).unwrap(),
             now,
         }
     }
     fn context(&self) -> Context<'_> {
-        Context { params: &self.params, roles: &self.roles, emergency: &self.emergency }
+        Context { params: &self.params, roles: &self.roles, emergency: &self.emergency, exits: &self.exits }
+    }
+    fn holds(&self) -> Holds<'_> {
+        self.context().holds_of(&self.market)
+    }
+    fn feeds(&self) -> Feeds<'_> {
+        Feeds {
+            feed: &self.feed.feed,
+            program: &self.feed.program,
+            version: self.feed.version,
+            programs: &self.programs,
+            programs_version: self.programs_version,
+        }
+    }
+    fn queue_feed(&self, signer: Key, new: Key) -> Result<ProposalTerms, Fault> {
+        let request = self.request(signer, self.feed.version);
+        queue_oracle_feed(&self.market, &self.feeds(), (new, 0), &self.context(), &request, &self.now)
+    }
+    fn execute_feed(&mut self, terms: &mut ProposalTerms) -> Result<NewFeed, Fault> {
+        let (feed, programs) = (self.feed, self.programs);
+        let feeds = Feeds {
+            feed: &feed.feed,
+            program: &feed.program,
+            version: feed.version,
+            programs: &programs,
+            programs_version: self.programs_version,
+        };
+        let context =
+            Context { params: &self.params, roles: &self.roles, emergency: &self.emergency, exits: &self.exits };
+        self.feed = execute_oracle_feed(terms, &mut self.market, &feeds, &context, &self.now)?;
+        Ok(self.feed)
     }
     fn request(&self, signer: Key, version: u32) -> Request {
         Request { signer, version, last_slot: self.now.slot + 100, rationale: Key([9; 32]) }
@@ -67,7 +113,8 @@ impl World {
         queue_market_parameter(&self.market, &self.context(), &request, id(name), value, &self.now)
     }
     fn execute(&mut self, terms: &mut ProposalTerms) -> Result<Change, Fault> {
-        let context = Context { params: &self.params, roles: &self.roles, emergency: &self.emergency };
+        let context =
+            Context { params: &self.params, roles: &self.roles, emergency: &self.emergency, exits: &self.exits };
         execute_market_parameter(terms, &mut self.market, &context, &self.now)
     }
     fn queue_role(&self, signer: Key, kind: u8, key: Key) -> Result<ProposalTerms, Fault> {
@@ -251,8 +298,7 @@ fn the_committee_may_tune_and_nothing_else() {
         assert_eq!(error(world.queue_role(COMMITTEE, kind, THIEF)), Error::NotProposer);
     }
     let request = world.request(COMMITTEE, 0);
-    let feed = queue_oracle_feed(&Key([7; 32]), 0, Key([8; 32]), &world.context(), &request, &world.now);
-    assert_eq!(error(feed), Error::NotProposer);
+    assert_eq!(error(world.queue_feed(COMMITTEE, Key([8; 32]))), Error::NotProposer);
     for parameter in 0..7 {
         let up = world.params.get(parameter).unwrap() + 1;
         let queued = queue_exchange_parameter(&world.log, &world.context(), &request, parameter, up, &world.now);
@@ -267,10 +313,14 @@ fn the_committee_may_tune_and_nothing_else() {
     assert_eq!(error(world.execute(&mut pending)), Error::VersionMoved);
     assert_eq!(error(world.roles.dismiss_committee(&GOVERNANCE)), Error::RoleKeyInvalid);
     // The committee cannot fill the queue.
-    assert!(check_pending(Proposer::Committee, 15).is_ok());
-    assert_eq!(error(check_pending(Proposer::Committee, 16)), Error::ProposalLimit);
-    assert!(check_pending(Proposer::Governance, 31).is_ok());
-    assert_eq!(error(check_pending(Proposer::Governance, 32)), Error::ProposalLimit);
+    for (proposer, most, of_market) in [(Proposer::Committee, 16, 8), (Proposer::Governance, 32, 16)] {
+        assert!(check_pending(proposer, most - 1, None).is_ok());
+        assert!(check_pending(proposer, most - 1, Some(of_market - 1)).is_ok());
+        let fault = check_pending(proposer, most, None).unwrap_err();
+        assert_eq!((fault.error, fault.limit), (Error::ProposalLimit, i64::try_from(most).unwrap()));
+        let fault = check_pending(proposer, of_market, Some(of_market)).unwrap_err();
+        assert_eq!((fault.error, fault.limit), (Error::ProposalLimit, i64::try_from(of_market).unwrap()));
+    }
 }
 
 #[test]
@@ -320,10 +370,7 @@ fn a_thief_of_governance_cannot_take_the_veto_first_attack_h8() {
     // Hour 0: the committee is dismissed, the guardian's replacement and the oracle swap are queued.
     world.roles.dismiss_committee(&GOVERNANCE).unwrap();
     let mut replacement = world.queue_role(GOVERNANCE, kind::GUARDIAN, THIEF).unwrap();
-    let (mut feed, mut version) = (Key([7; 32]), 0);
-    let swap = |world: &World| {
-        queue_oracle_feed(&feed, 0, Key([8; 32]), &world.context(), &world.request(GOVERNANCE, 0), &world.now).unwrap()
-    };
+    let swap = |world: &World| world.queue_feed(GOVERNANCE, Key([8; 32])).unwrap();
     let mut at_once = swap(&world);
     assert_eq!(replacement.eta - world.now.unix, 8 * DAY);
     assert_eq!(at_once.eta - world.now.unix, 7 * DAY);
@@ -344,13 +391,10 @@ fn a_thief_of_governance_cannot_take_the_veto_first_attack_h8() {
     // The first swap that nobody can veto is queued after eight days and executes seven days later.
     let mut unopposed = swap(&World { now: world.now, roles: world.roles, ..World::new(0) });
     world.wait(7 * DAY - 1);
-    assert_eq!(
-        error(execute_oracle_feed(&mut unopposed, &mut feed, &mut version, &world.context(), &world.now)),
-        Error::ProposalNotReady
-    );
+    assert_eq!(error(world.execute_feed(&mut unopposed)), Error::ProposalNotReady);
     world.wait(1);
-    let done = execute_oracle_feed(&mut unopposed, &mut feed, &mut version, &world.context(), &world.now).unwrap();
-    assert_eq!((done.old, done.new, feed, version), (Key([7; 32]), Key([8; 32]), Key([8; 32]), 1));
+    let done = world.execute_feed(&mut unopposed).unwrap();
+    assert_eq!((done.feed, done.version), (Key([8; 32]), 1));
 }
 
 #[test]
@@ -472,12 +516,11 @@ fn a_proposal_executes_as_its_own_kind_only() {
     world.wait(2 * DAY);
     assert_eq!(error(world.execute_role(&mut terms)), Error::ParameterUnknown);
     let mut copy = world.params;
-    let other =
-        execute_exchange_parameter(&mut terms, &mut copy, &mut world.log, &world.roles, &world.emergency, &world.now);
+    let (holds, roles) = (world.context().holds(), &world.roles);
+    let mut log = world.log;
+    let other = execute_exchange_parameter(&mut terms, &mut copy, &mut log, roles, &holds, &world.now);
     assert_eq!(error(other), Error::ParameterUnknown);
-    let (mut feed, mut version) = (Key([7; 32]), 0);
-    let other = execute_oracle_feed(&mut terms, &mut feed, &mut version, &world.context(), &world.now);
-    assert_eq!(error(other), Error::ParameterUnknown);
+    assert_eq!(error(world.execute_feed(&mut terms)), Error::ParameterUnknown);
 }
 
 #[test]
@@ -489,7 +532,8 @@ fn a_delay_is_shortened_by_the_deepest_class_only() {
         queue_exchange_parameter(&world.log, &world.context(), &request, risk, value, &world.now)
     };
     let run = |world: &mut World, terms: &mut ProposalTerms| {
-        execute_exchange_parameter(terms, &mut world.params, &mut world.log, &world.roles, &world.emergency, &world.now)
+        let holds = Holds { emergency: &world.emergency, exits: &world.exits };
+        execute_exchange_parameter(terms, &mut world.params, &mut world.log, &world.roles, &holds, &world.now)
     };
     assert_eq!(error(queue(&world, 259_199)), Error::ParameterBounds);
     let mut longer = queue(&world, 345_600).unwrap();
@@ -537,7 +581,7 @@ fn an_emergency_stops_the_clock_of_all_but_tightenings() {
     world.execute(&mut cap_up).unwrap();
     // One queued after the pause waits its plain delay.
     let next = world.queue(GOVERNANCE, "insurance_fee_max", 4_500).unwrap();
-    assert_eq!(next.ready_at(&world.emergency, &world.now).unwrap(), world.now.unix + 3 * DAY);
+    assert_eq!(next.ready_at(&world.holds(), &world.now).unwrap(), world.now.unix + 3 * DAY);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use ballast_engine::constants::UPGRADE_LENGTH_MAX;
 use ballast_engine::error::{Error, Fault};
 use ballast_engine::governance::{
-    Code, Context, ParameterLog, ProposalTerms, Request, Roles, check_ended, class, execute_exchange_parameter,
-    execute_new_exchange, execute_role, execute_upgrade, kind, queue_new_exchange, queue_upgrade, state,
+    Code, Context, ExitHolds, ParameterLog, ProposalTerms, Request, Roles, check_ended, class,
+    execute_exchange_parameter, execute_new_exchange, execute_role, execute_upgrade, kind, queue_new_exchange,
+    queue_upgrade, state,
 };
 use ballast_engine::guardian::Emergency;
 use ballast_engine::layout::Key;
@@ -29,6 +30,7 @@ struct World {
     params: ExchangeParams,
     roles: Roles,
     emergency: Emergency,
+    exits: ExitHolds,
     upgrades: u32,
     now: Now,
 }
@@ -39,12 +41,13 @@ impl World {
             params: new_exchange(),
             roles: Roles::new(GOVERNANCE, COMMITTEE, GUARDIAN).unwrap(),
             emergency: Emergency::default(),
+            exits: ExitHolds::default(),
             upgrades: 3,
             now: Now { unix: 1_700_000_000, slot: 1_000_000, restart_slot: 0 },
         }
     }
     fn context(&self) -> Context<'_> {
-        Context { params: &self.params, roles: &self.roles, emergency: &self.emergency }
+        Context { params: &self.params, roles: &self.roles, emergency: &self.emergency, exits: &self.exits }
     }
     fn wait(&mut self, seconds: i64) {
         self.now.unix += seconds;
@@ -60,7 +63,8 @@ impl World {
         self.queue(GOVERNANCE, &CODE).unwrap()
     }
     fn execute_with(&mut self, terms: &mut ProposalTerms, code: &Code, room: u64) -> Result<()> {
-        let context = Context { params: &self.params, roles: &self.roles, emergency: &self.emergency };
+        let context =
+            Context { params: &self.params, roles: &self.roles, emergency: &self.emergency, exits: &self.exits };
         execute_upgrade(terms, code, room, &mut self.upgrades, &context, &self.now)
     }
     fn execute(&mut self, terms: &mut ProposalTerms) -> Result<()> {
@@ -218,7 +222,8 @@ fn an_upgrade_executes_as_its_own_kind_only() {
     let emergency = world.emergency;
     assert_eq!(error(execute_role(&mut terms, &mut roles, &emergency, &world.now)), Error::ParameterUnknown);
     let as_parameter =
-        execute_exchange_parameter(&mut terms, &mut params, &mut log, &roles, &emergency, &world.now).map(|_| ());
+        execute_exchange_parameter(&mut terms, &mut params, &mut log, &roles, &world.context().holds(), &world.now)
+            .map(|_| ());
     assert_eq!(error(as_parameter), Error::ParameterUnknown);
     for other in [kind::EXCHANGE_PARAMETER, kind::GOVERNANCE, kind::GUARDIAN, kind::ORACLE_FEED] {
         let mut terms = ProposalTerms { kind: other, ..terms };

@@ -195,9 +195,29 @@ pub mod ballast {
     pub fn queue_role(ctx: Context<QueueExchangeProposal>, args: QueueRoleArgs) -> Result<()> {
         queue_exchange_proposal::handle_role(ctx, args)
     }
-    /// Governance: queues a change of a market's oracle feed.
-    pub fn queue_oracle_feed(ctx: Context<QueueMarketParameter>, args: QueueOracleFeedArgs) -> Result<()> {
-        queue_market_parameter::handle_oracle_feed(ctx, args)
+    /// Governance or committee: queues a change of several of a market's parameters, all or none.
+    pub fn queue_market_batch(ctx: Context<QueueMarketParameter>, args: QueueBatchArgs) -> Result<()> {
+        queue_market_parameter::handle_batch(ctx, args)
+    }
+    /// Governance: queues a change of several of an exchange's parameters, all or none.
+    pub fn queue_exchange_batch(ctx: Context<QueueExchangeProposal>, args: QueueBatchArgs) -> Result<()> {
+        queue_exchange_proposal::handle_batch(ctx, args)
+    }
+    /// Governance: queues a change of a market's oracle; the market is in reduce-only until it ends.
+    pub fn queue_oracle_feed(ctx: Context<QueueOracleFeed>, args: QueueOracleFeedArgs) -> Result<()> {
+        queue_oracle_feed::handle(ctx, args)
+    }
+    /// Governance: queues the end of a market, or calls it off.
+    pub fn queue_wind_down(ctx: Context<QueueMarketParameter>, args: QueueWindDownArgs) -> Result<()> {
+        queue_market_parameter::handle_wind_down(ctx, args)
+    }
+    /// Governance: queues another token account for protocol fees.
+    pub fn queue_fee_destination(ctx: Context<QueueFeeDestination>, args: QueueFeeDestinationArgs) -> Result<()> {
+        queue_fee_destination::handle(ctx, args)
+    }
+    /// Governance: queues a change of the list of programs that may own oracle accounts.
+    pub fn queue_oracle_program(ctx: Context<QueueExchangeProposal>, args: QueueOracleProgramArgs) -> Result<()> {
+        queue_exchange_proposal::handle_oracle_program(ctx, args)
     }
     /// Governance: queues a withdrawal of insurance.
     pub fn queue_insurance_withdrawal(

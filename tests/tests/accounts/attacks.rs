@@ -52,7 +52,7 @@ fn kind(case: &Case, declared: &Declared, at: &Pubkey) -> Kind {
         | "debtor" | "holder" | "from" | "to" | "keeper" | "flagger" => Kind::State,
         "owner" | "rent_to" | "refund" => Kind::Wallet,
         "vault" => Kind::Vault,
-        "owner_tokens" | "source" | "destination" | "fee_destination" => Kind::Tokens,
+        "owner_tokens" | "source" | "destination" | "fee_destination" | "new_destination" => Kind::Tokens,
         "mint" | "lp_mint" => Kind::Mint,
         "token_program" | "system_program" | "program" | "program_account" | "loader" => Kind::Program,
         "event_authority" => Kind::EventAuthority,

@@ -130,6 +130,10 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("vault", "a byte *", &["InvalidAccountData"]),
     ("vault", "emptied", &["InvalidAccountData"]),
     ("fee_destination", "a byte *", &["InvalidAccountData"]),
+    ("new_destination", "a byte *", &["InvalidAccountData"]),
+    ("new_destination", "emptied", &["InvalidAccountData"]),
+    ("new_destination", "a mint", &["InvalidAccountData"]),
+    ("new_destination", "a copy of *", &["AccountOwnedByWrongProgram"]),
     ("fee_destination", "emptied", &["InvalidAccountData"]),
     ("program_data", "a copy*", &["ConstraintSeeds"]),
     ("program_data", "another program's data", &["ConstraintSeeds"]),
@@ -139,6 +143,11 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("*", "a byte short", &["AccountDidNotDeserialize"]),
     ("*", "emptied", &["AccountDiscriminatorNotFound"]),
     ("*", "a copy of another program's", &["AccountOwnedByWrongProgram"]),
+    // An optional market that is not there.
+    ("market", "Token-2022", &["AccountOwnedByWrongProgram"]),
+    ("market", "another program", &["AccountOwnedByWrongProgram"]),
+    ("market", "the system program for it", &["AccountOwnedByWrongProgram"]),
+    ("market", "not executable", &["AccountOwnedByWrongProgram"]),
     // Programs. Without its own program among the accounts, an event cannot be emitted.
     ("token_program", "*", &["InvalidProgramId"]),
     ("system_program", "*", &["InvalidProgramId"]),
@@ -156,6 +165,7 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("vault", "nobody", &["WrongVault", "ConstraintSeeds"]),
     ("lp_mint", "nobody", &["WrongMint", "ConstraintSeeds"]),
     ("fee_destination", "nobody", &["WrongOwner", "AccountNotInitialized"]),
+    ("new_destination", "nobody", &["AccountNotInitialized"]),
     ("mint", "nobody", &["AccountNotInitialized"]),
     // An optional account that is not there.
     (
@@ -238,6 +248,11 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("initialize_exchange", "fee_destination", "frozen", "the upgrade authority chooses it; fees wait until it thaws"),
     ("queue_market_parameter", "market", "another market", OWN_CHOICE),
     ("queue_oracle_feed", "market", "another market", OWN_CHOICE),
+    ("queue_market_batch", "market", "another market", OWN_CHOICE),
+    ("queue_wind_down", "market", "another market", OWN_CHOICE),
+    ("queue_fee_destination", "new_destination", "a stranger's", OWN_CHOICE),
+    ("queue_fee_destination", "new_destination", "the same owner's other", OWN_CHOICE),
+    ("queue_fee_destination", "new_destination", "frozen", "governance chooses it; fees wait until it thaws"),
     ("protect_market", "market", "another market", OWN_CHOICE),
     ("top_up_market_insurance", "market", "another market", OWN_CHOICE),
     ("execute_new_exchange", "fee_destination", "frozen", "governance chose it; fees wait until it thaws"),
@@ -297,6 +312,8 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("*", "keeper", "program again", ABSENT),
     ("liquidate", "flagger", "program again", ABSENT),
     ("execute_upgrade", "program", "*", "the program is there already, as what is upgraded"),
+    ("veto_proposal", "program", "*", "the program is there already, as the absent market"),
+    ("expire_proposal", "program", "*", "the program is there already, as the absent market"),
     ("cancel_order (by its owner)", "program", "*", "the program is there already, as the absent keeper"),
 ];
 

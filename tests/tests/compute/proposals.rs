@@ -4,6 +4,7 @@ use ballast::instructions::governance::InitializeExchangeArgs;
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::governance::kind;
+use ballast_tests::governing::market_parameter;
 use ballast_tests::upgrading::SMALL;
 use ballast_tests::world::{fixed_key, program_bytes};
 use ballast_tests::{Expect as _, MarketTerms, Setup, units};
@@ -58,11 +59,31 @@ fn changes(all: &mut Units) {
     let limiter = setup.exchange().params.outflow_hourly.0;
     let fourth = setup.queue_exchange("outflow_hourly", limiter - 1_000).expect("queued");
     let fifth = setup.queue_oracle_feed(1, [9; 32]).expect("queued");
-    for id in [first, second, third, fourth, fifth] {
+    let sixth = setup.queue_wind_down(2, true).expect("queued");
+    let limits = [("outflow_daily", 90_000), ("outflow_floor", units(9_500))];
+    let seventh = setup.queue_exchange_batch(&limits).expect("queued");
+    let place = setup.fee_destination;
+    let account = setup.world.svm.get_account(&place).expect("fees");
+    let other = fixed_key("other fees").pubkey();
+    setup.world.set_account(other, account);
+    let eighth = setup.queue_fee_destination(&other).expect("queued");
+    let ninth = setup.queue_oracle_program(1, fixed_key("oracle").pubkey()).expect("queued");
+    for id in [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth] {
         setup.wait_for(id);
         let executed = setup.execute_proposal(id);
         all.add("execute_proposal", executed);
     }
+    // The dearest: eight parameters at once.
+    let names = ["initial_margin", "size_margin", "mending_fee", "keeper_fee_floor", "order_fee", "lp_minimum"];
+    let mut changes = vec![("insurance_fee_max", 9_000), ("stress_move", 210_000)];
+    let params = setup.market(1).state.params;
+    changes.extend(names.map(|name| (name, params.get(market_parameter(name)).expect("a row") + 1)));
+    let eight = setup.queue_batch(1, &changes).expect("queued");
+    setup.wait_for(eight);
+    all.add("execute_batch", setup.execute_proposal(eight));
+    let two = setup.queue_batch(0, &[("taker_fee", 400), ("order_fee", 21_000)]).expect("queued");
+    setup.wait_for(two);
+    all.add("execute_batch", setup.execute_proposal(two));
     // Two more for the end that nobody wants.
     let vetoed = setup.queue(0, "mending_fee", 100).expect("queued");
     all.add("veto_proposal", setup.veto(vetoed));
@@ -80,9 +101,17 @@ fn changes(all: &mut Units) {
         let executed = setup.execute_proposal(id);
         all.add("execute_insurance_withdrawal", executed);
     }
-    let names =
-        ["queue_market_parameter", "queue_exchange_parameter", "queue_oracle_feed", "queue_insurance_withdrawal"];
-    for name in names {
+    for name in [
+        "queue_market_parameter",
+        "queue_exchange_parameter",
+        "queue_oracle_feed",
+        "queue_market_batch",
+        "queue_exchange_batch",
+        "queue_wind_down",
+        "queue_fee_destination",
+        "queue_oracle_program",
+        "queue_insurance_withdrawal",
+    ] {
         let units = setup.world.units.remove(name).expect("recorded");
         all.0.entry(name.to_owned()).or_default().extend(units);
     }

@@ -102,8 +102,8 @@ search for an address takes the same number of tries in every run. Tokens move b
 release, which LiteSVM brings and clusters run: 76 units for a transfer, where the release before it took 4,700.
 
 A number at the end of a name is the number of positions. `execute_proposal` is both `execute_market_proposal` and
-`execute_exchange_proposal`; `withdraw` is of accounts without a position.
-`queue_upgrade` and `execute_upgrade` are for a program of the price feed's size: the SHA-256 of the buffer, half a unit a
+`execute_exchange_proposal` for a single change, `execute_batch` the same for two to eight; `withdraw` is of accounts without a
+position. `queue_upgrade` and `execute_upgrade` are for a program of the price feed's size: the SHA-256 of the buffer, half a unit a
 byte, is most of it. `update_market` leaves out the no-op for a
 price that is not newer.
 

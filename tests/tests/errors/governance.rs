@@ -3,7 +3,7 @@
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::Error;
-use ballast_engine::constants::{DAY, HOUR, MAX_PENDING, PAUSE_LIFE, PROPOSAL_LIFE, PROPOSAL_SLOTS_AHEAD};
+use ballast_engine::constants::{DAY, HOUR, MAX_PENDING_MARKET, PAUSE_LIFE, PROPOSAL_LIFE, PROPOSAL_SLOTS_AHEAD};
 use ballast_engine::governance::kind;
 use ballast_tests::governing::{Queued, market_parameter};
 use ballast_tests::world::fixed_key;
@@ -84,7 +84,7 @@ fn roles() -> Vec<Row> {
             Refused(|| {
                 let (mut setup, id) = ripe();
                 let governance = setup.governance.clone();
-                let veto = ix::veto_proposal(&governance.pubkey(), &setup.exchange, id);
+                let veto = ix::veto_proposal(&governance.pubkey(), &setup.exchange, None, id);
                 setup.world.send(&[veto], &[&governance])
             }),
         ),
@@ -214,13 +214,14 @@ fn proposals() -> Vec<Row> {
             Error::ProposalLimit,
             Refused(|| {
                 let mut setup = still();
-                for _ in 0..MAX_PENDING {
+                for _ in 0..MAX_PENDING_MARKET {
                     must(queue_more(&mut setup, "taker_fee", 1));
                 }
                 outcome(queue_more(&mut setup, "taker_fee", 1))
             }),
         ),
         (Error::DurableNonce, Refused(durable_nonce)),
+        (Error::BatchInvalid, Refused(|| outcome(still().queue_batch(0, &[("taker_fee", 600)])))),
     ]
 }
 

@@ -121,11 +121,12 @@ fn every_error_is_reached_with_its_code_its_message_and_its_numbers() {
 const NUMBERS: &[(Error, (i64, i64))] = &[
     (Error::InsufficientCollateral, (1_000_000_000, 1_000_000_001)),
     (Error::OrderLimit, (16, 16)),
-    (Error::ProposalLimit, (32, 32)),
+    (Error::ProposalLimit, (16, 16)),
     (Error::MarketLimit, (16, 16)),
     (Error::WrongMarketCount, (2, 1)),
     (Error::ParameterBounds, (5_000, 5_001)),
     (Error::ParameterStep, (200, 201)),
+    (Error::BatchInvalid, (8, 1)),
     (Error::PauseBudget, (24 * 3_600, 72 * 3_600)),
     (Error::PriceStale, (25, 30)),
 ];

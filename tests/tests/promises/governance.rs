@@ -79,7 +79,7 @@ fn governance_a_stolen_key_cannot_remove_the_veto_first() {
     setup.wait_for(replace);
     setup.execute_proposal(replace).must();
     assert_eq!(setup.exchange().roles.guardian.0, accomplice.pubkey().to_bytes());
-    let veto = ix::veto_proposal(&accomplice.pubkey(), &setup.exchange, limits);
+    let veto = ix::veto_proposal(&accomplice.pubkey(), &setup.exchange, None, limits);
     setup.world.send(&[veto], &[&accomplice]).fails(Error::NotVetoer);
     setup.veto(limits).must();
 }

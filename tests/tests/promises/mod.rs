@@ -15,13 +15,18 @@ mod p05_healthy_accounts;
 mod p06_liquidations;
 mod p07_shortfalls;
 mod p08_envelope;
+mod p09_batches;
+mod p09_nonces;
 mod p09_timelock;
 mod p09_upgrades;
 mod p10_grace;
+mod p11_oracle;
 mod p11_pauses;
+mod p11_wind_down;
 mod p13_bad_oracle;
 mod p14_exits;
 mod runtimes;
+mod stolen_keys;
 
 use ballast_tests::{Expect as _, Setup, Terms, Trader, units};
 

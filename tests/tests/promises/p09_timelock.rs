@@ -179,7 +179,7 @@ fn p09_a_veto_is_final_and_the_guardians_alone() {
     let ids: Vec<u64> = (0..4).map(|i| setup.queue(BTC, "taker_fee", 510 + 10 * i).expect("queued")).collect();
     let exchange = setup.exchange;
     for key in [setup.governance.clone(), setup.committee.clone()] {
-        let veto = ix::veto_proposal(&key.pubkey(), &exchange, ids[0]);
+        let veto = ix::veto_proposal(&key.pubkey(), &exchange, None, ids[0]);
         setup.world.send(&[veto], &[&key]).fails(Error::NotVetoer);
     }
     // It costs nothing and spends no budget: all four in a row.

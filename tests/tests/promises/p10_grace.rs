@@ -1,7 +1,7 @@
 //! P10: a raised maintenance margin does not touch positions opened before it until the grace period is over.
 
 use ballast_engine::Error;
-use ballast_tests::{Expect as _, Terms, units};
+use ballast_tests::{Expect as _, Setup, Terms, units};
 
 use super::bank::on_bank;
 use super::{BTC, whole};
@@ -25,6 +25,15 @@ fn p10_a_raise_of_maintenance_spares_open_positions_until_the_grace_ends() {
     setup.open(&bob, BTC, whole(1_000));
     let stored = |trader| setup.account(trader).state.positions[0].maintenance;
     assert_eq!([stored(&alice), stored(&bob), stored(&carol)], [30_000, 35_000, 35_000]);
+
+    // What the client shows of it.
+    let view = |setup: &Setup, trader| {
+        let (account, markets, now) = (setup.account(trader), setup.markets(), setup.world.now());
+        ballast_client::view::AccountView::of(&account, &markets, &now).expect("a view").positions[0].clone()
+    };
+    let graced = view(&setup, &alice);
+    assert_eq!((graced.maintenance_margin, graced.grace.map(|g| (g.until, g.then))), (30_000, Some((ends, 35_000))));
+    assert_eq!((view(&setup, &bob).maintenance_margin, view(&setup, &bob).grace), (35_000, None));
 
     // Equity between 3 % and 3.5 % of notional.
     setup.move_by(BTC, -680);

@@ -104,7 +104,14 @@ fn p14_lapsed_liquidity_tickets_are_given_back_by_anyone() {
 #[test]
 fn p14_expired_proposals_free_their_places() {
     let mut setup = on_bank(&Terms::still());
-    let ids: Vec<u64> = (0..32).map(|i| setup.queue(BTC, "taker_fee", 400 + i).expect("queued")).collect();
+    // As many as a market has places for, in two markets: all that the exchange has.
+    let queue = |i: u64| (usize::from(i % 2 == 1), 400 + i);
+    let ids: Vec<u64> = (0..32)
+        .map(queue)
+        .map(|(market, fee)| {
+            setup.queue(market, "taker_fee", if market == BTC { fee } else { 300 + fee }).expect("queued")
+        })
+        .collect();
     let refused = setup.queue(BTC, "mending_fee", 300).expect_err("no place");
     assert_eq!(refused.error, Some(Error::ProposalLimit));
     setup.world.advance(9 * 86_400);

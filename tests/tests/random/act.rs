@@ -2,8 +2,9 @@
 
 use anchor_lang::prelude::Pubkey;
 use ballast::instructions::governance::{
-    QueueInsuranceWithdrawalArgs, QueueNewExchangeArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
-    QueueUpgradeArgs,
+    BatchAsk, QueueBatchArgs, QueueFeeDestinationArgs, QueueInsuranceWithdrawalArgs, QueueNewExchangeArgs,
+    QueueOracleFeedArgs, QueueOracleProgramArgs, QueueParameterArgs, QueueRoleArgs, QueueUpgradeArgs,
+    QueueWindDownArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast::instructions::trader::PlaceOrderArgs;
@@ -59,6 +60,10 @@ pub(crate) enum Act {
     QueueExchange { by: usize, args: QueueParameterArgs },
     QueueRole { by: usize, args: QueueRoleArgs },
     QueueFeed { by: usize, market: usize, args: QueueOracleFeedArgs },
+    QueueBatch { by: usize, market: Option<usize>, changes: [BatchAsk; 3], last_slot: u64 },
+    QueueEnd { by: usize, market: usize, args: QueueWindDownArgs },
+    QueueFees { by: usize, place: Pubkey, args: QueueFeeDestinationArgs },
+    QueueProgram { by: usize, args: QueueOracleProgramArgs },
     Veto { by: usize, id: u64 },
     Execute { id: u64 },
     Expire { id: u64 },
@@ -111,6 +116,11 @@ impl Act {
             Self::QueueExchange { .. } => "queue_exchange_parameter",
             Self::QueueRole { .. } => "queue_role",
             Self::QueueFeed { .. } => "queue_oracle_feed",
+            Self::QueueBatch { market: Some(_), .. } => "queue_market_batch",
+            Self::QueueBatch { market: None, .. } => "queue_exchange_batch",
+            Self::QueueEnd { .. } => "queue_wind_down",
+            Self::QueueFees { .. } => "queue_fee_destination",
+            Self::QueueProgram { .. } => "queue_oracle_program",
             Self::Veto { .. } => "veto_proposal",
             Self::Execute { id } if sim.proposal(*id).terms.kind == kind::INSURANCE => "execute_insurance_withdrawal",
             Self::Execute { id } if sim.proposal_market(*id).is_some() => "execute_market_proposal",
@@ -152,6 +162,10 @@ impl Act {
             | Self::QueueRole { by, .. }
             | Self::QueueFeed { by, .. }
             | Self::QueueInsurance { by, .. }
+            | Self::QueueBatch { by, .. }
+            | Self::QueueEnd { by, .. }
+            | Self::QueueFees { by, .. }
+            | Self::QueueProgram { by, .. }
             | Self::Veto { by, .. }
             | Self::Accept { by }
             | Self::Dismiss { by }
@@ -274,7 +288,21 @@ impl Act {
             Self::QueueFeed { by, market, args } => {
                 ix::queue_oracle_feed(&payer, &key(by), exchange, index(market), next, args)
             }
-            Self::Veto { by, id } => ix::veto_proposal(&key(by), exchange, id),
+            Self::QueueBatch { by, market, changes, last_slot } => {
+                let args = QueueBatchArgs { changes: changes.to_vec(), last_slot, rationale: [3; 32] };
+                match market {
+                    Some(market) => ix::queue_market_batch(&payer, &key(by), exchange, index(market), next, args),
+                    None => ix::queue_exchange_batch(&payer, &key(by), exchange, next, args),
+                }
+            }
+            Self::QueueEnd { by, market, args } => {
+                ix::queue_wind_down(&payer, &key(by), exchange, index(market), next, args)
+            }
+            Self::QueueFees { by, place, args } => {
+                ix::queue_fee_destination(&payer, &key(by), exchange, &place, next, args)
+            }
+            Self::QueueProgram { by, args } => ix::queue_oracle_program(&payer, &key(by), exchange, next, args),
+            Self::Veto { by, id } => ix::veto_proposal(&key(by), exchange, sim.setup.told_market(id), id),
             Self::QueueInsurance { by, args } => ix::queue_insurance_withdrawal(&payer, &key(by), exchange, next, args),
             Self::Execute { id } if sim.proposal(id).terms.kind == kind::INSURANCE => {
                 sim.setup.execute_withdrawal_ix(&payer, id)
@@ -283,7 +311,7 @@ impl Act {
                 Some(market) => ix::execute_market_proposal(&payer, exchange, index(market), id),
                 None => ix::execute_exchange_proposal(&payer, exchange, id),
             },
-            Self::Expire { id } => ix::expire_proposal(&payer, exchange, id),
+            Self::Expire { id } => ix::expire_proposal(&payer, exchange, sim.setup.told_market(id), id),
             Self::Accept { by } => ix::accept_governance(&key(by), exchange),
             Self::Dismiss { by } => ix::dismiss_committee(&key(by), exchange),
             Self::Protect { by, market, args } => ix::protect_market(&key(by), exchange, index(market), args),

@@ -46,7 +46,7 @@ pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now
     why.need(may_hold(market, account), Error::CrossNotAllowed);
     why.need(reduces || !ask.reduce_only, Error::PositionNotFound);
     why.need(ask.reduce_only || !flagged, Error::FlaggedAccount);
-    why.need(reduces || !market.overlay.reduce_only(now), Error::MarketReduceOnly);
+    why.need(reduces || !market.reduce_only(now), Error::MarketReduceOnly);
     let good = market.status(now).expect("a tier") == Status::Good;
     let free = flagged || !(good || account.is_flat());
     why.need(free || market.params.order_fee <= account.collateral, Error::InsufficientCollateral);

@@ -2,7 +2,8 @@
 
 use anchor_lang::prelude::Pubkey;
 use ballast::instructions::governance::{
-    QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+    BatchAsk, QueueFeeDestinationArgs, QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueOracleProgramArgs,
+    QueueParameterArgs, QueueRoleArgs, QueueWindDownArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_engine::governance::{SHARED_FUND, kind, state};
@@ -99,7 +100,7 @@ impl Sim {
                 let args = QueueInsuranceWithdrawalArgs { from, amount, destination, version, last_slot, rationale };
                 Act::QueueInsurance { by, args }
             }
-            0..12 => {
+            0..7 => {
                 let parameter = index(self.rng.random_range(0..=MARKET_ROWS.len()));
                 let state = self.setup.market(market).state;
                 let (new_value, version) = match MARKET_ROWS.get(usize::from(parameter)) {
@@ -112,6 +113,12 @@ impl Sim {
                 let args = QueueParameterArgs { parameter, new_value, version, last_slot, rationale };
                 Act::QueueMarket { by, market, args }
             }
+            7..10 => {
+                let market = self.percent(70).then_some(market);
+                let changes = self.changes(market);
+                Act::QueueBatch { by, market, changes, last_slot }
+            }
+            10 | 11 => self.seldom(by, market, last_slot),
             12..16 => {
                 let parameter = index(self.rng.random_range(0..EXCHANGE_ROWS.len()));
                 let version = self.version(exchange.param_log.version[usize::from(parameter)]);
@@ -131,7 +138,81 @@ impl Sim {
                 let version = u32::try_from(self.setup.market(market).feed_version).expect("few changes");
                 let version = self.version(version);
                 let new_feed = self.any(&[feed_id(index(market)), other_feed(market), other_feed(market)]);
-                Act::QueueFeed { by, market, args: QueueOracleFeedArgs { new_feed, version, last_slot, rationale } }
+                Act::QueueFeed {
+                    by,
+                    market,
+                    args: QueueOracleFeedArgs { new_feed, program: 0, version, last_slot, rationale },
+                }
+            }
+        }
+    }
+
+    /// Three changes of a batch, mostly of different parameters and in order.
+    fn changes(&mut self, market: Option<usize>) -> [BatchAsk; 3] {
+        let rows = if market.is_some() { MARKET_ROWS } else { EXCHANGE_ROWS };
+        let mut places = [0, 1, 2].map(|_| self.rng.random_range(0..rows.len()));
+        places.sort_unstable();
+        places.map(|place| {
+            let parameter = index(place);
+            let (old, version) = match market {
+                Some(market) => {
+                    let state = self.setup.market(market).state;
+                    (state.params.get(parameter), state.param_version[place])
+                }
+                None => {
+                    let exchange = self.setup.exchange();
+                    (exchange.params.get(parameter), exchange.param_log.version[place])
+                }
+            };
+            let new_value = self.value(&rows[place], old.expect("a row"));
+            BatchAsk { parameter, version: self.version(version), new_value }
+        })
+    }
+
+    /// Ends of markets (mostly called off where one is being wound down), fee destinations, oracle programs.
+    fn seldom(&mut self, by: usize, market: usize, last_slot: u64) -> Act {
+        let (exchange, rationale) = (self.setup.exchange(), [5; 32]);
+        match self.rng.random_range(0..3) {
+            0 => {
+                let governed = self.setup.market(market).state.governed;
+                let version = self.version(u32::try_from(governed.closing_version).expect("few changes"));
+                let closing = governed.closing_since == 0 && self.percent(95);
+                Act::QueueEnd { by, market, args: QueueWindDownArgs { closing, version, last_slot, rationale } }
+            }
+            1 => {
+                let person = self.person();
+                let place = self.any(&[self.wallet(person), self.setup.fee_destination, self.setup.vault]);
+                let version = self.version(exchange.fee_version);
+                Act::QueueFees { by, place, args: QueueFeeDestinationArgs { version, last_slot, rationale } }
+            }
+            _ => {
+                let (place, version) = (self.any(&[0, 1, 1, 1, 2]), self.version(exchange.oracle_version));
+                // The first place stays the publisher's, or empty: a market whose oracle nobody can publish for is silent for good.
+                let another = ballast_client::address::vault(&ballast::ID);
+                let program = match place {
+                    0 => self.any(&[price_feed::ID, Pubkey::default()]),
+                    _ => self.any(&[price_feed::ID, Pubkey::default(), ballast::ID, another]),
+                };
+                let args = QueueOracleProgramArgs { place, program, version, last_slot, rationale };
+                Act::QueueProgram { by, args }
+            }
+        }
+    }
+
+    /// What holds markets in reduce-only is vetoed or called off, so that trading goes on.
+    pub(crate) fn open_up(&mut self) {
+        for market in 0..MARKETS {
+            let governed = self.setup.market(market).state.governed;
+            if governed.feed_change != 0 {
+                let by = self.somebody(Role::Guardian);
+                self.step(Act::Veto { by, id: governed.feed_change - 1 });
+            }
+            if governed.closing_since != 0 {
+                let (by, last_slot) = (self.somebody(Role::Governance), self.setup.last_slot());
+                let version = u32::try_from(governed.closing_version).expect("few changes");
+                let args = QueueWindDownArgs { closing: false, version, last_slot, rationale: [5; 32] };
+                self.step(Act::QueueEnd { by, market, args });
+                self.wait_and_execute();
             }
         }
     }

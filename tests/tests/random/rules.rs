@@ -1,9 +1,10 @@
 //! Oracle updates, governance and the guardian: why they may be refused.
 
 use anchor_lang::prelude::{AccountInfo, Pubkey};
+use ballast::instructions::governance::BatchAsk;
 use ballast::oracle;
 use ballast_engine::error::ensure;
-use ballast_engine::governance::{self, Request, kind};
+use ballast_engine::governance::{self, Asked, Request, kind};
 use ballast_engine::layout::Key;
 use ballast_engine::units::Quote;
 use ballast_engine::{Error, Result};
@@ -39,42 +40,73 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) {
         last_slot,
         rationale: Key(rationale),
     };
-    let room = |by: usize| {
+    let room = |by: usize, market: Option<usize>| {
         let proposer = exchange.roles.proposer(&key(sim, by))?;
-        governance::check_pending(proposer, exchange.pending_proposals)
+        let of_market = market.map(|m| u64::from(exchange.market_pending[m]));
+        governance::check_pending(proposer, exchange.pending_proposals, of_market)
     };
     match *act {
         Act::QueueMarket { by, market, args } => {
             let request = request(by, args.version, args.last_slot, args.rationale);
             let (state, id) = (view.state(market), args.parameter);
             why.run(governance::queue_market_parameter(state, &context, &request, id, args.new_value, now));
-            why.run(room(by));
+            why.run(room(by, Some(market)));
         }
         Act::QueueExchange { by, args } => {
             let request = request(by, args.version, args.last_slot, args.rationale);
             let (log, id) = (&exchange.param_log, args.parameter);
             why.run(governance::queue_exchange_parameter(log, &context, &request, id, args.new_value, now));
-            why.run(room(by));
+            why.run(room(by, None));
         }
         Act::QueueRole { by, args } => {
             let request = request(by, args.version, args.last_slot, args.rationale);
             why.run(governance::queue_role(args.kind, Key(args.new_key.to_bytes()), &context, &request, now));
-            why.run(room(by));
+            why.run(room(by, None));
         }
         Act::QueueFeed { by, market, args } => {
             let request = request(by, args.version, args.last_slot, args.rationale);
-            let market = &view.markets[market];
-            let version = u32::try_from(market.feed_version).expect("few changes");
-            let (feed, new) = (&market.feed_id, Key(args.new_feed));
-            why.run(governance::queue_oracle_feed(feed, version, new, &context, &request, now));
-            why.run(room(by));
+            let (index, market) = (market, &view.markets[market]);
+            let (feeds, new) = (market.feeds(exchange).expect("few changes"), (Key(args.new_feed), args.program));
+            why.run(governance::queue_oracle_feed(&market.state, &feeds, new, &context, &request, now));
+            why.run(room(by, Some(index)));
+        }
+        Act::QueueBatch { by, market, changes, last_slot } => {
+            let request = request(by, 0, last_slot, [3; 32]);
+            let ask = |a: &BatchAsk| Asked { parameter: a.parameter, version: a.version, new_value: a.new_value };
+            let asked = changes.each_ref().map(ask);
+            match market {
+                Some(m) => why.run(governance::queue_market_batch(view.state(m), &context, &request, &asked, now)),
+                None => {
+                    why.run(governance::queue_exchange_batch(&exchange.param_log, &context, &request, &asked, now));
+                }
+            }
+            why.run(room(by, market));
+        }
+        Act::QueueEnd { by, market, args } => {
+            let request = request(by, args.version, args.last_slot, args.rationale);
+            why.run(governance::queue_wind_down(view.state(market), args.closing, &context, &request, now));
+            why.run(room(by, Some(market)));
+        }
+        Act::QueueFees { by, place, args } => {
+            let request = request(by, args.version, args.last_slot, args.rationale);
+            let (old, version, new) = (&exchange.fee_destination, exchange.fee_version, Key(place.to_bytes()));
+            why.need(new != exchange.vault, Error::WrongVault);
+            why.run(governance::queue_fee_destination(old, version, new, &context, &request, now));
+            why.run(room(by, None));
+        }
+        Act::QueueProgram { by, args } => {
+            let request = request(by, args.version, args.last_slot, args.rationale);
+            let (list, version) = (&exchange.oracle_programs, exchange.oracle_version);
+            let change = (args.place, Key(args.program.to_bytes()));
+            why.run(governance::queue_oracle_program(list, version, change, &context, &request, now));
+            why.run(room(by, None));
         }
         Act::QueueInsurance { by, args } => {
             let request = request(by, args.version, args.last_slot, args.rationale);
             let version = u32::try_from(exchange.insurance.withdrawals).expect("few");
             let (to, queue) = (Key(args.destination.to_bytes()), governance::queue_insurance_withdrawal);
             why.run(queue(args.from, args.amount, to, version, &context, &request, now));
-            why.run(room(by));
+            why.run(room(by, None));
         }
         Act::Veto { by, id } => why.run(sim.proposal(id).terms.veto(&key(sim, by))),
         Act::Execute { id } => why.run(execute(sim, view, id)),
@@ -114,8 +146,10 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) {
 
 fn execute(sim: &Sim, view: &View, id: u64) -> Result<()> {
     let (now, exchange) = (&view.now, &view.exchange);
-    let mut terms = sim.proposal(id).terms;
+    let proposal = sim.proposal(id);
+    let (mut terms, batch) = (proposal.terms, proposal.batch);
     let context = exchange.governance();
+    let (roles, holds) = (&exchange.roles, context.holds());
     match (terms.kind, sim.proposal_market(id)) {
         (kind::INSURANCE, _) => {
             for market in &view.markets {
@@ -125,15 +159,21 @@ fn execute(sim: &Sim, view: &View, id: u64) -> Result<()> {
                 governance::SHARED_FUND => exchange.shared_insurance,
                 market => view.state(usize::from(market)).pool.insurance,
             };
-            let (roles, emergency) = (&exchange.roles, &exchange.emergency);
             let mut count = exchange.insurance.withdrawals;
-            governance::execute_insurance_withdrawal(&mut terms, &mut fund, &mut count, roles, emergency, now)
-                .map(|_| ())
+            governance::execute_insurance_withdrawal(&mut terms, &mut fund, &mut count, roles, &holds, now).map(|_| ())
         }
         (kind::ORACLE_FEED, Some(market)) => {
-            let mut feed = view.markets[market].feed_id;
-            let mut version = u32::try_from(view.markets[market].feed_version).expect("few changes");
-            governance::execute_oracle_feed(&mut terms, &mut feed, &mut version, &context, now).map(|_| ())
+            let feeds = view.markets[market].feeds(exchange)?;
+            let mut state = Box::new(*view.state(market));
+            governance::execute_oracle_feed(&mut terms, &mut state, &feeds, &context, now).map(|_| ())
+        }
+        (kind::WIND_DOWN, Some(market)) => {
+            let mut state = Box::new(*view.state(market));
+            governance::execute_wind_down(&mut terms, &mut state, &context, now).map(|_| ())
+        }
+        (kind::MARKET_BATCH, Some(market)) => {
+            let mut state = Box::new(*view.state(market));
+            governance::execute_market_batch(&mut terms, &batch, &mut state, &context, now)
         }
         (_, Some(market)) => {
             let mut state = Box::new(*view.state(market));
@@ -141,8 +181,19 @@ fn execute(sim: &Sim, view: &View, id: u64) -> Result<()> {
         }
         (kind::EXCHANGE_PARAMETER, None) => {
             let (mut params, mut log) = (exchange.params, exchange.param_log);
-            let (roles, emergency) = (&exchange.roles, &exchange.emergency);
-            governance::execute_exchange_parameter(&mut terms, &mut params, &mut log, roles, emergency, now).map(|_| ())
+            governance::execute_exchange_parameter(&mut terms, &mut params, &mut log, roles, &holds, now).map(|_| ())
+        }
+        (kind::EXCHANGE_BATCH, None) => {
+            let (mut params, mut log) = (exchange.params, exchange.param_log);
+            governance::execute_exchange_batch(&mut terms, &batch, (&mut params, &mut log), roles, &holds, now)
+        }
+        (kind::FEE_DESTINATION, None) => {
+            let (mut place, mut version) = (exchange.fee_destination, exchange.fee_version);
+            governance::execute_fee_destination(&mut terms, &mut place, &mut version, roles, &holds, now).map(|_| ())
+        }
+        (kind::ORACLE_PROGRAM, None) => {
+            let (mut list, mut version) = (exchange.oracle_programs, exchange.oracle_version);
+            governance::execute_oracle_program(&mut terms, &mut list, &mut version, roles, &holds, now).map(|_| ())
         }
         (_, None) => {
             let mut roles = exchange.roles;

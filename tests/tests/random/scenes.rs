@@ -12,7 +12,7 @@ use super::judge::totals;
 use super::world::{MARKETS, PEOPLE, Sim};
 
 /// What only a step of governance or of the guardian does.
-const GOVERNANCE: [&str; 14] = [
+const GOVERNANCE: [&str; 19] = [
     "accept_governance",
     "dismiss_committee",
     "emergency_pause",
@@ -21,11 +21,16 @@ const GOVERNANCE: [&str; 14] = [
     "execute_market_proposal",
     "expire_proposal",
     "protect_market",
+    "queue_exchange_batch",
     "queue_exchange_parameter",
+    "queue_fee_destination",
     "queue_insurance_withdrawal",
+    "queue_market_batch",
     "queue_market_parameter",
     "queue_oracle_feed",
+    "queue_oracle_program",
     "queue_role",
+    "queue_wind_down",
     "veto_proposal",
 ];
 
@@ -84,6 +89,9 @@ impl Sim {
 
     /// A scene at random.
     pub(crate) fn scene(&mut self) {
+        if self.percent(40) {
+            self.open_up();
+        }
         match self.rng.random_range(0..16) {
             14 => self.midnights(),
             15 => self.upgrade_program(),

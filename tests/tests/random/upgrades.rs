@@ -116,7 +116,7 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> boo
             let queued = |code: &Code| -> Result<()> {
                 governance::queue_upgrade(code, Key(args.hash), room(sim), upgrades, &context, &request, now)?;
                 let proposer = exchange.roles.proposer(&signer)?;
-                governance::check_pending(proposer, exchange.pending_proposals)
+                governance::check_pending(proposer, exchange.pending_proposals, None)
             };
             why.run(code.as_ref().map_or(Ok(()), queued));
         }
@@ -127,7 +127,9 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> boo
             let mint = Key(args.mint.to_bytes());
             why.run(governance::queue_new_exchange(mint, upgrades, &context, &request, now));
             let proposer = exchange.roles.proposer(&signer);
-            why.run(proposer.and_then(|proposer| governance::check_pending(proposer, exchange.pending_proposals)));
+            why.run(
+                proposer.and_then(|proposer| governance::check_pending(proposer, exchange.pending_proposals, None)),
+            );
         }
         Act::ExecuteNew { id } => {
             let mut terms = sim.proposal(id).terms;

@@ -12,7 +12,7 @@ use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use super::funds;
-use crate::amount::{self, Scale, quote};
+use crate::amount::{self, Scale, moment, percent, quote};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
 use crate::config;
@@ -201,6 +201,17 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
             ["market", "size", "entry", "price", "state", "notional", "PnL", "funding owed", "liquidation at", "claim"];
         text += "\n";
         text += &table(&header, &[1, 2, 3, 5, 6, 7, 8, 9], rows);
+    }
+    for p in &v.positions {
+        if let Some(grace) = p.grace {
+            text += &format!(
+                "\nyour position in market {} keeps {} maintenance margin until {}, then {}; increasing it takes the new one at once",
+                p.market,
+                percent(p.maintenance_margin),
+                moment(grace.until),
+                percent(grace.then),
+            );
+        }
     }
     for order in &shown.open_orders {
         let base = order.market.and_then(|index| markets.get(index)).map_or(0, |m| m.state.base_decimals);

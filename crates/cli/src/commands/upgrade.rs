@@ -238,7 +238,7 @@ async fn status(chain: &Chain, exchange: &ExchangeAccount) -> Result<Status> {
             buffer: ix::pubkey(&upgrade.buffer).to_string(),
             hash: hex(&terms.new_key.0),
             length: terms.new_value,
-            ready_at: time(terms.ready_at(context.emergency, &now))?,
+            ready_at: time(terms.ready_at(&context.holds(), &now))?,
             dead_at: time(terms.dead_at(context.emergency, &now))?,
             vetoer: Pubkey::new_from_array(terms.vetoer.0).to_string(),
             buffer_is_the_timelocks: loader::buffer_authority_in(&buffer) == Some(timelock),

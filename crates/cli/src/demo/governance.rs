@@ -121,6 +121,12 @@ impl Story {
         }
     }
 
+    /// No plot at all: traders trade.
+    pub(crate) fn quiet() -> Self {
+        let never = usize::MAX;
+        Self { exit_at: never, queue_at: never, pause_at: never, ..Self::new(Kind::Surfpool, 0) }
+    }
+
     /// What happens after a minute.
     pub(crate) async fn at(&mut self, stage: &mut Stage, minute: usize) -> Result<()> {
         if minute == self.exit_at && !self.real_time {
@@ -170,7 +176,7 @@ impl Story {
         if outcome.is_done() {
             self.governance.queued += 1;
             let guardian = keys::local(keys::GUARDIAN);
-            let veto = instructions::veto_proposal(&guardian.pubkey(), &stage.venue.exchange, id);
+            let veto = instructions::veto_proposal(&guardian.pubkey(), &stage.venue.exchange, None, id);
             let outcome = stage.venue.desk.send("veto", &[veto], &guardian, &[], Expect::Done).await;
             self.governance.vetoed += u64::from(outcome.is_done());
             let closed = refused(&[Error::ProposalClosed]);

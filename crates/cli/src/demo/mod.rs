@@ -9,6 +9,7 @@ mod parts;
 mod proposals;
 mod replay;
 mod report;
+mod scenario;
 mod stage;
 mod text;
 
@@ -65,6 +66,9 @@ pub(crate) struct Options {
     /// Write the report as JSON to this file too
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Play a scenario instead
+    #[arg(long, value_enum, conflicts_with_all = ["prices", "minutes", "short"])]
+    scenario: Option<scenario::Scenario>,
     /// Fewer minutes: under a minute of real time
     #[arg(long)]
     short: bool,
@@ -77,6 +81,15 @@ enum Validator {
     Surfpool,
     /// Agave's solana-test-validator; real slots, real time
     Agave,
+}
+
+impl Validator {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Surfpool => Kind::Surfpool,
+            Self::Agave => Kind::Agave,
+        }
+    }
 }
 
 impl Options {
@@ -105,11 +118,15 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         File::create(path).with_context(hint)
     };
     let file = options.report.as_ref().map(create).transpose()?;
+    if let Some(scenario) = options.scenario {
+        let bar = replay::progress(1, global.json);
+        let kind = options.validator.kind();
+        let report = scenario::run(scenario, kind, options.seed, program, (global.json, &bar), begun).await?;
+        bar.finish_and_clear();
+        return scenario::show(&report, global.json, file.zip(options.report));
+    }
     let prices = options.prices()?;
-    let kind = match options.validator {
-        Validator::Surfpool => Kind::Surfpool,
-        Validator::Agave => Kind::Agave,
-    };
+    let kind = options.validator.kind();
     let bar = replay::progress(prices.minutes.len(), global.json);
     let mut stage = Stage::set_up(kind, &prices, options.seed, &bar).await?;
     let mut story = Story::new(kind, prices.minutes.len());

@@ -3,16 +3,13 @@
 use anchor_lang::prelude::{AccountMeta, Pubkey, system_program};
 use anchor_lang::solana_program::instruction::Instruction;
 use ballast::instructions::governance::{
-    CreateMarketArgs, InitializeExchangeArgs, QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs,
-    QueueRoleArgs,
+    CreateMarketArgs, InitializeExchangeArgs, QueueBatchArgs, QueueFeeDestinationArgs, QueueInsuranceWithdrawalArgs,
+    QueueOracleFeedArgs, QueueOracleProgramArgs, QueueParameterArgs, QueueRoleArgs, QueueWindDownArgs,
 };
 use ballast::{accounts, instruction};
 
 use super::build;
-use crate::address;
-
-/// The instructions sysvar, which queueing reads to refuse durable-nonce transactions.
-pub(super) const INSTRUCTIONS: Pubkey = Pubkey::from_str_const("Sysvar1nstructions1111111111111111111111111");
+use crate::address::{self, INSTRUCTIONS};
 
 /// Creates the exchange of `mint`. Signed by `payer` and the program's upgrade authority.
 pub fn initialize_exchange(
@@ -31,6 +28,7 @@ pub fn initialize_exchange(
         exchange,
         vault: address::vault(&exchange),
         fee_destination: *fee_destination,
+        instructions: INSTRUCTIONS,
         token_program: anchor_spl::token::ID,
         system_program: system_program::ID,
         event_authority: address::event_authority(),
@@ -48,6 +46,7 @@ pub fn create_market(payer: &Pubkey, governance: &Pubkey, exchange: &Pubkey, arg
         exchange: *exchange,
         market,
         lp_mint: address::lp_mint(&market),
+        instructions: INSTRUCTIONS,
         token_program: anchor_spl::token::ID,
         system_program: system_program::ID,
         event_authority: address::event_authority(),
@@ -108,7 +107,34 @@ pub fn queue_market_parameter(
     build(accounts, instruction::QueueMarketParameter { args }, &[])
 }
 
-/// Queues a change of a market's oracle feed as proposal `id`. Signed by `payer` and governance.
+/// Queues a change of several of a market's parameters, all or none, as proposal `id`. Signed as
+/// [`queue_market_parameter`].
+pub fn queue_market_batch(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    market: u16,
+    id: u64,
+    args: QueueBatchArgs,
+) -> Instruction {
+    let accounts = queue_market_accounts(payer, proposer, exchange, market, id);
+    build(accounts, instruction::QueueMarketBatch { args }, &[])
+}
+
+/// Queues the end of a market, or its being called off, as proposal `id`. Signed by `payer` and governance.
+pub fn queue_wind_down(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    market: u16,
+    id: u64,
+    args: QueueWindDownArgs,
+) -> Instruction {
+    let accounts = queue_market_accounts(payer, proposer, exchange, market, id);
+    build(accounts, instruction::QueueWindDown { args }, &[])
+}
+
+/// Queues a change of a market's oracle as proposal `id`. Signed by `payer` and governance.
 pub fn queue_oracle_feed(
     payer: &Pubkey,
     proposer: &Pubkey,
@@ -117,8 +143,66 @@ pub fn queue_oracle_feed(
     id: u64,
     args: QueueOracleFeedArgs,
 ) -> Instruction {
-    let accounts = queue_market_accounts(payer, proposer, exchange, market, id);
+    let accounts = accounts::QueueOracleFeed {
+        payer: *payer,
+        proposer: *proposer,
+        exchange: *exchange,
+        market: address::market(exchange, market),
+        proposal: address::proposal(exchange, id),
+        instructions: INSTRUCTIONS,
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
     build(accounts, instruction::QueueOracleFeed { args }, &[])
+}
+
+/// Queues another token account for protocol fees as proposal `id`. Signed by `payer` and governance.
+pub fn queue_fee_destination(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    new_destination: &Pubkey,
+    id: u64,
+    args: QueueFeeDestinationArgs,
+) -> Instruction {
+    let accounts = accounts::QueueFeeDestination {
+        payer: *payer,
+        proposer: *proposer,
+        exchange: *exchange,
+        new_destination: *new_destination,
+        proposal: address::proposal(exchange, id),
+        instructions: INSTRUCTIONS,
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::QueueFeeDestination { args }, &[])
+}
+
+/// Queues a change of the list of programs that may own oracle accounts as proposal `id`. Signed by `payer` and governance.
+pub fn queue_oracle_program(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    id: u64,
+    args: QueueOracleProgramArgs,
+) -> Instruction {
+    let accounts = queue_exchange_accounts(payer, proposer, exchange, id);
+    build(accounts, instruction::QueueOracleProgram { args }, &[])
+}
+
+/// Queues a change of several of an exchange's parameters, all or none, as proposal `id`. Signed by `payer` and
+/// governance.
+pub fn queue_exchange_batch(
+    payer: &Pubkey,
+    proposer: &Pubkey,
+    exchange: &Pubkey,
+    id: u64,
+    args: QueueBatchArgs,
+) -> Instruction {
+    let accounts = queue_exchange_accounts(payer, proposer, exchange, id);
+    build(accounts, instruction::QueueExchangeBatch { args }, &[])
 }
 
 /// Queues a change of an exchange's parameter as proposal `id`. Signed by `payer` and governance.
@@ -139,12 +223,15 @@ pub fn queue_role(payer: &Pubkey, proposer: &Pubkey, exchange: &Pubkey, id: u64,
     build(accounts, instruction::QueueRole { args }, &[])
 }
 
-/// Ends a pending proposal for good. Signed by the vetoer that it names.
-pub fn veto_proposal(vetoer: &Pubkey, exchange: &Pubkey, id: u64) -> Instruction {
+/// Ends a pending proposal for good. Signed by the vetoer that it names. A change of an oracle needs its market; for any
+/// other proposal it may be left out.
+pub fn veto_proposal(vetoer: &Pubkey, exchange: &Pubkey, market: Option<u16>, id: u64) -> Instruction {
     let accounts = accounts::VetoProposal {
         vetoer: *vetoer,
         exchange: *exchange,
+        market: market.map(|index| address::market(exchange, index)),
         proposal: address::proposal(exchange, id),
+        instructions: INSTRUCTIONS,
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };
@@ -176,11 +263,12 @@ pub fn execute_exchange_proposal(executor: &Pubkey, exchange: &Pubkey, id: u64) 
     build(accounts, instruction::ExecuteExchangeProposal {}, &[])
 }
 
-/// Ends a proposal whose time to execute is over. Signed by anyone.
-pub fn expire_proposal(caller: &Pubkey, exchange: &Pubkey, id: u64) -> Instruction {
+/// Ends a proposal whose time to execute is over. Signed by anyone. The market as for [`veto_proposal`].
+pub fn expire_proposal(caller: &Pubkey, exchange: &Pubkey, market: Option<u16>, id: u64) -> Instruction {
     let accounts = accounts::ExpireProposal {
         caller: *caller,
         exchange: *exchange,
+        market: market.map(|index| address::market(exchange, index)),
         proposal: address::proposal(exchange, id),
         event_authority: address::event_authority(),
         program: address::PROGRAM,
@@ -194,6 +282,7 @@ pub fn accept_governance(governance: &Pubkey, exchange: &Pubkey) -> Instruction 
     let accounts = accounts::AcceptGovernance {
         governance: *governance,
         exchange: *exchange,
+        instructions: INSTRUCTIONS,
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };
@@ -205,6 +294,7 @@ pub fn dismiss_committee(governance: &Pubkey, exchange: &Pubkey) -> Instruction 
     let accounts = accounts::DismissCommittee {
         governance: *governance,
         exchange: *exchange,
+        instructions: INSTRUCTIONS,
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };

@@ -14,6 +14,7 @@ pub fn protect_market(guardian: &Pubkey, exchange: &Pubkey, market: u16, args: P
         guardian: *guardian,
         exchange: *exchange,
         market: address::market(exchange, market),
+        instructions: address::INSTRUCTIONS,
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };
@@ -25,6 +26,7 @@ pub fn emergency_pause(guardian: &Pubkey, exchange: &Pubkey, seconds: i64) -> In
     let accounts = accounts::EmergencyPause {
         guardian: *guardian,
         exchange: *exchange,
+        instructions: address::INSTRUCTIONS,
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };

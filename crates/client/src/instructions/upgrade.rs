@@ -8,9 +8,9 @@ pub use ballast::instructions::governance::QueueUpgradeArgs as UpgradeArgs;
 use ballast::state::{Charter, Upgrade};
 use ballast::{accounts, instruction};
 
-use super::governance::INSTRUCTIONS;
 use super::{COMPUTE_LIMIT, build, pubkey};
 use crate::address;
+use crate::address::INSTRUCTIONS;
 
 const RENT: Pubkey = Pubkey::from_str_const("SysvarRent111111111111111111111111111111111");
 const CLOCK: Pubkey = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");

@@ -1,8 +1,9 @@
 //! What executing stores. Anyone may; everything is judged again on the state of the moment.
 
+use super::batch::{BatchChange, single, touches};
 use super::queue::{check_change, lowest_after};
 use super::{
-    Context, ParameterLog, ProposalTerms, Roles, class_byte, entry, kind, place_at, record, role, roles, state,
+    Context, Holds, ParameterLog, ProposalTerms, Roles, class_byte, entry, kind, place_at, record, role, roles, state,
 };
 use crate::Now;
 use crate::constants::PARAM_COOL_DOWN;
@@ -12,7 +13,7 @@ use crate::guardian::Emergency;
 use crate::layout::Key;
 use crate::market::MarketState;
 use crate::math::{fit, some};
-use crate::params::{ExchangeParams, MarketParams, Row};
+use crate::params::{Class, EXCHANGE_ROWS, ExchangeParams, MARKET_ROWS, MarketParams, Row};
 use crate::tier::Tier;
 use crate::units::{Base, Quote, Rounding};
 
@@ -48,12 +49,78 @@ pub struct RoleChange {
     pub version: u32,
 }
 
-/// What a parameter's proposal must still agree with.
-struct Current<'a> {
-    row: &'a Row,
-    value: u64,
-    version: u32,
-    changed: i64,
+/// Parameters as they stand, with their versions and the times of their last changes, by id.
+pub(super) struct Parameters<'a> {
+    rows: &'static [Row],
+    values: &'a [u64],
+    versions: &'a [u32],
+    changed: &'a [i64],
+}
+
+/// What changes together are.
+pub(super) struct Judged {
+    /// The strictest class among them.
+    pub(super) class: Class,
+    /// Whether all of them are tightenings: a direction that waits less than its opposite is one.
+    pub(super) tightening: bool,
+}
+
+impl<'a> Parameters<'a> {
+    pub(super) fn of_market(market: &'a MarketState) -> Self {
+        Self {
+            rows: MARKET_ROWS,
+            values: bytemuck::cast_slice(core::slice::from_ref(&market.params)),
+            versions: &market.param_version,
+            changed: &market.param_changed,
+        }
+    }
+
+    pub(super) fn of_exchange(params: &'a ExchangeParams, log: &'a ParameterLog) -> Self {
+        Self {
+            rows: EXCHANGE_ROWS,
+            values: bytemuck::cast_slice(core::slice::from_ref(params)),
+            versions: &log.version,
+            changed: &log.changed,
+        }
+    }
+
+    fn row(&self, id: u16) -> Result<&'static Row> {
+        self.rows.get(usize::from(id)).ok_or(Error::ParameterUnknown.into())
+    }
+
+    pub(super) fn value(&self, id: u16) -> Result<u64> {
+        self.row(id)?;
+        entry(self.values, id)
+    }
+
+    /// Whether changes agree with what there is: version, old value, bounds, step; the cool-down only when they are
+    /// executed, at `now`.
+    pub(super) fn judge(&self, changes: &[BatchChange], now: Option<&Now>) -> Result<Judged> {
+        let mut judged = Judged { class: Class::G1, tightening: true };
+        for change in changes {
+            let (id, old, new) = (change.parameter, change.old_value, change.new_value);
+            let row = self.row(id)?;
+            let version: u32 = entry(self.versions, id)?;
+            ensure(change.version == version, Fault::new(Error::VersionMoved, version, change.version))?;
+            let value = self.value(id)?;
+            ensure(old == value, Fault::new(Error::OldValueMoved, value, old))?;
+            let class = check_change(row, old, new)?;
+            if let Some(now) = now {
+                check_cool_down(entry(self.changed, id)?, now)?;
+            }
+            judged.class = judged.class.max(class);
+            judged.tightening &= class < row.class(new, old)?;
+        }
+        Ok(judged)
+    }
+}
+
+fn check_cool_down(changed: i64, now: &Now) -> Result<()> {
+    if changed == 0 {
+        return Ok(());
+    }
+    let again = some(changed.checked_add(PARAM_COOL_DOWN))?;
+    ensure(now.unix >= again, Fault::new(Error::ParameterCoolDown, again, now.unix))
 }
 
 impl ProposalTerms {
@@ -65,17 +132,15 @@ impl ProposalTerms {
         ensure(self.version == current, Fault::new(Error::VersionMoved, current, self.version))
     }
 
-    fn check_parameter(&self, current: &Current<'_>, now: &Now) -> Result<()> {
-        self.check_version(current.version)?;
-        ensure(self.old_value == current.value, Fault::new(Error::OldValueMoved, current.value, self.old_value))?;
-        let class = check_change(current.row, self.old_value, self.new_value)?;
-        // The program may have been upgraded in between: what waited for another class than today's is void.
-        ensure(class_byte(class) == self.class, Fault::new(Error::VersionMoved, class_byte(class), self.class))?;
-        if current.changed != 0 {
-            let again = some(current.changed.checked_add(PARAM_COOL_DOWN))?;
-            ensure(now.unix >= again, Fault::new(Error::ParameterCoolDown, again, now.unix))?;
-        }
-        Ok(())
+    /// The program may have been upgraded in between: what waited for another class than today's is void.
+    pub(super) fn check_class(&self, class: Class) -> Result<()> {
+        ensure(class_byte(class) == self.class, Fault::new(Error::VersionMoved, class_byte(class), self.class))
+    }
+
+    /// The version that a single change has now.
+    fn changed(&self, versions: &[u32]) -> Result<Change> {
+        let (parameter, old, new) = (self.parameter, self.old_value, self.new_value);
+        Ok(Change { parameter, old, new, version: entry(versions, parameter)? })
     }
 }
 
@@ -97,33 +162,47 @@ pub fn execute_market_parameter(
     now: &Now,
 ) -> Result<Change> {
     terms.check_kind(kind::MARKET_PARAMETER)?;
-    terms.check_executable(context.roles, context.emergency, now)?;
-    let (id, old, new) = (terms.parameter, terms.old_value, terms.new_value);
-    let current = Current {
-        row: MarketParams::row(id)?,
-        value: market.params.get(id)?,
-        version: entry(&market.param_version, id)?,
-        changed: entry(&market.param_changed, id)?,
-    };
-    terms.check_parameter(&current, now)?;
+    terms.check_executable(context.roles, &context.holds_of(market), now)?;
+    let change = single(terms);
+    terms.check_class(Parameters::of_market(market).judge(&change, Some(now))?.class)?;
+    apply_market(market, &change, context, now)?;
+    terms.state = state::EXECUTED;
+    terms.changed(&market.param_version)
+}
+
+/// Stores changes of a market's parameters that were judged one by one, if the result may be.
+pub(super) fn apply_market(
+    market: &mut MarketState,
+    changes: &[BatchChange],
+    context: &Context<'_>,
+    now: &Now,
+) -> Result<()> {
     let mut next = market.params;
-    next.set(id, new)?;
+    for change in changes {
+        next.set(change.parameter, change.new_value)?;
+    }
     let lowest = lowest_after(market, &next, now.unix);
     check_market(&next, Tier::from_byte(market.tier)?, lowest, market.quote_decimals)?;
+    let (old, new) = (market.params.maintenance_margin.0, next.maintenance_margin.0);
+    let margin = touches(changes, MAINTENANCE);
     let in_grace = now.unix < market.grace_until;
-    let place = usize::from(id);
-    let margin = place == MAINTENANCE;
     ensure(!(margin && new > old && in_grace), Fault::new(Error::ParameterCoolDown, market.grace_until, now.unix))?;
-    if place == SKEW_SCALE {
+    if touches(changes, SKEW_SCALE) {
         check_balance(market, &next)?;
     }
-    if place == SKEW_SCALE || place == IMPACT {
+    if touches(changes, SKEW_SCALE) || touches(changes, IMPACT) {
         check_impact(market, &next)?;
     }
     let grace_until = some(now.unix.checked_add(fit::<u64, i64>(context.params.grace)?))?;
+    let mut versions = market.param_version;
+    let mut changed = market.param_changed;
+    for change in changes {
+        record(&mut changed, &mut versions, change.parameter, now)?;
+    }
 
-    let version = record(&mut market.param_changed, &mut market.param_version, id, now)?;
-    market.params.set(id, new)?;
+    market.param_version = versions;
+    market.param_changed = changed;
+    market.params = next;
     if margin && new > old {
         market.old_maintenance = old;
         market.grace_until = grace_until;
@@ -132,8 +211,7 @@ pub fn execute_market_parameter(
         market.old_maintenance = 0;
         market.grace_until = 0;
     }
-    terms.state = state::EXECUTED;
-    Ok(Change { parameter: id, old, new, version })
+    Ok(())
 }
 
 /// The largest skew that the impact limit lets stand.
@@ -164,26 +242,34 @@ pub fn execute_exchange_parameter(
     params: &mut ExchangeParams,
     log: &mut ParameterLog,
     roles: &Roles,
-    emergency: &Emergency,
+    holds: &Holds<'_>,
     now: &Now,
 ) -> Result<Change> {
     terms.check_kind(kind::EXCHANGE_PARAMETER)?;
-    terms.check_executable(roles, emergency, now)?;
-    let (id, old, new) = (terms.parameter, terms.old_value, terms.new_value);
-    let current = Current {
-        row: ExchangeParams::row(id)?,
-        value: params.get(id)?,
-        version: entry(&log.version, id)?,
-        changed: entry(&log.changed, id)?,
-    };
-    terms.check_parameter(&current, now)?;
-    let mut next = *params;
-    next.set(id, new)?;
-    check_exchange(&next)?;
-    let version = record(&mut log.changed, &mut log.version, id, now)?;
-    *params = next;
+    terms.check_executable(roles, holds, now)?;
+    let change = single(terms);
+    terms.check_class(Parameters::of_exchange(params, log).judge(&change, Some(now))?.class)?;
+    apply_exchange(params, log, &change, now)?;
     terms.state = state::EXECUTED;
-    Ok(Change { parameter: id, old, new, version })
+    terms.changed(&log.version)
+}
+
+/// Stores changes of an exchange's parameters that were judged one by one, if the result may be.
+pub(super) fn apply_exchange(
+    params: &mut ExchangeParams,
+    log: &mut ParameterLog,
+    changes: &[BatchChange],
+    now: &Now,
+) -> Result<()> {
+    let (mut next, mut noted) = (*params, *log);
+    for change in changes {
+        next.set(change.parameter, change.new_value)?;
+        record(&mut noted.changed, &mut noted.version, change.parameter, now)?;
+    }
+    check_exchange(&next)?;
+    *params = next;
+    *log = noted;
+    Ok(())
 }
 
 /// Executes a proposal for a role: a new committee or guardian takes its seat, a new governance key may then accept
@@ -198,7 +284,9 @@ pub fn execute_role(
     now: &Now,
 ) -> Result<RoleChange> {
     let place = roles::of_kind(terms.kind)?;
-    terms.check_executable(roles, emergency, now)?;
+    // Exits that are held back do not count for a role.
+    let exits = super::ExitHolds::default();
+    terms.check_executable(roles, &Holds { emergency, exits: &exits }, now)?;
     roles.check_version(place, terms.version)?;
     let new = terms.new_key;
     roles.check_key(&new)?;
@@ -216,28 +304,6 @@ pub fn execute_role(
     Ok(RoleChange { kind: terms.kind, old, new, version })
 }
 
-/// Executes a proposal for a market's oracle feed, `feed` and `version` being the market's. The caller makes the
-/// market's averages begin anew, so that the new feed's first prices are unconfirmed.
-///
-/// # Errors
-/// Each check's own.
-pub fn execute_oracle_feed(
-    terms: &mut ProposalTerms,
-    feed: &mut Key,
-    version: &mut u32,
-    context: &Context<'_>,
-    now: &Now,
-) -> Result<RoleChange> {
-    terms.check_kind(kind::ORACLE_FEED)?;
-    terms.check_executable(context.roles, context.emergency, now)?;
-    terms.check_version(*version)?;
-    *version = some(version.checked_add(1))?;
-    let new = terms.new_key;
-    let old = core::mem::replace(feed, new);
-    terms.state = state::EXECUTED;
-    Ok(RoleChange { kind: terms.kind, old, new, version: *version })
-}
-
 /// Executes a proposal for a withdrawal of insurance: takes the amount out of `fund`, the shared one or a market's bucket.
 /// The caller has seen that no market has a claim open ([`crate::insurance::check_none_pending`]).
 ///
@@ -248,11 +314,11 @@ pub fn execute_insurance_withdrawal(
     fund: &mut Quote,
     withdrawals: &mut u64,
     roles: &Roles,
-    emergency: &Emergency,
+    holds: &Holds<'_>,
     now: &Now,
 ) -> Result<Quote> {
     terms.check_kind(kind::INSURANCE)?;
-    terms.check_executable(roles, emergency, now)?;
+    terms.check_executable(roles, holds, now)?;
     terms.check_version(fit(*withdrawals)?)?;
     let amount = Quote(terms.new_value);
     ensure(amount <= *fund, Fault::new(Error::InsufficientCollateral, fund.0, amount.0))?;

@@ -1,7 +1,9 @@
 //! What may be queued.
 
+use super::batch::BatchChange;
+use super::execute::Parameters;
 use super::{
-    Context, ParameterLog, ProposalTerms, Proposer, class, class_byte, delay, entry, guardian_delay, kind,
+    Context, Holds, ParameterLog, ProposalTerms, Proposer, class, class_byte, delay, guardian_delay, kind,
     lowest_maintenance, roles, state,
 };
 use crate::Now;
@@ -11,7 +13,7 @@ use crate::error::{Error, Fault, Result, ensure};
 use crate::layout::Key;
 use crate::market::MarketState;
 use crate::math::some;
-use crate::params::{Class, ExchangeParams, MarketParams, Row};
+use crate::params::{Class, MarketParams, Row};
 use crate::tier::Tier;
 use crate::units::Ratio;
 
@@ -43,9 +45,8 @@ impl Request {
     pub(super) fn terms(
         &self,
         context: &Context<'_>,
-        kind: u8,
-        class: u8,
-        wait: i64,
+        holds: &Holds<'_>,
+        (kind, class, wait): (u8, u8, i64),
         now: &Now,
     ) -> Result<ProposalTerms> {
         self.check_slot(now)?;
@@ -66,7 +67,8 @@ impl Request {
             class,
             proposer: proposer.byte(),
             epoch: context.roles.epoch_of(proposer.byte())?,
-            held_before: context.emergency.held_until(now)?,
+            held_before: holds.emergency.held_until(now)?,
+            exits_before: holds.exits.held_until(now)?,
             ..ProposalTerms::default()
         })
     }
@@ -74,17 +76,17 @@ impl Request {
     fn parameter_terms(
         &self,
         context: &Context<'_>,
-        kind: u8,
-        row: &Row,
-        change: (u16, u64, u64),
+        holds: &Holds<'_>,
+        current: &Parameters<'_>,
+        (kind, parameter, new_value): (u8, u16, u64),
         now: &Now,
     ) -> Result<ProposalTerms> {
-        let (parameter, old_value, new_value) = change;
-        let class = check_change(row, old_value, new_value)?;
-        let terms = self.terms(context, kind, class_byte(class), delay(class, context.params), now)?;
-        // A direction that waits less than its opposite is the tightening one.
-        let tightening = u8::from(class < row.class(new_value, old_value)?);
-        Ok(ProposalTerms { parameter, old_value, new_value, tightening, ..terms })
+        let old_value = current.value(parameter)?;
+        let change = BatchChange { old_value, new_value, version: self.version, parameter, ..BatchChange::default() };
+        let judged = current.judge(&[change], None)?;
+        let wait = delay(judged.class, context.params);
+        let terms = self.terms(context, holds, (kind, class_byte(judged.class), wait), now)?;
+        Ok(ProposalTerms { parameter, old_value, new_value, tightening: judged.tightening.into(), ..terms })
     }
 }
 
@@ -116,10 +118,10 @@ pub fn queue_market_parameter(
     new_value: u64,
     now: &Now,
 ) -> Result<ProposalTerms> {
-    let row = MarketParams::row(parameter)?;
-    request.check_version(entry(&market.param_version, parameter)?)?;
-    let change = (parameter, market.params.get(parameter)?, new_value);
-    let terms = request.parameter_terms(context, kind::MARKET_PARAMETER, row, change, now)?;
+    let holds = context.holds_of(market);
+    let current = Parameters::of_market(market);
+    let change = (kind::MARKET_PARAMETER, parameter, new_value);
+    let terms = request.parameter_terms(context, &holds, &current, change, now)?;
     let mut next = market.params;
     next.set(parameter, new_value)?;
     // As of the ETA: a grace that is over by then binds no more. The value being replaced counts too, for a raise of
@@ -141,10 +143,9 @@ pub fn queue_exchange_parameter(
     new_value: u64,
     now: &Now,
 ) -> Result<ProposalTerms> {
-    let row = ExchangeParams::row(parameter)?;
-    request.check_version(entry(&log.version, parameter)?)?;
-    let change = (parameter, context.params.get(parameter)?, new_value);
-    let terms = request.parameter_terms(context, kind::EXCHANGE_PARAMETER, row, change, now)?;
+    let current = Parameters::of_exchange(context.params, log);
+    let change = (kind::EXCHANGE_PARAMETER, parameter, new_value);
+    let terms = request.parameter_terms(context, &context.holds(), &current, change, now)?;
     let mut next = *context.params;
     next.set(parameter, new_value)?;
     check_exchange(&next)?;
@@ -171,30 +172,8 @@ pub fn queue_role(
     } else {
         (class::RISK, delay(Class::G2, context.params))
     };
-    let terms = request.terms(context, role_kind, class, wait, now)?;
+    let terms = request.terms(context, &context.holds(), (role_kind, class, wait), now)?;
     Ok(ProposalTerms { new_key, ..terms })
-}
-
-/// Checks and fills in a proposal for a market's oracle feed, class G3. `feed` and `version` are the market's current
-/// ones. Only governance may.
-///
-/// # Errors
-/// [`Error::NotProposer`], [`Error::ParameterUnchanged`], [`Error::RoleKeyInvalid`] for a zero feed,
-/// [`Error::VersionMoved`], [`Error::ProposalTooOld`].
-pub fn queue_oracle_feed(
-    feed: &Key,
-    version: u32,
-    new_feed: Key,
-    context: &Context<'_>,
-    request: &Request,
-    now: &Now,
-) -> Result<ProposalTerms> {
-    request.check_version(version)?;
-    ensure(new_feed != *feed, Error::ParameterUnchanged)?;
-    ensure(new_feed != Key::default(), Error::RoleKeyInvalid)?;
-    let wait = delay(Class::G3, context.params);
-    let terms = request.terms(context, kind::ORACLE_FEED, class::DEEP, wait, now)?;
-    Ok(ProposalTerms { new_key: new_feed, ..terms })
 }
 
 /// Checks and fills in a proposal for a withdrawal of insurance, class G3, from a market's bucket or the shared fund
@@ -216,6 +195,6 @@ pub fn queue_insurance_withdrawal(
     ensure(amount > 0, Error::AmountZero)?;
     ensure(destination != Key::default(), Error::RoleKeyInvalid)?;
     let wait = delay(Class::G3, context.params);
-    let terms = request.terms(context, kind::INSURANCE, class::DEEP, wait, now)?;
+    let terms = request.terms(context, &context.holds(), (kind::INSURANCE, class::DEEP, wait), now)?;
     Ok(ProposalTerms { parameter: from, new_value: amount, new_key: destination, ..terms })
 }

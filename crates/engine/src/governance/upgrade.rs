@@ -54,7 +54,7 @@ pub fn queue_upgrade(
     ensure(code.hash == committed, Error::UpgradeHash)?;
     code.check(room)?;
     let wait = delay(Class::G3, context.params);
-    let terms = request.terms(context, kind::UPGRADE, class::DEEP, wait, now)?;
+    let terms = request.terms(context, &context.holds(), (kind::UPGRADE, class::DEEP, wait), now)?;
     Ok(ProposalTerms { new_key: code.hash, new_value: code.length, ..terms })
 }
 
@@ -77,7 +77,7 @@ pub fn execute_upgrade(
     now: &Now,
 ) -> Result<()> {
     terms.check_kind(kind::UPGRADE)?;
-    terms.check_executable(context.roles, context.emergency, now)?;
+    terms.check_executable(context.roles, &context.holds(), now)?;
     terms.check_version(*upgrades)?;
     ensure(code.hash == terms.new_key && code.length == terms.new_value, Error::UpgradeHash)?;
     code.check(room)?;
@@ -109,7 +109,7 @@ pub fn queue_new_exchange(
 ) -> Result<ProposalTerms> {
     request.check_version(upgrades)?;
     let wait = delay(Class::G3, context.params);
-    let terms = request.terms(context, kind::NEW_EXCHANGE, class::DEEP, wait, now)?;
+    let terms = request.terms(context, &context.holds(), (kind::NEW_EXCHANGE, class::DEEP, wait), now)?;
     Ok(ProposalTerms { new_key: mint, ..terms })
 }
 
@@ -122,7 +122,7 @@ pub fn queue_new_exchange(
 /// [`Error::ProposalNotReady`], [`Error::ProposalExpired`].
 pub fn execute_new_exchange(terms: &mut ProposalTerms, upgrades: u32, context: &Context<'_>, now: &Now) -> Result<()> {
     terms.check_kind(kind::NEW_EXCHANGE)?;
-    terms.check_executable(context.roles, context.emergency, now)?;
+    terms.check_executable(context.roles, &context.holds(), now)?;
     terms.check_version(upgrades)?;
     terms.state = state::EXECUTED;
     Ok(())

@@ -161,7 +161,7 @@ async fn a_buffer_written_through_the_loader_is_queued_and_nobodys_any_more(kind
     let execute = ix::execute_upgrade(&payer.pubkey(), &ix::upgrade_parts(&exchange, 1, &buffer.pubkey(), &refund));
     let refused = stage.sender.send(&[execute], payer, &[]).await.expect_err("seven days");
     assert!(refused.logs.iter().any(|line| line.contains("ProposalNotReady")), "{:?}", refused.logs);
-    let veto = ix::veto_proposal(&stage.setup.guardian.pubkey(), &exchange, 1);
+    let veto = ix::veto_proposal(&stage.setup.guardian.pubkey(), &exchange, None, 1);
     stage.sends(veto, &[&stage.setup.guardian]).await?;
     stage.sends(ix::close_upgrade(&ix::upgrade_parts(&exchange, 1, &buffer.pubkey(), &refund)), &[]).await?;
     assert!(stage.sender.rpc().get_balance(&refund).await? >= rent);

@@ -1,8 +1,8 @@
 //! An exchange: one per collateral mint.
 
-use ballast_engine::constants::MAX_PENDING;
+use ballast_engine::constants::{MAX_MARKETS, MAX_PENDING};
 use ballast_engine::error::ensure;
-use ballast_engine::governance::{Context, ParameterLog, Roles};
+use ballast_engine::governance::{Context, ExitHolds, ParameterLog, Roles};
 use ballast_engine::guardian::Emergency;
 use ballast_engine::insurance::SharedInsurance;
 use ballast_engine::layout::Key;
@@ -15,7 +15,7 @@ use crate::zero_copy_account;
 
 zero_copy_account! {
     /// An exchange. No trade writes it, so that trades in different markets run in parallel.
-    pub struct Exchange = 1496, discriminator [30, 200, 220, 149, 3, 61, 104, 50], {
+    pub struct Exchange = 1776, discriminator [30, 200, 220, 149, 3, 61, 104, 50], {
         /// Layout version.
         pub version: u8,
         /// Bump of this address.
@@ -60,8 +60,18 @@ zero_copy_account! {
         pub reserved: [u64; 16],
         /// How often this exchange's timelock has upgraded the program: an upgrade's proposal names it.
         pub upgrades: u64,
+        /// How often the fee destination was changed by a proposal.
+        pub fee_version: u32,
+        /// How often the list of oracle programs was changed by a proposal.
+        pub oracle_version: u32,
+        /// How long matured liquidity exits were held back, in any market.
+        pub exit_holds: ExitHolds,
+        /// Proposals pending by market, by index.
+        pub market_pending: [u8; 256],
     }
 }
+
+const _: () = assert!(MAX_MARKETS == 256);
 
 impl Exchange {
     /// Collateral decimals that are supported.
@@ -86,7 +96,15 @@ impl Exchange {
 
     /// What the rules of proposals need to know of it.
     pub const fn governance(&self) -> Context<'_> {
-        Context { params: &self.params, roles: &self.roles, emergency: &self.emergency }
+        Context { params: &self.params, roles: &self.roles, emergency: &self.emergency, exits: &self.exit_holds }
+    }
+
+    /// Proposals pending of a market.
+    ///
+    /// # Errors
+    /// [`Error::MarketLimit`] for an index that no market has.
+    pub fn pending_of(&mut self, market: u16) -> Result<&mut u8> {
+        self.market_pending.get_mut(usize::from(market)).ok_or(Error::MarketLimit.into())
     }
 
     /// Tells the limiter that `amount` leaves a vault of `balance` outside its limits (liquidity exits have their

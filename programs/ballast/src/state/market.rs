@@ -1,8 +1,11 @@
 //! A market.
 
+use ballast_engine::governance::Feeds;
 use ballast_engine::layout::Key;
 use ballast_engine::market::MarketState;
+use ballast_engine::{Error, Result};
 
+use super::Exchange;
 use crate::zero_copy_account;
 
 zero_copy_account! {
@@ -30,5 +33,21 @@ zero_copy_account! {
         pub reserved: [u64; 7],
         /// Prices, sides, pool, funding, parameters.
         pub state: MarketState,
+    }
+}
+
+impl Market {
+    /// The market's oracle as it is, and what the exchange offers.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn feeds<'a>(&'a self, exchange: &'a Exchange) -> Result<Feeds<'a>> {
+        Ok(Feeds {
+            feed: &self.feed_id,
+            program: &self.oracle_program,
+            version: u32::try_from(self.feed_version).map_err(|_| Error::MathOverflow)?,
+            programs: &exchange.oracle_programs,
+            programs_version: exchange.oracle_version,
+        })
     }
 }

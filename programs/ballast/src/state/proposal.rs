@@ -1,19 +1,21 @@
 //! A proposal.
 
-use ballast_engine::governance::ProposalTerms;
+use ballast_engine::governance::{Batch, ProposalTerms};
 use ballast_engine::layout::Key;
 
 use crate::zero_copy_account;
 
 zero_copy_account! {
     /// A queued change.
-    pub struct Proposal = 320, discriminator [26, 94, 189, 187, 116, 136, 53, 33], {
+    pub struct Proposal = 520, discriminator [26, 94, 189, 187, 116, 136, 53, 33], {
         /// Layout version.
         pub version: u8,
         /// Bump of this address.
         pub bump: u8,
+        /// Index of the market; 0 for what concerns the exchange.
+        pub market_index: u16,
         /// For later versions.
-        pub reserved_bytes: [u8; 6],
+        pub reserved_bytes: [u8; 4],
         /// Number of the proposal on its exchange.
         pub id: u64,
         /// The exchange.
@@ -26,5 +28,7 @@ zero_copy_account! {
         pub reserved: [u64; 5],
         /// What is changed, when, and its state.
         pub terms: ProposalTerms,
+        /// The changes of a batch.
+        pub batch: Batch,
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use anchor_lang::prelude::Pubkey;
 use anchor_spl::token::spl_token;
 use ballast::instructions::governance::{
-    InitializeExchangeArgs, QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs, QueueParameterArgs, QueueRoleArgs,
+    BatchAsk, InitializeExchangeArgs, QueueBatchArgs, QueueFeeDestinationArgs, QueueInsuranceWithdrawalArgs,
+    QueueOracleFeedArgs, QueueOracleProgramArgs, QueueParameterArgs, QueueRoleArgs, QueueWindDownArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
 use ballast_client::instructions as ix;
-use ballast_engine::constants::{HOUR, PROPOSAL_LIFE};
+use ballast_engine::constants::{DAY, HOUR, PROPOSAL_LIFE};
 use ballast_engine::governance::kind;
 use ballast_tests::governing::market_parameter;
 use ballast_tests::upgrading::SMALL;
@@ -38,7 +39,7 @@ fn parameter(setup: &Setup, name: &str, step: u64) -> QueueParameterArgs {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [created(), queued(), decided(), roles(), upgrades()].concat()
+    [created(), queued(), fees(), decided(), roles(), upgrades()].concat()
 }
 
 fn created() -> Vec<Case> {
@@ -80,7 +81,7 @@ fn queued() -> Vec<Case> {
     let new_key = fixed_key("new guardian").pubkey();
     let args = QueueRoleArgs { kind: kind::GUARDIAN, new_key, version: 0, last_slot, rationale: RATIONALE };
     let role = ix::queue_role(&from, &by, &exchange, id, args);
-    let args = QueueOracleFeedArgs { new_feed: [9; 32], version: 0, last_slot, rationale: RATIONALE };
+    let args = QueueOracleFeedArgs { new_feed: [9; 32], program: 0, version: 0, last_slot, rationale: RATIONALE };
     let feed = ix::queue_oracle_feed(&from, &by, &exchange, 0, id, args);
     let args = QueueInsuranceWithdrawalArgs {
         from: 0,
@@ -91,15 +92,40 @@ fn queued() -> Vec<Case> {
         rationale: RATIONALE,
     };
     let insurance = ix::queue_insurance_withdrawal(&from, &by, &exchange, id, args);
+    let args = setup.batch_args(0, &[("taker_fee", 501), ("mending_fee", 201)]);
+    let batch = ix::queue_market_batch(&from, &by, &exchange, 0, id, args);
+    let more = |parameter, new_value| BatchAsk { parameter, version: 0, new_value };
+    let changes = vec![more(2, params.delay_deep + 1), more(3, params.grace + 1)];
+    let args = QueueBatchArgs { changes, last_slot, rationale: RATIONALE };
+    let both = ix::queue_exchange_batch(&from, &by, &exchange, id, args);
+    let args = QueueWindDownArgs { closing: true, version: 0, last_slot, rationale: RATIONALE };
+    let end = ix::queue_wind_down(&from, &by, &exchange, 0, id, args);
+    let program = fixed_key("another oracle").pubkey();
+    let args = QueueOracleProgramArgs { place: 1, program, version: 0, last_slot, rationale: RATIONALE };
+    let program = ix::queue_oracle_program(&from, &by, &exchange, id, args);
     [
         ("queue_insurance_withdrawal", insurance),
         ("queue_market_parameter", market),
         ("queue_exchange_parameter", of_exchange),
         ("queue_role", role),
         ("queue_oracle_feed", feed),
+        ("queue_market_batch", batch),
+        ("queue_exchange_batch", both),
+        ("queue_wind_down", end),
+        ("queue_oracle_program", program),
     ]
     .map(|(name, instruction)| Case::new(name, setup.clone(), instruction, &[&payer, &governance]))
     .to_vec()
+}
+
+fn fees() -> Vec<Case> {
+    let (mut setup, payer, governance) = begin();
+    let (exchange, id, last_slot) = (setup.exchange, setup.exchange().next_proposal, setup.last_slot());
+    let (place, mint) = (fixed_key("new treasury").pubkey(), setup.mint);
+    setup.set_tokens(place, &fixed_key("treasury").pubkey(), &mint, 0);
+    let args = QueueFeeDestinationArgs { version: 0, last_slot, rationale: RATIONALE };
+    let queue = ix::queue_fee_destination(&payer.pubkey(), &governance.pubkey(), &exchange, &place, id, args);
+    vec![Case::new("queue_fee_destination", setup, queue, &[&payer, &governance])]
 }
 
 fn decided() -> Vec<Case> {
@@ -110,8 +136,16 @@ fn decided() -> Vec<Case> {
     let market = setup.queue(0, "taker_fee", fee + 1).expect("queued");
     let delay = setup.exchange().params.delay_deep;
     let whole = setup.queue_exchange("delay_deep", delay + 1).expect("queued");
-    let veto = ix::veto_proposal(&guardian.pubkey(), &exchange, market);
+    let veto = ix::veto_proposal(&guardian.pubkey(), &exchange, None, market);
     let veto = Case::new("veto_proposal", setup.clone(), veto, &[&guardian]);
+    // A change of an oracle, which its market is told the end of.
+    let mut waiting = setup.clone();
+    let feed = waiting.queue_oracle_feed(0, [9; 32]).expect("queued");
+    let stop = ix::veto_proposal(&guardian.pubkey(), &exchange, Some(0), feed);
+    let stop = Case::new("veto_proposal", waiting.clone(), stop, &[&guardian]).variant("of an oracle");
+    waiting.world.advance(14 * DAY);
+    let dead = ix::expire_proposal(&anyone.pubkey(), &exchange, Some(0), feed);
+    let dead = Case::new("expire_proposal", waiting, dead, &[&anyone]).variant("of an oracle");
     let insurance = setup.queue_insurance_withdrawal(Some(0), 5, setup.fee_destination).expect("queued");
     setup.wait_for(market.max(whole));
     let by = anyone.pubkey();
@@ -124,8 +158,8 @@ fn decided() -> Vec<Case> {
     let on_exchange = ix::execute_exchange_proposal(&by, &exchange, whole);
     let on_exchange = Case::new("execute_exchange_proposal", setup.clone(), on_exchange, &[&anyone]);
     setup.world.advance(PROPOSAL_LIFE + 1);
-    let expire = Case::new("expire_proposal", setup, ix::expire_proposal(&by, &exchange, market), &[&anyone]);
-    vec![veto, execute, on_exchange, expire, withdraw]
+    let expire = Case::new("expire_proposal", setup, ix::expire_proposal(&by, &exchange, None, market), &[&anyone]);
+    vec![veto, stop, dead, execute, on_exchange, expire, withdraw]
 }
 
 fn roles() -> Vec<Case> {

@@ -2,6 +2,8 @@
 
 import { type ReadonlyUint8Array } from '@solana/kit';
 import {
+  getBatchChangesDecoder,
+  type BatchChanges,
   getCommitteeDismissedDecoder,
   type CommitteeDismissed,
   getDeficitBookedDecoder,
@@ -83,6 +85,8 @@ export const EVENT_TAG: ReadonlyUint8Array = new Uint8Array([228, 69, 165, 46, 8
 
 /** Any event of the program. */
 export type BallastEvent =
+  /** What a batch that was queued or executed changes; only the first `count` entries count. */
+  | { name: 'BatchChanges'; data: BatchChanges }
   /** The committee was dismissed. */
   | { name: 'CommitteeDismissed'; data: CommitteeDismissed }
   /** A market's part of a resolution. */
@@ -168,6 +172,10 @@ export const BALLAST_EVENTS: {
     readonly decode: (bytes: ReadonlyUint8Array) => Extract<BallastEvent, { name: N }>['data'];
   };
 } = {
+  BatchChanges: {
+    discriminator: new Uint8Array([122, 91, 65, 225, 91, 13, 150, 65]),
+    decode: (b) => getBatchChangesDecoder().decode(b),
+  },
   CommitteeDismissed: {
     discriminator: new Uint8Array([90, 113, 110, 87, 83, 148, 228, 228]),
     decode: (b) => getCommitteeDismissedDecoder().decode(b),

@@ -311,6 +311,10 @@ export const BALLAST_ERRORS = {
     message:
       "Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign",
   },
+  BatchInvalid: {
+    code: 6107,
+    message: 'A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given)',
+  },
 } as const;
 
 /** The name of a reason. */

@@ -2,6 +2,7 @@
 
 use anchor_lang::prelude::*;
 
+use super::durable_nonce;
 use crate::checks::{check_version, key_of};
 use crate::emit::emit;
 use crate::error::OnChain;
@@ -17,6 +18,9 @@ pub struct AcceptGovernance<'info> {
     /// The exchange.
     #[account(mut)]
     pub exchange: AccountLoader<'info, Exchange>,
+    /// CHECK: the instructions sysvar, by its address.
+    #[account(address = durable_nonce::INSTRUCTIONS)]
+    pub instructions: UncheckedAccount<'info>,
 }
 
 impl AcceptGovernance<'_> {
@@ -24,9 +28,11 @@ impl AcceptGovernance<'_> {
         let Self {
             governance: _, // signs; the engine asks whether it was offered the role
             exchange,
+            instructions,
             event_authority: _, // by its seeds
             program: _,         // by the event's own call
         } = self;
+        durable_nonce::refuse(instructions)?;
         check_version(exchange.load()?.version)
     }
 }

@@ -8,6 +8,7 @@ use ballast_engine::params::{MARKET_ROWS, MarketParams};
 use ballast_engine::tier::Tier;
 use ballast_engine::{Error as EngineError, Fault, envelope};
 
+use super::durable_nonce;
 use crate::checks::{check_version, key_of};
 use crate::emit::emit;
 use crate::error::{BallastError, OnChain, ensure, refuse};
@@ -63,6 +64,9 @@ pub struct CreateMarket<'info> {
         seeds = [seeds::LP_MINT, market.key().as_ref()], bump,
     )]
     pub lp_mint: Box<Account<'info, Mint>>,
+    /// CHECK: the instructions sysvar, by its address.
+    #[account(address = durable_nonce::INSTRUCTIONS)]
+    pub instructions: UncheckedAccount<'info>,
     /// The token program.
     pub token_program: Program<'info, Token>,
     /// The system program.
@@ -75,13 +79,15 @@ impl CreateMarket<'_> {
             payer: _, // signs
             governance,
             exchange,
-            market: _,          // created here
-            lp_mint: _,         // created here
+            market: _,  // created here
+            lp_mint: _, // created here
+            instructions,
             token_program: _,   // by type
             system_program: _,  // by type
             event_authority: _, // by its seeds
             program: _,         // by the event's own call
         } = self;
+        durable_nonce::refuse(instructions)?;
         let exchange = exchange.load()?;
         check_version(exchange.version)?;
         exchange.roles.check_governance(&key_of(governance.key)).on_chain()?;

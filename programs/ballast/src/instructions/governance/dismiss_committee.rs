@@ -2,6 +2,7 @@
 
 use anchor_lang::prelude::*;
 
+use super::durable_nonce;
 use crate::checks::{address_of, check_version, key_of};
 use crate::emit::emit;
 use crate::error::OnChain;
@@ -17,6 +18,9 @@ pub struct DismissCommittee<'info> {
     /// The exchange.
     #[account(mut)]
     pub exchange: AccountLoader<'info, Exchange>,
+    /// CHECK: the instructions sysvar, by its address.
+    #[account(address = durable_nonce::INSTRUCTIONS)]
+    pub instructions: UncheckedAccount<'info>,
 }
 
 impl DismissCommittee<'_> {
@@ -24,9 +28,11 @@ impl DismissCommittee<'_> {
         let Self {
             governance: _, // signs; the engine asks whether it is
             exchange,
+            instructions,
             event_authority: _, // by its seeds
             program: _,         // by the event's own call
         } = self;
+        durable_nonce::refuse(instructions)?;
         check_version(exchange.load()?.version)
     }
 }

@@ -1,5 +1,8 @@
-//! Refuses durable-nonce transactions: their signatures never go stale, so a proposal signed long ago, or wrung from a
-//! signer who thought it dead, could be queued at any time.
+//! Refuses durable-nonce transactions: their signatures never go stale, so what a role signed long ago, or what was wrung
+//! from a signer who thought it dead, could be sent at any time. Every instruction that a role signs refuses them.
+//!
+//! It sees the transaction that calls this program, no other: a multisig's approvals are transactions of their own, and
+//! may have been signed with nonces. Against those stand the version and the last slot that a proposal names, and its delay.
 
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::system_program;
@@ -8,13 +11,13 @@ use ballast_engine::Error as EngineError;
 use crate::error::ensure;
 
 /// The instructions sysvar: the transaction's top-level instructions, whatever called this program.
-pub(super) const INSTRUCTIONS: Pubkey = pubkey!("Sysvar1nstructions1111111111111111111111111");
+pub(crate) const INSTRUCTIONS: Pubkey = pubkey!("Sysvar1nstructions1111111111111111111111111");
 
 /// The System instruction that makes a transaction a durable-nonce one when it comes first.
 const ADVANCE_NONCE: [u8; 4] = 4_u32.to_le_bytes();
 
 /// Refuses a transaction whose first instruction advances a nonce.
-pub(super) fn refuse(instructions: &AccountInfo<'_>) -> Result<()> {
+pub(crate) fn refuse(instructions: &AccountInfo<'_>) -> Result<()> {
     let data = instructions.try_borrow_data()?;
     let advances = first_advances_nonce(&data).ok_or(ProgramError::InvalidAccountData)?;
     ensure(!advances, EngineError::DurableNonce)

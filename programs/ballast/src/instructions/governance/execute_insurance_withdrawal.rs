@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
-use ballast_engine::governance::{self, SHARED_FUND};
+use ballast_engine::governance::{self, Holds, SHARED_FUND};
 use ballast_engine::units::Quote;
 use ballast_engine::{Error as EngineError, Fault, Now, insurance};
 
@@ -73,17 +73,18 @@ impl<'info> ExecuteInsuranceWithdrawal<'info> {
         }
         let terms = &mut self.proposal.load_mut()?.terms;
         let from = terms.parameter;
-        let Exchange { insurance, shared_insurance, roles, emergency, .. } = exchange;
+        let Exchange { insurance, shared_insurance, roles, emergency, exit_holds, .. } = exchange;
+        let holds = &Holds { emergency, exits: exit_holds };
         let withdrawals = &mut insurance.withdrawals;
         let (amount, left) = if from == SHARED_FUND {
             let take = governance::execute_insurance_withdrawal;
-            let amount = take(terms, shared_insurance, withdrawals, roles, emergency, now).on_chain()?;
+            let amount = take(terms, shared_insurance, withdrawals, roles, holds, now).on_chain()?;
             (amount, *shared_insurance)
         } else {
             let info = markets.get(usize::from(from)).ok_or(crate::BallastError::WrongMarketCount)?;
             let bucket = &mut legs::change(info, &key, from)?.state.pool.insurance;
             let take = governance::execute_insurance_withdrawal;
-            let amount = take(terms, bucket, withdrawals, roles, emergency, now).on_chain()?;
+            let amount = take(terms, bucket, withdrawals, roles, holds, now).on_chain()?;
             (amount, *bucket)
         };
         exchange.book_unlimited(amount, balance(&self.vault)?, now).on_chain()?;

@@ -8,7 +8,7 @@ use crate::checks::{check_version, is};
 use crate::emit::emit;
 use crate::error::{OnChain, ensure};
 use crate::legs;
-use crate::state::{Exchange, Proposal};
+use crate::state::{Exchange, Market, Proposal};
 
 /// Accounts of `expire_proposal`.
 #[event_cpi]
@@ -19,6 +19,9 @@ pub struct ExpireProposal<'info> {
     /// The exchange.
     #[account(mut)]
     pub exchange: AccountLoader<'info, Exchange>,
+    /// The market that the proposal is about; needed for a change of its oracle alone.
+    #[account(mut)]
+    pub market: Option<AccountLoader<'info, Market>>,
     /// The proposal.
     #[account(mut)]
     pub proposal: AccountLoader<'info, Proposal>,
@@ -29,6 +32,7 @@ impl ExpireProposal<'_> {
         let Self {
             caller: _, // signs
             exchange,
+            market,
             proposal,
             event_authority: _, // by its seeds
             program: _,         // by the event's own call
@@ -36,7 +40,8 @@ impl ExpireProposal<'_> {
         check_version(exchange.load()?.version)?;
         let proposal = proposal.load()?;
         check_version(proposal.version)?;
-        ensure(is(&proposal.exchange, &exchange.key()), EngineError::WrongExchange)
+        ensure(is(&proposal.exchange, &exchange.key()), EngineError::WrongExchange)?;
+        proposals::check_ended_market(&proposal, market.as_ref(), &exchange.key())
     }
 }
 
@@ -49,6 +54,7 @@ pub fn handle(ctx: Context<ExpireProposal>) -> Result<()> {
         let mut exchange = accounts.exchange.load_mut()?;
         let mut proposal = accounts.proposal.load_mut()?;
         proposal.terms.expire(&exchange.roles, &exchange.emergency, &now).on_chain()?;
+        proposals::release_market(proposal.id, accounts.market.as_ref())?;
         proposals::end(&mut exchange, accounts.proposal.key(), &proposal, accounts.caller.key())?
     };
     emit(&accounts.event_authority, &event)

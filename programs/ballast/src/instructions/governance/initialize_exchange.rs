@@ -9,6 +9,7 @@ use ballast_engine::layout;
 use ballast_engine::units::Quote;
 use ballast_engine::{Error as EngineError, envelope, presets};
 
+use super::durable_nonce;
 use crate::checks::key_of;
 use crate::emit::emit;
 use crate::error::{BallastError, OnChain, ensure};
@@ -61,6 +62,9 @@ pub struct InitializeExchange<'info> {
     pub vault: Box<Account<'info, TokenAccount>>,
     /// Where collected protocol fees go.
     pub fee_destination: Box<Account<'info, TokenAccount>>,
+    /// CHECK: the instructions sysvar, by its address.
+    #[account(address = durable_nonce::INSTRUCTIONS)]
+    pub instructions: UncheckedAccount<'info>,
     /// The token program.
     pub token_program: Program<'info, Token>,
     /// The system program.
@@ -77,11 +81,13 @@ impl InitializeExchange<'_> {
             exchange,
             vault,
             fee_destination,
+            instructions,
             token_program: _,   // by type
             system_program: _,  // by type
             event_authority: _, // by its seeds
             program: _,         // by the event's own call
         } = self;
+        durable_nonce::refuse(instructions)?;
         let authority = upgrade_authority_in(&program_data.try_borrow_data()?);
         ensure(authority == Some(upgrade_authority.key()), EngineError::NotUpgradeAuthority)?;
         check_parts(mint, &exchange.key(), &vault.key(), fee_destination)?;

@@ -1,4 +1,5 @@
-//! Queues a change of the exchange: a parameter, who holds a role, or a withdrawal of insurance.
+//! Queues a change of the exchange: a parameter, several at once, who holds a role, which programs own oracles, or a
+//! withdrawal of insurance.
 
 use anchor_lang::prelude::*;
 use ballast_engine::Error as EngineError;
@@ -6,7 +7,7 @@ use ballast_engine::governance::{self, SHARED_FUND};
 
 use super::durable_nonce;
 use super::proposals::{self, Place};
-use super::queue_market_parameter::QueueParameterArgs;
+use super::queue_market_parameter::{QueueBatchArgs, QueueParameterArgs};
 use crate::checks::{check_version, is, key_of};
 use crate::emit::emit;
 use crate::error::{BallastError, OnChain, ensure};
@@ -46,7 +47,23 @@ pub struct QueueInsuranceWithdrawalArgs {
     pub rationale: [u8; 32],
 }
 
-/// Accounts of `queue_exchange_parameter`, `queue_role` and `queue_insurance_withdrawal`.
+/// Arguments of `queue_oracle_program`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueOracleProgramArgs {
+    /// The place in the list: 0 or 1.
+    pub place: u16,
+    /// The program; the default key empties the place.
+    pub program: Pubkey,
+    /// The list's version that this is made for.
+    pub version: u32,
+    /// The last slot in which it may be queued, at most a day ahead.
+    pub last_slot: u64,
+    /// Hash of the rationale.
+    pub rationale: [u8; 32],
+}
+
+/// Accounts of `queue_exchange_parameter`, `queue_exchange_batch`, `queue_role`, `queue_oracle_program` and
+/// `queue_insurance_withdrawal`.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct QueueExchangeProposal<'info> {
@@ -92,7 +109,7 @@ impl<'info> QueueExchangeProposal<'info> {
             proposal: &self.proposal,
             bump,
             exchange: self.exchange.key(),
-            market: Pubkey::default(),
+            market: None,
             proposer: self.proposer.key(),
         }
     }
@@ -152,6 +169,49 @@ pub fn handle_insurance(ctx: Context<QueueExchangeProposal>, args: QueueInsuranc
         let terms =
             governance::queue_insurance_withdrawal(from, amount, destination, version, &context, &request, &now)
                 .on_chain()?;
+        proposals::open(&mut exchange, &accounts.place(ctx.bumps.proposal), terms)?
+    };
+    emit(&accounts.event_authority, &event)
+}
+
+/// See the module.
+pub fn handle_batch(ctx: Context<QueueExchangeProposal>, args: QueueBatchArgs) -> Result<()> {
+    ctx.accounts.validate()?;
+    let accounts = &ctx.accounts;
+    let now = legs::now()?;
+    let (queued, changes) = {
+        let mut exchange = accounts.exchange.load_mut()?;
+        let request = proposals::request(accounts.proposer.key, 0, args.last_slot, args.rationale);
+        let (log, context) = (&exchange.param_log, exchange.governance());
+        let (terms, batch) =
+            governance::queue_exchange_batch(log, &context, &request, &args.asked(), &now).on_chain()?;
+        let place = accounts.place(ctx.bumps.proposal);
+        let queued = proposals::open_batch(&mut exchange, &place, terms, &batch)?;
+        let addresses = (queued.proposal, queued.exchange);
+        let changes = proposals::batch_changes(&mut exchange, addresses, (queued.id, terms.state), &batch)?;
+        (queued, changes)
+    };
+    emit(&accounts.event_authority, &queued)?;
+    emit(&accounts.event_authority, &changes)
+}
+
+/// See the module.
+pub fn handle_oracle_program(ctx: Context<QueueExchangeProposal>, args: QueueOracleProgramArgs) -> Result<()> {
+    ctx.accounts.validate()?;
+    let accounts = &ctx.accounts;
+    let now = legs::now()?;
+    let event = {
+        let mut exchange = accounts.exchange.load_mut()?;
+        let request = proposals::request(accounts.proposer.key, args.version, args.last_slot, args.rationale);
+        let terms = governance::queue_oracle_program(
+            &exchange.oracle_programs,
+            exchange.oracle_version,
+            (args.place, key_of(&args.program)),
+            &exchange.governance(),
+            &request,
+            &now,
+        )
+        .on_chain()?;
         proposals::open(&mut exchange, &accounts.place(ctx.bumps.proposal), terms)?
     };
     emit(&accounts.event_authority, &event)

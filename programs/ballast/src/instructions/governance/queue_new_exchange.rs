@@ -96,7 +96,7 @@ impl<'info> QueueNewExchange<'info> {
             proposal: &self.proposal,
             bump,
             exchange: self.exchange.key(),
-            market: Pubkey::default(),
+            market: None,
             proposer: self.proposer.key(),
         }
     }

@@ -99,7 +99,7 @@ impl<'info> QueueUpgrade<'info> {
             proposal: &self.proposal,
             bump,
             exchange: self.exchange.key(),
-            market: Pubkey::default(),
+            market: None,
             proposer: self.proposer.key(),
         }
     }

@@ -3,11 +3,11 @@
 use anchor_lang::prelude::*;
 use ballast_engine::Error as EngineError;
 
-use super::proposals;
+use super::{durable_nonce, proposals};
 use crate::checks::{check_version, is, key_of};
 use crate::emit::emit;
 use crate::error::{OnChain, ensure};
-use crate::state::{Exchange, Proposal};
+use crate::state::{Exchange, Market, Proposal};
 
 /// Accounts of `veto_proposal`.
 #[event_cpi]
@@ -18,9 +18,15 @@ pub struct VetoProposal<'info> {
     /// The exchange.
     #[account(mut)]
     pub exchange: AccountLoader<'info, Exchange>,
+    /// The market that the proposal is about; needed for a change of its oracle alone.
+    #[account(mut)]
+    pub market: Option<AccountLoader<'info, Market>>,
     /// The proposal.
     #[account(mut)]
     pub proposal: AccountLoader<'info, Proposal>,
+    /// CHECK: the instructions sysvar, by its address.
+    #[account(address = durable_nonce::INSTRUCTIONS)]
+    pub instructions: UncheckedAccount<'info>,
 }
 
 impl VetoProposal<'_> {
@@ -28,14 +34,18 @@ impl VetoProposal<'_> {
         let Self {
             vetoer: _, // signs; the engine asks whether it may
             exchange,
+            market,
             proposal,
+            instructions,
             event_authority: _, // by its seeds
             program: _,         // by the event's own call
         } = self;
+        durable_nonce::refuse(instructions)?;
         check_version(exchange.load()?.version)?;
         let proposal = proposal.load()?;
         check_version(proposal.version)?;
-        ensure(is(&proposal.exchange, &exchange.key()), EngineError::WrongExchange)
+        ensure(is(&proposal.exchange, &exchange.key()), EngineError::WrongExchange)?;
+        proposals::check_ended_market(&proposal, market.as_ref(), &exchange.key())
     }
 }
 
@@ -47,6 +57,7 @@ pub fn handle(ctx: Context<VetoProposal>) -> Result<()> {
         let mut exchange = accounts.exchange.load_mut()?;
         let mut proposal = accounts.proposal.load_mut()?;
         proposal.terms.veto(&key_of(accounts.vetoer.key)).on_chain()?;
+        proposals::release_market(proposal.id, accounts.market.as_ref())?;
         proposals::end(&mut exchange, accounts.proposal.key(), &proposal, accounts.vetoer.key())?
     };
     emit(&accounts.event_authority, &event)

@@ -6,6 +6,7 @@ use crate::checks::{check_version, key_of};
 use crate::emit::emit;
 use crate::error::OnChain;
 use crate::events::EmergencyPaused;
+use crate::instructions::governance::durable_nonce;
 use crate::legs;
 use crate::state::Exchange;
 
@@ -25,6 +26,9 @@ pub struct EmergencyPause<'info> {
     /// The exchange.
     #[account(mut)]
     pub exchange: AccountLoader<'info, Exchange>,
+    /// CHECK: the instructions sysvar, by its address.
+    #[account(address = durable_nonce::INSTRUCTIONS)]
+    pub instructions: UncheckedAccount<'info>,
 }
 
 impl EmergencyPause<'_> {
@@ -32,9 +36,11 @@ impl EmergencyPause<'_> {
         let Self {
             guardian,
             exchange,
+            instructions,
             event_authority: _, // by its seeds
             program: _,         // by the event's own call
         } = self;
+        durable_nonce::refuse(instructions)?;
         let exchange = exchange.load()?;
         check_version(exchange.version)?;
         exchange.roles.check_guardian(&key_of(guardian.key)).on_chain()

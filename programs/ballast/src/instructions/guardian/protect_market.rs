@@ -9,6 +9,7 @@ use crate::checks::{check_market, check_version, key_of};
 use crate::emit::emit;
 use crate::error::{OnChain, ensure};
 use crate::events::MarketProtected;
+use crate::instructions::governance::durable_nonce;
 use crate::legs;
 use crate::state::{Exchange, Market};
 
@@ -34,6 +35,9 @@ pub struct ProtectMarket<'info> {
     /// The market.
     #[account(mut)]
     pub market: AccountLoader<'info, Market>,
+    /// CHECK: the instructions sysvar, by its address.
+    #[account(address = durable_nonce::INSTRUCTIONS)]
+    pub instructions: UncheckedAccount<'info>,
 }
 
 impl ProtectMarket<'_> {
@@ -42,9 +46,11 @@ impl ProtectMarket<'_> {
             guardian,
             exchange,
             market,
+            instructions,
             event_authority: _, // by its seeds
             program: _,         // by the event's own call
         } = self;
+        durable_nonce::refuse(instructions)?;
         ensure(args.reduce_only_seconds != 0 || args.cap_seconds != 0, EngineError::AmountZero)?;
         check_market(&*market.load()?, &exchange.key())?;
         let exchange = exchange.load()?;

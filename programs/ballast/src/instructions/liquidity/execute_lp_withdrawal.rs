@@ -78,6 +78,7 @@ impl ExecuteLpWithdrawal<'_> {
         let state = &mut market.state;
 
         liquidity::check_exit(ticket.ripe_at, ticket.window_start, self.owner.is_signer, now).on_chain()?;
+        let held = state.governed.exit_holds;
         let exit = if exchange.emergency.active(now) {
             // A ripe ticket lives on, and increases wait for it as for any other that is held back.
             liquidity::hold_back(state, EngineError::Paused, now)
@@ -85,6 +86,9 @@ impl ExecuteLpWithdrawal<'_> {
             liquidity::execute_exit(state, ticket.shares, ticket.ripe_at, now)
         }
         .on_chain()?;
+        if state.governed.exit_holds != held {
+            exchange.exit_holds.hold(now).on_chain()?;
+        }
         let tried = match exit {
             Exit::Paid { shares, amount } => {
                 let left = ticket.shares.checked_sub(shares).ok_or(crate::BallastError::MathOverflow)?;
@@ -95,7 +99,9 @@ impl ExecuteLpWithdrawal<'_> {
                 Tried::Paid { shares, amount, left }
             }
             Exit::HeldBack(reason) => {
-                ticket.window_start = now.unix;
+                // Tried once during an emergency pause, it does not lapse before that is over and an hour has passed.
+                let paused = reason == EngineError::Paused;
+                ticket.window_start = if paused { exchange.emergency.until } else { now.unix };
                 Tried::HeldBack(reason)
             }
         };

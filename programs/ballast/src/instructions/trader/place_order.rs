@@ -90,11 +90,7 @@ impl PlaceOrder<'_> {
         if !args.reduce_only {
             ensure(!liquidation::is_flagged(account, now), EngineError::FlaggedAccount)?;
         }
-        if !reduces && market.overlay.reduce_only(now) {
-            let until = market.overlay.reduce_only_until;
-            return Err(refuse(Fault::new(EngineError::MarketReduceOnly, until, now.unix)));
-        }
-        Ok(())
+        if reduces { Ok(()) } else { market.check_open(now).on_chain() }
     }
 }
 

@@ -25,6 +25,8 @@ import {
   getStructEncoder,
   getU16Decoder,
   getU16Encoder,
+  getU32Decoder,
+  getU32Encoder,
   getU64Decoder,
   getU64Encoder,
   getU8Decoder,
@@ -48,6 +50,8 @@ import {
   getEmergencyEncoder,
   getExchangeParamsDecoder,
   getExchangeParamsEncoder,
+  getExitHoldsDecoder,
+  getExitHoldsEncoder,
   getOutflowDecoder,
   getOutflowEncoder,
   getParameterLogDecoder,
@@ -60,6 +64,8 @@ import {
   type EmergencyArgs,
   type ExchangeParams,
   type ExchangeParamsArgs,
+  type ExitHolds,
+  type ExitHoldsArgs,
   type Outflow,
   type OutflowArgs,
   type ParameterLog,
@@ -122,6 +128,14 @@ export type Exchange = {
   reserved: Array<bigint>;
   /** How often this exchange's timelock has upgraded the program: an upgrade's proposal names it. */
   upgrades: bigint;
+  /** How often the fee destination was changed by a proposal. */
+  feeVersion: number;
+  /** How often the list of oracle programs was changed by a proposal. */
+  oracleVersion: number;
+  /** How long matured liquidity exits were held back, in any market. */
+  exitHolds: ExitHolds;
+  /** Proposals pending by market, by index. */
+  marketPending: ReadonlyUint8Array;
 };
 
 export type ExchangeArgs = {
@@ -169,6 +183,14 @@ export type ExchangeArgs = {
   reserved: Array<number | bigint>;
   /** How often this exchange's timelock has upgraded the program: an upgrade's proposal names it. */
   upgrades: number | bigint;
+  /** How often the fee destination was changed by a proposal. */
+  feeVersion: number;
+  /** How often the list of oracle programs was changed by a proposal. */
+  oracleVersion: number;
+  /** How long matured liquidity exits were held back, in any market. */
+  exitHolds: ExitHoldsArgs;
+  /** Proposals pending by market, by index. */
+  marketPending: ReadonlyUint8Array;
 };
 
 /** Gets the encoder for {@link ExchangeArgs} account data. */
@@ -198,6 +220,10 @@ export function getExchangeEncoder(): FixedSizeEncoder<ExchangeArgs> {
       ['insurance', getSharedInsuranceEncoder()],
       ['reserved', getArrayEncoder(getU64Encoder(), { size: 16 })],
       ['upgrades', getU64Encoder()],
+      ['feeVersion', getU32Encoder()],
+      ['oracleVersion', getU32Encoder()],
+      ['exitHolds', getExitHoldsEncoder()],
+      ['marketPending', fixEncoderSize(getBytesEncoder(), 256)],
     ]),
     (value) => ({ ...value, discriminator: EXCHANGE_DISCRIMINATOR }),
   );
@@ -229,6 +255,10 @@ export function getExchangeDecoder(): FixedSizeDecoder<Exchange> {
     ['insurance', getSharedInsuranceDecoder()],
     ['reserved', getArrayDecoder(getU64Decoder(), { size: 16 })],
     ['upgrades', getU64Decoder()],
+    ['feeVersion', getU32Decoder()],
+    ['oracleVersion', getU32Decoder()],
+    ['exitHolds', getExitHoldsDecoder()],
+    ['marketPending', fixDecoderSize(getBytesDecoder(), 256)],
   ]);
 }
 
@@ -288,7 +318,7 @@ export async function fetchAllMaybeExchange(
 }
 
 export function getExchangeSize(): number {
-  return 1504;
+  return 1784;
 }
 
 export async function fetchExchangeFromSeeds(

@@ -23,6 +23,8 @@ import {
   getBytesEncoder,
   getStructDecoder,
   getStructEncoder,
+  getU16Decoder,
+  getU16Encoder,
   getU64Decoder,
   getU64Encoder,
   getU8Decoder,
@@ -41,7 +43,16 @@ import {
   type ReadonlyUint8Array,
 } from '@solana/kit';
 import { findProposalPda, ProposalSeeds } from '../pdas/index.js';
-import { getProposalTermsDecoder, getProposalTermsEncoder, type ProposalTerms, type ProposalTermsArgs } from '../types/index.js';
+import {
+  getBatchDecoder,
+  getBatchEncoder,
+  getProposalTermsDecoder,
+  getProposalTermsEncoder,
+  type Batch,
+  type BatchArgs,
+  type ProposalTerms,
+  type ProposalTermsArgs,
+} from '../types/index.js';
 
 export const PROPOSAL_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([26, 94, 189, 187, 116, 136, 53, 33]);
 
@@ -55,6 +66,8 @@ export type Proposal = {
   version: number;
   /** Bump of this address. */
   bump: number;
+  /** Index of the market; 0 for what concerns the exchange. */
+  marketIndex: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
   /** Number of the proposal on its exchange. */
@@ -69,6 +82,8 @@ export type Proposal = {
   reserved: Array<bigint>;
   /** What is changed, when, and its state. */
   terms: ProposalTerms;
+  /** The changes of a batch. */
+  batch: Batch;
 };
 
 export type ProposalArgs = {
@@ -76,6 +91,8 @@ export type ProposalArgs = {
   version: number;
   /** Bump of this address. */
   bump: number;
+  /** Index of the market; 0 for what concerns the exchange. */
+  marketIndex: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
   /** Number of the proposal on its exchange. */
@@ -90,6 +107,8 @@ export type ProposalArgs = {
   reserved: Array<number | bigint>;
   /** What is changed, when, and its state. */
   terms: ProposalTermsArgs;
+  /** The changes of a batch. */
+  batch: BatchArgs;
 };
 
 /** Gets the encoder for {@link ProposalArgs} account data. */
@@ -99,13 +118,15 @@ export function getProposalEncoder(): FixedSizeEncoder<ProposalArgs> {
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
       ['version', getU8Encoder()],
       ['bump', getU8Encoder()],
-      ['reservedBytes', fixEncoderSize(getBytesEncoder(), 6)],
+      ['marketIndex', getU16Encoder()],
+      ['reservedBytes', fixEncoderSize(getBytesEncoder(), 4)],
       ['id', getU64Encoder()],
       ['exchange', getAddressEncoder()],
       ['market', getAddressEncoder()],
       ['proposer', getAddressEncoder()],
       ['reserved', getArrayEncoder(getU64Encoder(), { size: 5 })],
       ['terms', getProposalTermsEncoder()],
+      ['batch', getBatchEncoder()],
     ]),
     (value) => ({ ...value, discriminator: PROPOSAL_DISCRIMINATOR }),
   );
@@ -117,13 +138,15 @@ export function getProposalDecoder(): FixedSizeDecoder<Proposal> {
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
     ['version', getU8Decoder()],
     ['bump', getU8Decoder()],
-    ['reservedBytes', fixDecoderSize(getBytesDecoder(), 6)],
+    ['marketIndex', getU16Decoder()],
+    ['reservedBytes', fixDecoderSize(getBytesDecoder(), 4)],
     ['id', getU64Decoder()],
     ['exchange', getAddressDecoder()],
     ['market', getAddressDecoder()],
     ['proposer', getAddressDecoder()],
     ['reserved', getArrayDecoder(getU64Decoder(), { size: 5 })],
     ['terms', getProposalTermsDecoder()],
+    ['batch', getBatchDecoder()],
   ]);
 }
 
@@ -183,7 +206,7 @@ export async function fetchAllMaybeProposal(
 }
 
 export function getProposalSize(): number {
-  return 328;
+  return 528;
 }
 
 export async function fetchProposalFromSeeds(

@@ -228,6 +228,8 @@ export const BALLAST_ERROR__PROPOSAL_PENDING = 0x17d8; // 6104
 export const BALLAST_ERROR__EXIT_OWNER_ALONE = 0x17d9; // 6105
 /** DestinationNotAssociated: Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign */
 export const BALLAST_ERROR__DESTINATION_NOT_ASSOCIATED = 0x17da; // 6106
+/** BatchInvalid: A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given) */
+export const BALLAST_ERROR__BATCH_INVALID = 0x17db; // 6107
 
 export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_BANKRUPT
@@ -235,6 +237,7 @@ export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_VERSION
   | typeof BALLAST_ERROR__ALREADY_FLAGGED
   | typeof BALLAST_ERROR__AMOUNT_ZERO
+  | typeof BALLAST_ERROR__BATCH_INVALID
   | typeof BALLAST_ERROR__BUFFER_INVALID
   | typeof BALLAST_ERROR__CAPACITY_EXHAUSTED
   | typeof BALLAST_ERROR__COVER_TOO_EARLY
@@ -346,6 +349,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__ACCOUNT_VERSION]: `The account has another layout version; use the matching client`,
     [BALLAST_ERROR__ALREADY_FLAGGED]: `Somebody else flagged this account first; liquidate it instead`,
     [BALLAST_ERROR__AMOUNT_ZERO]: `The amount is zero; give a positive one`,
+    [BALLAST_ERROR__BATCH_INVALID]: `A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given)`,
     [BALLAST_ERROR__BUFFER_INVALID]: `The account is not a buffer of the upgradeable loader whose authority is this exchange's timelock address; set that first`,
     [BALLAST_ERROR__CAPACITY_EXHAUSTED]: `The market's liquidation capacity of this slot is used up (limit, then used); try in the next slot`,
     [BALLAST_ERROR__COVER_TOO_EARLY]: `Nothing to cover or settle here`,

@@ -47,6 +47,7 @@ export type AcceptGovernanceInstruction<
   TProgram extends string = typeof BALLAST_PROGRAM_ADDRESS,
   TAccountGovernance extends string | AccountMeta<string> = string,
   TAccountExchange extends string | AccountMeta<string> = string,
+  TAccountInstructions extends string | AccountMeta<string> = 'Sysvar1nstructions1111111111111111111111111',
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -58,6 +59,7 @@ export type AcceptGovernanceInstruction<
         ? ReadonlySignerAccount<TAccountGovernance> & AccountSignerMeta<TAccountGovernance>
         : TAccountGovernance,
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
+      TAccountInstructions extends string ? ReadonlyAccount<TAccountInstructions> : TAccountInstructions,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -89,6 +91,7 @@ export function getAcceptGovernanceInstructionDataCodec(): FixedSizeCodec<
 export type AcceptGovernanceInput<
   TAccountGovernance extends string = string,
   TAccountExchange extends string = string,
+  TAccountInstructions extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -96,6 +99,7 @@ export type AcceptGovernanceInput<
   governance: TransactionSigner<TAccountGovernance>;
   /** The exchange. */
   exchange: Address<TAccountExchange>;
+  instructions?: Address<TAccountInstructions>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
 };
@@ -103,16 +107,24 @@ export type AcceptGovernanceInput<
 export function getAcceptGovernanceInstruction<
   TAccountGovernance extends string,
   TAccountExchange extends string,
+  TAccountInstructions extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
 >(
-  input: AcceptGovernanceInput<TAccountGovernance, TAccountExchange, TAccountEventAuthority, TAccountProgram>,
+  input: AcceptGovernanceInput<
+    TAccountGovernance,
+    TAccountExchange,
+    TAccountInstructions,
+    TAccountEventAuthority,
+    TAccountProgram
+  >,
   config?: { programAddress?: TProgramAddress },
 ): AcceptGovernanceInstruction<
   TProgramAddress,
   TAccountGovernance,
   TAccountExchange,
+  TAccountInstructions,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -123,12 +135,17 @@ export function getAcceptGovernanceInstruction<
   const originalAccounts = {
     governance: { value: input.governance ?? null, isWritable: false },
     exchange: { value: input.exchange ?? null, isWritable: true },
+    instructions: { value: input.instructions ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
   // Resolve default values.
+  if (!accounts.instructions.value) {
+    accounts.instructions.value =
+      'Sysvar1nstructions1111111111111111111111111' as Address<'Sysvar1nstructions1111111111111111111111111'>;
+  }
   if (!accounts.eventAuthority.value) {
     accounts.eventAuthority.value =
       '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK' as Address<'7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK'>;
@@ -143,6 +160,7 @@ export function getAcceptGovernanceInstruction<
     accounts: [
       getAccountMeta('governance', accounts.governance),
       getAccountMeta('exchange', accounts.exchange),
+      getAccountMeta('instructions', accounts.instructions),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -152,6 +170,7 @@ export function getAcceptGovernanceInstruction<
     TProgramAddress,
     TAccountGovernance,
     TAccountExchange,
+    TAccountInstructions,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -167,8 +186,9 @@ export type ParsedAcceptGovernanceInstruction<
     governance: TAccountMetas[0];
     /** The exchange. */
     exchange: TAccountMetas[1];
-    eventAuthority: TAccountMetas[2];
-    program: TAccountMetas[3];
+    instructions: TAccountMetas[2];
+    eventAuthority: TAccountMetas[3];
+    program: TAccountMetas[4];
   };
   data: AcceptGovernanceInstructionData;
 };
@@ -176,10 +196,10 @@ export type ParsedAcceptGovernanceInstruction<
 export function parseAcceptGovernanceInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedAcceptGovernanceInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 4) {
+  if (instruction.accounts.length < 5) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 4,
+      expectedAccountMetas: 5,
     });
   }
   let accountIndex = 0;
@@ -193,6 +213,7 @@ export function parseAcceptGovernanceInstruction<TProgram extends string, TAccou
     accounts: {
       governance: getNextAccount(),
       exchange: getNextAccount(),
+      instructions: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },

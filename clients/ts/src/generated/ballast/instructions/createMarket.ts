@@ -65,6 +65,7 @@ export type CreateMarketInstruction<
   TAccountExchange extends string | AccountMeta<string> = string,
   TAccountMarket extends string | AccountMeta<string> = string,
   TAccountLpMint extends string | AccountMeta<string> = string,
+  TAccountInstructions extends string | AccountMeta<string> = 'Sysvar1nstructions1111111111111111111111111',
   TAccountTokenProgram extends string | AccountMeta<string> = 'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA',
   TAccountSystemProgram extends string | AccountMeta<string> = '11111111111111111111111111111111',
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
@@ -83,6 +84,7 @@ export type CreateMarketInstruction<
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
       TAccountMarket extends string ? WritableAccount<TAccountMarket> : TAccountMarket,
       TAccountLpMint extends string ? WritableAccount<TAccountLpMint> : TAccountLpMint,
+      TAccountInstructions extends string ? ReadonlyAccount<TAccountInstructions> : TAccountInstructions,
       TAccountTokenProgram extends string ? ReadonlyAccount<TAccountTokenProgram> : TAccountTokenProgram,
       TAccountSystemProgram extends string ? ReadonlyAccount<TAccountSystemProgram> : TAccountSystemProgram,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
@@ -162,6 +164,7 @@ export type CreateMarketAsyncInput<
   TAccountExchange extends string = string,
   TAccountMarket extends string = string,
   TAccountLpMint extends string = string,
+  TAccountInstructions extends string = string,
   TAccountTokenProgram extends string = string,
   TAccountSystemProgram extends string = string,
   TAccountEventAuthority extends string = string,
@@ -177,6 +180,7 @@ export type CreateMarketAsyncInput<
   market?: Address<TAccountMarket>;
   /** The mint of its liquidity shares. */
   lpMint?: Address<TAccountLpMint>;
+  instructions?: Address<TAccountInstructions>;
   /** The token program. */
   tokenProgram?: Address<TAccountTokenProgram>;
   /** The system program. */
@@ -197,6 +201,7 @@ export async function getCreateMarketInstructionAsync<
   TAccountExchange extends string,
   TAccountMarket extends string,
   TAccountLpMint extends string,
+  TAccountInstructions extends string,
   TAccountTokenProgram extends string,
   TAccountSystemProgram extends string,
   TAccountEventAuthority extends string,
@@ -209,6 +214,7 @@ export async function getCreateMarketInstructionAsync<
     TAccountExchange,
     TAccountMarket,
     TAccountLpMint,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -223,6 +229,7 @@ export async function getCreateMarketInstructionAsync<
     TAccountExchange,
     TAccountMarket,
     TAccountLpMint,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -239,6 +246,7 @@ export async function getCreateMarketInstructionAsync<
     exchange: { value: input.exchange ?? null, isWritable: true },
     market: { value: input.market ?? null, isWritable: true },
     lpMint: { value: input.lpMint ?? null, isWritable: true },
+    instructions: { value: input.instructions ?? null, isWritable: false },
     tokenProgram: { value: input.tokenProgram ?? null, isWritable: false },
     systemProgram: { value: input.systemProgram ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
@@ -261,6 +269,10 @@ export async function getCreateMarketInstructionAsync<
       market: getAddressFromResolvedInstructionAccount('market', accounts.market.value),
     });
   }
+  if (!accounts.instructions.value) {
+    accounts.instructions.value =
+      'Sysvar1nstructions1111111111111111111111111' as Address<'Sysvar1nstructions1111111111111111111111111'>;
+  }
   if (!accounts.tokenProgram.value) {
     accounts.tokenProgram.value =
       'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA' as Address<'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA'>;
@@ -285,6 +297,7 @@ export async function getCreateMarketInstructionAsync<
       getAccountMeta('exchange', accounts.exchange),
       getAccountMeta('market', accounts.market),
       getAccountMeta('lpMint', accounts.lpMint),
+      getAccountMeta('instructions', accounts.instructions),
       getAccountMeta('tokenProgram', accounts.tokenProgram),
       getAccountMeta('systemProgram', accounts.systemProgram),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
@@ -299,6 +312,7 @@ export async function getCreateMarketInstructionAsync<
     TAccountExchange,
     TAccountMarket,
     TAccountLpMint,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -312,6 +326,7 @@ export type CreateMarketInput<
   TAccountExchange extends string = string,
   TAccountMarket extends string = string,
   TAccountLpMint extends string = string,
+  TAccountInstructions extends string = string,
   TAccountTokenProgram extends string = string,
   TAccountSystemProgram extends string = string,
   TAccountEventAuthority extends string = string,
@@ -327,6 +342,7 @@ export type CreateMarketInput<
   market: Address<TAccountMarket>;
   /** The mint of its liquidity shares. */
   lpMint: Address<TAccountLpMint>;
+  instructions?: Address<TAccountInstructions>;
   /** The token program. */
   tokenProgram?: Address<TAccountTokenProgram>;
   /** The system program. */
@@ -347,6 +363,7 @@ export function getCreateMarketInstruction<
   TAccountExchange extends string,
   TAccountMarket extends string,
   TAccountLpMint extends string,
+  TAccountInstructions extends string,
   TAccountTokenProgram extends string,
   TAccountSystemProgram extends string,
   TAccountEventAuthority extends string,
@@ -359,6 +376,7 @@ export function getCreateMarketInstruction<
     TAccountExchange,
     TAccountMarket,
     TAccountLpMint,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -372,6 +390,7 @@ export function getCreateMarketInstruction<
   TAccountExchange,
   TAccountMarket,
   TAccountLpMint,
+  TAccountInstructions,
   TAccountTokenProgram,
   TAccountSystemProgram,
   TAccountEventAuthority,
@@ -387,6 +406,7 @@ export function getCreateMarketInstruction<
     exchange: { value: input.exchange ?? null, isWritable: true },
     market: { value: input.market ?? null, isWritable: true },
     lpMint: { value: input.lpMint ?? null, isWritable: true },
+    instructions: { value: input.instructions ?? null, isWritable: false },
     tokenProgram: { value: input.tokenProgram ?? null, isWritable: false },
     systemProgram: { value: input.systemProgram ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
@@ -398,6 +418,10 @@ export function getCreateMarketInstruction<
   const args = { ...input };
 
   // Resolve default values.
+  if (!accounts.instructions.value) {
+    accounts.instructions.value =
+      'Sysvar1nstructions1111111111111111111111111' as Address<'Sysvar1nstructions1111111111111111111111111'>;
+  }
   if (!accounts.tokenProgram.value) {
     accounts.tokenProgram.value =
       'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA' as Address<'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA'>;
@@ -422,6 +446,7 @@ export function getCreateMarketInstruction<
       getAccountMeta('exchange', accounts.exchange),
       getAccountMeta('market', accounts.market),
       getAccountMeta('lpMint', accounts.lpMint),
+      getAccountMeta('instructions', accounts.instructions),
       getAccountMeta('tokenProgram', accounts.tokenProgram),
       getAccountMeta('systemProgram', accounts.systemProgram),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
@@ -436,6 +461,7 @@ export function getCreateMarketInstruction<
     TAccountExchange,
     TAccountMarket,
     TAccountLpMint,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -459,12 +485,13 @@ export type ParsedCreateMarketInstruction<
     market: TAccountMetas[3];
     /** The mint of its liquidity shares. */
     lpMint: TAccountMetas[4];
+    instructions: TAccountMetas[5];
     /** The token program. */
-    tokenProgram: TAccountMetas[5];
+    tokenProgram: TAccountMetas[6];
     /** The system program. */
-    systemProgram: TAccountMetas[6];
-    eventAuthority: TAccountMetas[7];
-    program: TAccountMetas[8];
+    systemProgram: TAccountMetas[7];
+    eventAuthority: TAccountMetas[8];
+    program: TAccountMetas[9];
   };
   data: CreateMarketInstructionData;
 };
@@ -472,10 +499,10 @@ export type ParsedCreateMarketInstruction<
 export function parseCreateMarketInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedCreateMarketInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 9) {
+  if (instruction.accounts.length < 10) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 9,
+      expectedAccountMetas: 10,
     });
   }
   let accountIndex = 0;
@@ -492,6 +519,7 @@ export function parseCreateMarketInstruction<TProgram extends string, TAccountMe
       exchange: getNextAccount(),
       market: getNextAccount(),
       lpMint: getNextAccount(),
+      instructions: getNextAccount(),
       tokenProgram: getNextAccount(),
       systemProgram: getNextAccount(),
       eventAuthority: getNextAccount(),

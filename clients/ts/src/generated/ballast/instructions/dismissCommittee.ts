@@ -45,6 +45,7 @@ export type DismissCommitteeInstruction<
   TProgram extends string = typeof BALLAST_PROGRAM_ADDRESS,
   TAccountGovernance extends string | AccountMeta<string> = string,
   TAccountExchange extends string | AccountMeta<string> = string,
+  TAccountInstructions extends string | AccountMeta<string> = 'Sysvar1nstructions1111111111111111111111111',
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -56,6 +57,7 @@ export type DismissCommitteeInstruction<
         ? ReadonlySignerAccount<TAccountGovernance> & AccountSignerMeta<TAccountGovernance>
         : TAccountGovernance,
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
+      TAccountInstructions extends string ? ReadonlyAccount<TAccountInstructions> : TAccountInstructions,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -87,6 +89,7 @@ export function getDismissCommitteeInstructionDataCodec(): FixedSizeCodec<
 export type DismissCommitteeInput<
   TAccountGovernance extends string = string,
   TAccountExchange extends string = string,
+  TAccountInstructions extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -94,6 +97,7 @@ export type DismissCommitteeInput<
   governance: TransactionSigner<TAccountGovernance>;
   /** The exchange. */
   exchange: Address<TAccountExchange>;
+  instructions?: Address<TAccountInstructions>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
 };
@@ -101,16 +105,24 @@ export type DismissCommitteeInput<
 export function getDismissCommitteeInstruction<
   TAccountGovernance extends string,
   TAccountExchange extends string,
+  TAccountInstructions extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
 >(
-  input: DismissCommitteeInput<TAccountGovernance, TAccountExchange, TAccountEventAuthority, TAccountProgram>,
+  input: DismissCommitteeInput<
+    TAccountGovernance,
+    TAccountExchange,
+    TAccountInstructions,
+    TAccountEventAuthority,
+    TAccountProgram
+  >,
   config?: { programAddress?: TProgramAddress },
 ): DismissCommitteeInstruction<
   TProgramAddress,
   TAccountGovernance,
   TAccountExchange,
+  TAccountInstructions,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -121,12 +133,17 @@ export function getDismissCommitteeInstruction<
   const originalAccounts = {
     governance: { value: input.governance ?? null, isWritable: false },
     exchange: { value: input.exchange ?? null, isWritable: true },
+    instructions: { value: input.instructions ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
   // Resolve default values.
+  if (!accounts.instructions.value) {
+    accounts.instructions.value =
+      'Sysvar1nstructions1111111111111111111111111' as Address<'Sysvar1nstructions1111111111111111111111111'>;
+  }
   if (!accounts.eventAuthority.value) {
     accounts.eventAuthority.value =
       '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK' as Address<'7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK'>;
@@ -141,6 +158,7 @@ export function getDismissCommitteeInstruction<
     accounts: [
       getAccountMeta('governance', accounts.governance),
       getAccountMeta('exchange', accounts.exchange),
+      getAccountMeta('instructions', accounts.instructions),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -150,6 +168,7 @@ export function getDismissCommitteeInstruction<
     TProgramAddress,
     TAccountGovernance,
     TAccountExchange,
+    TAccountInstructions,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -165,8 +184,9 @@ export type ParsedDismissCommitteeInstruction<
     governance: TAccountMetas[0];
     /** The exchange. */
     exchange: TAccountMetas[1];
-    eventAuthority: TAccountMetas[2];
-    program: TAccountMetas[3];
+    instructions: TAccountMetas[2];
+    eventAuthority: TAccountMetas[3];
+    program: TAccountMetas[4];
   };
   data: DismissCommitteeInstructionData;
 };
@@ -174,10 +194,10 @@ export type ParsedDismissCommitteeInstruction<
 export function parseDismissCommitteeInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedDismissCommitteeInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 4) {
+  if (instruction.accounts.length < 5) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 4,
+      expectedAccountMetas: 5,
     });
   }
   let accountIndex = 0;
@@ -191,6 +211,7 @@ export function parseDismissCommitteeInstruction<TProgram extends string, TAccou
     accounts: {
       governance: getNextAccount(),
       exchange: getNextAccount(),
+      instructions: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },

@@ -47,6 +47,7 @@ export type EmergencyPauseInstruction<
   TProgram extends string = typeof BALLAST_PROGRAM_ADDRESS,
   TAccountGuardian extends string | AccountMeta<string> = string,
   TAccountExchange extends string | AccountMeta<string> = string,
+  TAccountInstructions extends string | AccountMeta<string> = 'Sysvar1nstructions1111111111111111111111111',
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -58,6 +59,7 @@ export type EmergencyPauseInstruction<
         ? ReadonlySignerAccount<TAccountGuardian> & AccountSignerMeta<TAccountGuardian>
         : TAccountGuardian,
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
+      TAccountInstructions extends string ? ReadonlyAccount<TAccountInstructions> : TAccountInstructions,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -102,6 +104,7 @@ export function getEmergencyPauseInstructionDataCodec(): FixedSizeCodec<
 export type EmergencyPauseInput<
   TAccountGuardian extends string = string,
   TAccountExchange extends string = string,
+  TAccountInstructions extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -109,6 +112,7 @@ export type EmergencyPauseInput<
   guardian: TransactionSigner<TAccountGuardian>;
   /** The exchange. */
   exchange: Address<TAccountExchange>;
+  instructions?: Address<TAccountInstructions>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
   seconds: EmergencyPauseInstructionDataArgs['seconds'];
@@ -117,16 +121,24 @@ export type EmergencyPauseInput<
 export function getEmergencyPauseInstruction<
   TAccountGuardian extends string,
   TAccountExchange extends string,
+  TAccountInstructions extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
 >(
-  input: EmergencyPauseInput<TAccountGuardian, TAccountExchange, TAccountEventAuthority, TAccountProgram>,
+  input: EmergencyPauseInput<
+    TAccountGuardian,
+    TAccountExchange,
+    TAccountInstructions,
+    TAccountEventAuthority,
+    TAccountProgram
+  >,
   config?: { programAddress?: TProgramAddress },
 ): EmergencyPauseInstruction<
   TProgramAddress,
   TAccountGuardian,
   TAccountExchange,
+  TAccountInstructions,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -137,6 +149,7 @@ export function getEmergencyPauseInstruction<
   const originalAccounts = {
     guardian: { value: input.guardian ?? null, isWritable: false },
     exchange: { value: input.exchange ?? null, isWritable: true },
+    instructions: { value: input.instructions ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
@@ -146,6 +159,10 @@ export function getEmergencyPauseInstruction<
   const args = { ...input };
 
   // Resolve default values.
+  if (!accounts.instructions.value) {
+    accounts.instructions.value =
+      'Sysvar1nstructions1111111111111111111111111' as Address<'Sysvar1nstructions1111111111111111111111111'>;
+  }
   if (!accounts.eventAuthority.value) {
     accounts.eventAuthority.value =
       '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK' as Address<'7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK'>;
@@ -160,6 +177,7 @@ export function getEmergencyPauseInstruction<
     accounts: [
       getAccountMeta('guardian', accounts.guardian),
       getAccountMeta('exchange', accounts.exchange),
+      getAccountMeta('instructions', accounts.instructions),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -169,6 +187,7 @@ export function getEmergencyPauseInstruction<
     TProgramAddress,
     TAccountGuardian,
     TAccountExchange,
+    TAccountInstructions,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -184,8 +203,9 @@ export type ParsedEmergencyPauseInstruction<
     guardian: TAccountMetas[0];
     /** The exchange. */
     exchange: TAccountMetas[1];
-    eventAuthority: TAccountMetas[2];
-    program: TAccountMetas[3];
+    instructions: TAccountMetas[2];
+    eventAuthority: TAccountMetas[3];
+    program: TAccountMetas[4];
   };
   data: EmergencyPauseInstructionData;
 };
@@ -193,10 +213,10 @@ export type ParsedEmergencyPauseInstruction<
 export function parseEmergencyPauseInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedEmergencyPauseInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 4) {
+  if (instruction.accounts.length < 5) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 4,
+      expectedAccountMetas: 5,
     });
   }
   let accountIndex = 0;
@@ -210,6 +230,7 @@ export function parseEmergencyPauseInstruction<TProgram extends string, TAccount
     accounts: {
       guardian: getNextAccount(),
       exchange: getNextAccount(),
+      instructions: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },

@@ -45,6 +45,7 @@ export type ExpireProposalInstruction<
   TProgram extends string = typeof BALLAST_PROGRAM_ADDRESS,
   TAccountCaller extends string | AccountMeta<string> = string,
   TAccountExchange extends string | AccountMeta<string> = string,
+  TAccountMarket extends string | AccountMeta<string> = string,
   TAccountProposal extends string | AccountMeta<string> = string,
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
@@ -57,6 +58,7 @@ export type ExpireProposalInstruction<
         ? ReadonlySignerAccount<TAccountCaller> & AccountSignerMeta<TAccountCaller>
         : TAccountCaller,
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
+      TAccountMarket extends string ? WritableAccount<TAccountMarket> : TAccountMarket,
       TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
@@ -89,6 +91,7 @@ export function getExpireProposalInstructionDataCodec(): FixedSizeCodec<
 export type ExpireProposalInput<
   TAccountCaller extends string = string,
   TAccountExchange extends string = string,
+  TAccountMarket extends string = string,
   TAccountProposal extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
@@ -97,6 +100,8 @@ export type ExpireProposalInput<
   caller: TransactionSigner<TAccountCaller>;
   /** The exchange. */
   exchange: Address<TAccountExchange>;
+  /** The market that the proposal is about; needed for a change of its oracle alone. */
+  market?: Address<TAccountMarket>;
   /** The proposal. */
   proposal: Address<TAccountProposal>;
   eventAuthority?: Address<TAccountEventAuthority>;
@@ -106,6 +111,7 @@ export type ExpireProposalInput<
 export function getExpireProposalInstruction<
   TAccountCaller extends string,
   TAccountExchange extends string,
+  TAccountMarket extends string,
   TAccountProposal extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
@@ -114,6 +120,7 @@ export function getExpireProposalInstruction<
   input: ExpireProposalInput<
     TAccountCaller,
     TAccountExchange,
+    TAccountMarket,
     TAccountProposal,
     TAccountEventAuthority,
     TAccountProgram
@@ -123,6 +130,7 @@ export function getExpireProposalInstruction<
   TProgramAddress,
   TAccountCaller,
   TAccountExchange,
+  TAccountMarket,
   TAccountProposal,
   TAccountEventAuthority,
   TAccountProgram
@@ -134,6 +142,7 @@ export function getExpireProposalInstruction<
   const originalAccounts = {
     caller: { value: input.caller ?? null, isWritable: false },
     exchange: { value: input.exchange ?? null, isWritable: true },
+    market: { value: input.market ?? null, isWritable: true },
     proposal: { value: input.proposal ?? null, isWritable: true },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
@@ -155,6 +164,7 @@ export function getExpireProposalInstruction<
     accounts: [
       getAccountMeta('caller', accounts.caller),
       getAccountMeta('exchange', accounts.exchange),
+      getAccountMeta('market', accounts.market),
       getAccountMeta('proposal', accounts.proposal),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
@@ -165,6 +175,7 @@ export function getExpireProposalInstruction<
     TProgramAddress,
     TAccountCaller,
     TAccountExchange,
+    TAccountMarket,
     TAccountProposal,
     TAccountEventAuthority,
     TAccountProgram
@@ -181,10 +192,12 @@ export type ParsedExpireProposalInstruction<
     caller: TAccountMetas[0];
     /** The exchange. */
     exchange: TAccountMetas[1];
+    /** The market that the proposal is about; needed for a change of its oracle alone. */
+    market?: TAccountMetas[2] | undefined;
     /** The proposal. */
-    proposal: TAccountMetas[2];
-    eventAuthority: TAccountMetas[3];
-    program: TAccountMetas[4];
+    proposal: TAccountMetas[3];
+    eventAuthority: TAccountMetas[4];
+    program: TAccountMetas[5];
   };
   data: ExpireProposalInstructionData;
 };
@@ -192,10 +205,10 @@ export type ParsedExpireProposalInstruction<
 export function parseExpireProposalInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedExpireProposalInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 5) {
+  if (instruction.accounts.length < 6) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 5,
+      expectedAccountMetas: 6,
     });
   }
   let accountIndex = 0;
@@ -204,11 +217,16 @@ export function parseExpireProposalInstruction<TProgram extends string, TAccount
     accountIndex += 1;
     return accountMeta;
   };
+  const getNextOptionalAccount = () => {
+    const accountMeta = getNextAccount();
+    return accountMeta.address === BALLAST_PROGRAM_ADDRESS ? undefined : accountMeta;
+  };
   return {
     programAddress: instruction.programAddress,
     accounts: {
       caller: getNextAccount(),
       exchange: getNextAccount(),
+      market: getNextOptionalAccount(),
       proposal: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),

@@ -64,6 +64,7 @@ export type InitializeExchangeInstruction<
   TAccountExchange extends string | AccountMeta<string> = string,
   TAccountVault extends string | AccountMeta<string> = string,
   TAccountFeeDestination extends string | AccountMeta<string> = string,
+  TAccountInstructions extends string | AccountMeta<string> = 'Sysvar1nstructions1111111111111111111111111',
   TAccountTokenProgram extends string | AccountMeta<string> = 'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA',
   TAccountSystemProgram extends string | AccountMeta<string> = '11111111111111111111111111111111',
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
@@ -84,6 +85,7 @@ export type InitializeExchangeInstruction<
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
       TAccountVault extends string ? WritableAccount<TAccountVault> : TAccountVault,
       TAccountFeeDestination extends string ? ReadonlyAccount<TAccountFeeDestination> : TAccountFeeDestination,
+      TAccountInstructions extends string ? ReadonlyAccount<TAccountInstructions> : TAccountInstructions,
       TAccountTokenProgram extends string ? ReadonlyAccount<TAccountTokenProgram> : TAccountTokenProgram,
       TAccountSystemProgram extends string ? ReadonlyAccount<TAccountSystemProgram> : TAccountSystemProgram,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
@@ -128,6 +130,7 @@ export type InitializeExchangeAsyncInput<
   TAccountExchange extends string = string,
   TAccountVault extends string = string,
   TAccountFeeDestination extends string = string,
+  TAccountInstructions extends string = string,
   TAccountTokenProgram extends string = string,
   TAccountSystemProgram extends string = string,
   TAccountEventAuthority extends string = string,
@@ -146,6 +149,7 @@ export type InitializeExchangeAsyncInput<
   vault?: Address<TAccountVault>;
   /** Where collected protocol fees go. */
   feeDestination: Address<TAccountFeeDestination>;
+  instructions?: Address<TAccountInstructions>;
   /** The token program. */
   tokenProgram?: Address<TAccountTokenProgram>;
   /** The system program. */
@@ -163,6 +167,7 @@ export async function getInitializeExchangeInstructionAsync<
   TAccountExchange extends string,
   TAccountVault extends string,
   TAccountFeeDestination extends string,
+  TAccountInstructions extends string,
   TAccountTokenProgram extends string,
   TAccountSystemProgram extends string,
   TAccountEventAuthority extends string,
@@ -177,6 +182,7 @@ export async function getInitializeExchangeInstructionAsync<
     TAccountExchange,
     TAccountVault,
     TAccountFeeDestination,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -193,6 +199,7 @@ export async function getInitializeExchangeInstructionAsync<
     TAccountExchange,
     TAccountVault,
     TAccountFeeDestination,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -211,6 +218,7 @@ export async function getInitializeExchangeInstructionAsync<
     exchange: { value: input.exchange ?? null, isWritable: true },
     vault: { value: input.vault ?? null, isWritable: true },
     feeDestination: { value: input.feeDestination ?? null, isWritable: false },
+    instructions: { value: input.instructions ?? null, isWritable: false },
     tokenProgram: { value: input.tokenProgram ?? null, isWritable: false },
     systemProgram: { value: input.systemProgram ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
@@ -236,6 +244,10 @@ export async function getInitializeExchangeInstructionAsync<
       exchange: getAddressFromResolvedInstructionAccount('exchange', accounts.exchange.value),
     });
   }
+  if (!accounts.instructions.value) {
+    accounts.instructions.value =
+      'Sysvar1nstructions1111111111111111111111111' as Address<'Sysvar1nstructions1111111111111111111111111'>;
+  }
   if (!accounts.tokenProgram.value) {
     accounts.tokenProgram.value =
       'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA' as Address<'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA'>;
@@ -262,6 +274,7 @@ export async function getInitializeExchangeInstructionAsync<
       getAccountMeta('exchange', accounts.exchange),
       getAccountMeta('vault', accounts.vault),
       getAccountMeta('feeDestination', accounts.feeDestination),
+      getAccountMeta('instructions', accounts.instructions),
       getAccountMeta('tokenProgram', accounts.tokenProgram),
       getAccountMeta('systemProgram', accounts.systemProgram),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
@@ -278,6 +291,7 @@ export async function getInitializeExchangeInstructionAsync<
     TAccountExchange,
     TAccountVault,
     TAccountFeeDestination,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -293,6 +307,7 @@ export type InitializeExchangeInput<
   TAccountExchange extends string = string,
   TAccountVault extends string = string,
   TAccountFeeDestination extends string = string,
+  TAccountInstructions extends string = string,
   TAccountTokenProgram extends string = string,
   TAccountSystemProgram extends string = string,
   TAccountEventAuthority extends string = string,
@@ -311,6 +326,7 @@ export type InitializeExchangeInput<
   vault: Address<TAccountVault>;
   /** Where collected protocol fees go. */
   feeDestination: Address<TAccountFeeDestination>;
+  instructions?: Address<TAccountInstructions>;
   /** The token program. */
   tokenProgram?: Address<TAccountTokenProgram>;
   /** The system program. */
@@ -328,6 +344,7 @@ export function getInitializeExchangeInstruction<
   TAccountExchange extends string,
   TAccountVault extends string,
   TAccountFeeDestination extends string,
+  TAccountInstructions extends string,
   TAccountTokenProgram extends string,
   TAccountSystemProgram extends string,
   TAccountEventAuthority extends string,
@@ -342,6 +359,7 @@ export function getInitializeExchangeInstruction<
     TAccountExchange,
     TAccountVault,
     TAccountFeeDestination,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -357,6 +375,7 @@ export function getInitializeExchangeInstruction<
   TAccountExchange,
   TAccountVault,
   TAccountFeeDestination,
+  TAccountInstructions,
   TAccountTokenProgram,
   TAccountSystemProgram,
   TAccountEventAuthority,
@@ -374,6 +393,7 @@ export function getInitializeExchangeInstruction<
     exchange: { value: input.exchange ?? null, isWritable: true },
     vault: { value: input.vault ?? null, isWritable: true },
     feeDestination: { value: input.feeDestination ?? null, isWritable: false },
+    instructions: { value: input.instructions ?? null, isWritable: false },
     tokenProgram: { value: input.tokenProgram ?? null, isWritable: false },
     systemProgram: { value: input.systemProgram ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
@@ -388,6 +408,10 @@ export function getInitializeExchangeInstruction<
   if (!accounts.programData.value) {
     accounts.programData.value =
       '5AuP8EMYV83UenaLamu2tey7f2UTo7ThBuFoXN1CVfvg' as Address<'5AuP8EMYV83UenaLamu2tey7f2UTo7ThBuFoXN1CVfvg'>;
+  }
+  if (!accounts.instructions.value) {
+    accounts.instructions.value =
+      'Sysvar1nstructions1111111111111111111111111' as Address<'Sysvar1nstructions1111111111111111111111111'>;
   }
   if (!accounts.tokenProgram.value) {
     accounts.tokenProgram.value =
@@ -415,6 +439,7 @@ export function getInitializeExchangeInstruction<
       getAccountMeta('exchange', accounts.exchange),
       getAccountMeta('vault', accounts.vault),
       getAccountMeta('feeDestination', accounts.feeDestination),
+      getAccountMeta('instructions', accounts.instructions),
       getAccountMeta('tokenProgram', accounts.tokenProgram),
       getAccountMeta('systemProgram', accounts.systemProgram),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
@@ -431,6 +456,7 @@ export function getInitializeExchangeInstruction<
     TAccountExchange,
     TAccountVault,
     TAccountFeeDestination,
+    TAccountInstructions,
     TAccountTokenProgram,
     TAccountSystemProgram,
     TAccountEventAuthority,
@@ -457,12 +483,13 @@ export type ParsedInitializeExchangeInstruction<
     vault: TAccountMetas[5];
     /** Where collected protocol fees go. */
     feeDestination: TAccountMetas[6];
+    instructions: TAccountMetas[7];
     /** The token program. */
-    tokenProgram: TAccountMetas[7];
+    tokenProgram: TAccountMetas[8];
     /** The system program. */
-    systemProgram: TAccountMetas[8];
-    eventAuthority: TAccountMetas[9];
-    program: TAccountMetas[10];
+    systemProgram: TAccountMetas[9];
+    eventAuthority: TAccountMetas[10];
+    program: TAccountMetas[11];
   };
   data: InitializeExchangeInstructionData;
 };
@@ -473,10 +500,10 @@ export function parseInitializeExchangeInstruction<
 >(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedInitializeExchangeInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 11) {
+  if (instruction.accounts.length < 12) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 11,
+      expectedAccountMetas: 12,
     });
   }
   let accountIndex = 0;
@@ -495,6 +522,7 @@ export function parseInitializeExchangeInstruction<
       exchange: getNextAccount(),
       vault: getNextAccount(),
       feeDestination: getNextAccount(),
+      instructions: getNextAccount(),
       tokenProgram: getNextAccount(),
       systemProgram: getNextAccount(),
       eventAuthority: getNextAccount(),

@@ -50,6 +50,7 @@ export type ProtectMarketInstruction<
   TAccountGuardian extends string | AccountMeta<string> = string,
   TAccountExchange extends string | AccountMeta<string> = string,
   TAccountMarket extends string | AccountMeta<string> = string,
+  TAccountInstructions extends string | AccountMeta<string> = 'Sysvar1nstructions1111111111111111111111111',
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -62,6 +63,7 @@ export type ProtectMarketInstruction<
         : TAccountGuardian,
       TAccountExchange extends string ? ReadonlyAccount<TAccountExchange> : TAccountExchange,
       TAccountMarket extends string ? WritableAccount<TAccountMarket> : TAccountMarket,
+      TAccountInstructions extends string ? ReadonlyAccount<TAccountInstructions> : TAccountInstructions,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -119,6 +121,7 @@ export type ProtectMarketInput<
   TAccountGuardian extends string = string,
   TAccountExchange extends string = string,
   TAccountMarket extends string = string,
+  TAccountInstructions extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -128,6 +131,7 @@ export type ProtectMarketInput<
   exchange: Address<TAccountExchange>;
   /** The market. */
   market: Address<TAccountMarket>;
+  instructions?: Address<TAccountInstructions>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
   reduceOnlySeconds: ProtectMarketInstructionDataArgs['reduceOnlySeconds'];
@@ -139,6 +143,7 @@ export function getProtectMarketInstruction<
   TAccountGuardian extends string,
   TAccountExchange extends string,
   TAccountMarket extends string,
+  TAccountInstructions extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
@@ -147,6 +152,7 @@ export function getProtectMarketInstruction<
     TAccountGuardian,
     TAccountExchange,
     TAccountMarket,
+    TAccountInstructions,
     TAccountEventAuthority,
     TAccountProgram
   >,
@@ -156,6 +162,7 @@ export function getProtectMarketInstruction<
   TAccountGuardian,
   TAccountExchange,
   TAccountMarket,
+  TAccountInstructions,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -167,6 +174,7 @@ export function getProtectMarketInstruction<
     guardian: { value: input.guardian ?? null, isWritable: false },
     exchange: { value: input.exchange ?? null, isWritable: false },
     market: { value: input.market ?? null, isWritable: true },
+    instructions: { value: input.instructions ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
@@ -176,6 +184,10 @@ export function getProtectMarketInstruction<
   const args = { ...input };
 
   // Resolve default values.
+  if (!accounts.instructions.value) {
+    accounts.instructions.value =
+      'Sysvar1nstructions1111111111111111111111111' as Address<'Sysvar1nstructions1111111111111111111111111'>;
+  }
   if (!accounts.eventAuthority.value) {
     accounts.eventAuthority.value =
       '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK' as Address<'7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK'>;
@@ -191,6 +203,7 @@ export function getProtectMarketInstruction<
       getAccountMeta('guardian', accounts.guardian),
       getAccountMeta('exchange', accounts.exchange),
       getAccountMeta('market', accounts.market),
+      getAccountMeta('instructions', accounts.instructions),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -201,6 +214,7 @@ export function getProtectMarketInstruction<
     TAccountGuardian,
     TAccountExchange,
     TAccountMarket,
+    TAccountInstructions,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -218,8 +232,9 @@ export type ParsedProtectMarketInstruction<
     exchange: TAccountMetas[1];
     /** The market. */
     market: TAccountMetas[2];
-    eventAuthority: TAccountMetas[3];
-    program: TAccountMetas[4];
+    instructions: TAccountMetas[3];
+    eventAuthority: TAccountMetas[4];
+    program: TAccountMetas[5];
   };
   data: ProtectMarketInstructionData;
 };
@@ -227,10 +242,10 @@ export type ParsedProtectMarketInstruction<
 export function parseProtectMarketInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedProtectMarketInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 5) {
+  if (instruction.accounts.length < 6) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 5,
+      expectedAccountMetas: 6,
     });
   }
   let accountIndex = 0;
@@ -245,6 +260,7 @@ export function parseProtectMarketInstruction<TProgram extends string, TAccountM
       guardian: getNextAccount(),
       exchange: getNextAccount(),
       market: getNextAccount(),
+      instructions: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },

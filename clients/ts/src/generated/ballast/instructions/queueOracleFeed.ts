@@ -14,6 +14,8 @@ import {
   getBytesEncoder,
   getStructDecoder,
   getStructEncoder,
+  getU16Decoder,
+  getU16Encoder,
   getU32Decoder,
   getU32Encoder,
   getU64Decoder,
@@ -71,7 +73,7 @@ export type QueueOracleFeedInstruction<
         ? ReadonlySignerAccount<TAccountProposer> & AccountSignerMeta<TAccountProposer>
         : TAccountProposer,
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
-      TAccountMarket extends string ? ReadonlyAccount<TAccountMarket> : TAccountMarket,
+      TAccountMarket extends string ? WritableAccount<TAccountMarket> : TAccountMarket,
       TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
       TAccountInstructions extends string ? ReadonlyAccount<TAccountInstructions> : TAccountInstructions,
       TAccountSystemProgram extends string ? ReadonlyAccount<TAccountSystemProgram> : TAccountSystemProgram,
@@ -85,6 +87,8 @@ export type QueueOracleFeedInstructionData = {
   discriminator: ReadonlyUint8Array;
   /** New feed id. */
   newFeed: ReadonlyUint8Array;
+  /** The place, in the exchange's list, of the program that owns the feed's accounts. */
+  program: number;
   /** The market's feed version that this is made for. */
   version: number;
   /** The last slot in which it may be queued, at most a day ahead. */
@@ -96,6 +100,8 @@ export type QueueOracleFeedInstructionData = {
 export type QueueOracleFeedInstructionDataArgs = {
   /** New feed id. */
   newFeed: ReadonlyUint8Array;
+  /** The place, in the exchange's list, of the program that owns the feed's accounts. */
+  program: number;
   /** The market's feed version that this is made for. */
   version: number;
   /** The last slot in which it may be queued, at most a day ahead. */
@@ -109,6 +115,7 @@ export function getQueueOracleFeedInstructionDataEncoder(): FixedSizeEncoder<Que
     getStructEncoder([
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
       ['newFeed', fixEncoderSize(getBytesEncoder(), 32)],
+      ['program', getU16Encoder()],
       ['version', getU32Encoder()],
       ['lastSlot', getU64Encoder()],
       ['rationale', fixEncoderSize(getBytesEncoder(), 32)],
@@ -121,6 +128,7 @@ export function getQueueOracleFeedInstructionDataDecoder(): FixedSizeDecoder<Que
   return getStructDecoder([
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
     ['newFeed', fixDecoderSize(getBytesDecoder(), 32)],
+    ['program', getU16Decoder()],
     ['version', getU32Decoder()],
     ['lastSlot', getU64Decoder()],
     ['rationale', fixDecoderSize(getBytesDecoder(), 32)],
@@ -147,7 +155,7 @@ export type QueueOracleFeedInput<
 > = {
   /** Pays the proposal's rent: a multisig proposes by the signature of an address that holds nothing. */
   payer: TransactionSigner<TAccountPayer>;
-  /** Governance, or the committee for what it may change. */
+  /** Governance. */
   proposer: TransactionSigner<TAccountProposer>;
   /** The exchange. */
   exchange: Address<TAccountExchange>;
@@ -161,6 +169,7 @@ export type QueueOracleFeedInput<
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
   newFeed: QueueOracleFeedInstructionDataArgs['newFeed'];
+  programArg: QueueOracleFeedInstructionDataArgs['program'];
   version: QueueOracleFeedInstructionDataArgs['version'];
   lastSlot: QueueOracleFeedInstructionDataArgs['lastSlot'];
   rationale: QueueOracleFeedInstructionDataArgs['rationale'];
@@ -210,7 +219,7 @@ export function getQueueOracleFeedInstruction<
     payer: { value: input.payer ?? null, isWritable: true },
     proposer: { value: input.proposer ?? null, isWritable: false },
     exchange: { value: input.exchange ?? null, isWritable: true },
-    market: { value: input.market ?? null, isWritable: false },
+    market: { value: input.market ?? null, isWritable: true },
     proposal: { value: input.proposal ?? null, isWritable: true },
     instructions: { value: input.instructions ?? null, isWritable: false },
     systemProgram: { value: input.systemProgram ?? null, isWritable: false },
@@ -220,7 +229,7 @@ export function getQueueOracleFeedInstruction<
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
   // Original args.
-  const args = { ...input };
+  const args = { ...input, program: input.programArg };
 
   // Resolve default values.
   if (!accounts.instructions.value) {
@@ -276,7 +285,7 @@ export type ParsedQueueOracleFeedInstruction<
   accounts: {
     /** Pays the proposal's rent: a multisig proposes by the signature of an address that holds nothing. */
     payer: TAccountMetas[0];
-    /** Governance, or the committee for what it may change. */
+    /** Governance. */
     proposer: TAccountMetas[1];
     /** The exchange. */
     exchange: TAccountMetas[2];

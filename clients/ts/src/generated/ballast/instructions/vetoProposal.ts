@@ -45,7 +45,9 @@ export type VetoProposalInstruction<
   TProgram extends string = typeof BALLAST_PROGRAM_ADDRESS,
   TAccountVetoer extends string | AccountMeta<string> = string,
   TAccountExchange extends string | AccountMeta<string> = string,
+  TAccountMarket extends string | AccountMeta<string> = string,
   TAccountProposal extends string | AccountMeta<string> = string,
+  TAccountInstructions extends string | AccountMeta<string> = 'Sysvar1nstructions1111111111111111111111111',
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -57,7 +59,9 @@ export type VetoProposalInstruction<
         ? ReadonlySignerAccount<TAccountVetoer> & AccountSignerMeta<TAccountVetoer>
         : TAccountVetoer,
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
+      TAccountMarket extends string ? WritableAccount<TAccountMarket> : TAccountMarket,
       TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
+      TAccountInstructions extends string ? ReadonlyAccount<TAccountInstructions> : TAccountInstructions,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -89,7 +93,9 @@ export function getVetoProposalInstructionDataCodec(): FixedSizeCodec<
 export type VetoProposalInput<
   TAccountVetoer extends string = string,
   TAccountExchange extends string = string,
+  TAccountMarket extends string = string,
   TAccountProposal extends string = string,
+  TAccountInstructions extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -97,8 +103,11 @@ export type VetoProposalInput<
   vetoer: TransactionSigner<TAccountVetoer>;
   /** The exchange. */
   exchange: Address<TAccountExchange>;
+  /** The market that the proposal is about; needed for a change of its oracle alone. */
+  market?: Address<TAccountMarket>;
   /** The proposal. */
   proposal: Address<TAccountProposal>;
+  instructions?: Address<TAccountInstructions>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
 };
@@ -106,18 +115,30 @@ export type VetoProposalInput<
 export function getVetoProposalInstruction<
   TAccountVetoer extends string,
   TAccountExchange extends string,
+  TAccountMarket extends string,
   TAccountProposal extends string,
+  TAccountInstructions extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
 >(
-  input: VetoProposalInput<TAccountVetoer, TAccountExchange, TAccountProposal, TAccountEventAuthority, TAccountProgram>,
+  input: VetoProposalInput<
+    TAccountVetoer,
+    TAccountExchange,
+    TAccountMarket,
+    TAccountProposal,
+    TAccountInstructions,
+    TAccountEventAuthority,
+    TAccountProgram
+  >,
   config?: { programAddress?: TProgramAddress },
 ): VetoProposalInstruction<
   TProgramAddress,
   TAccountVetoer,
   TAccountExchange,
+  TAccountMarket,
   TAccountProposal,
+  TAccountInstructions,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -128,13 +149,19 @@ export function getVetoProposalInstruction<
   const originalAccounts = {
     vetoer: { value: input.vetoer ?? null, isWritable: false },
     exchange: { value: input.exchange ?? null, isWritable: true },
+    market: { value: input.market ?? null, isWritable: true },
     proposal: { value: input.proposal ?? null, isWritable: true },
+    instructions: { value: input.instructions ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
   // Resolve default values.
+  if (!accounts.instructions.value) {
+    accounts.instructions.value =
+      'Sysvar1nstructions1111111111111111111111111' as Address<'Sysvar1nstructions1111111111111111111111111'>;
+  }
   if (!accounts.eventAuthority.value) {
     accounts.eventAuthority.value =
       '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK' as Address<'7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK'>;
@@ -149,7 +176,9 @@ export function getVetoProposalInstruction<
     accounts: [
       getAccountMeta('vetoer', accounts.vetoer),
       getAccountMeta('exchange', accounts.exchange),
+      getAccountMeta('market', accounts.market),
       getAccountMeta('proposal', accounts.proposal),
+      getAccountMeta('instructions', accounts.instructions),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -159,7 +188,9 @@ export function getVetoProposalInstruction<
     TProgramAddress,
     TAccountVetoer,
     TAccountExchange,
+    TAccountMarket,
     TAccountProposal,
+    TAccountInstructions,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -175,10 +206,13 @@ export type ParsedVetoProposalInstruction<
     vetoer: TAccountMetas[0];
     /** The exchange. */
     exchange: TAccountMetas[1];
+    /** The market that the proposal is about; needed for a change of its oracle alone. */
+    market?: TAccountMetas[2] | undefined;
     /** The proposal. */
-    proposal: TAccountMetas[2];
-    eventAuthority: TAccountMetas[3];
-    program: TAccountMetas[4];
+    proposal: TAccountMetas[3];
+    instructions: TAccountMetas[4];
+    eventAuthority: TAccountMetas[5];
+    program: TAccountMetas[6];
   };
   data: VetoProposalInstructionData;
 };
@@ -186,10 +220,10 @@ export type ParsedVetoProposalInstruction<
 export function parseVetoProposalInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedVetoProposalInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 5) {
+  if (instruction.accounts.length < 7) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 5,
+      expectedAccountMetas: 7,
     });
   }
   let accountIndex = 0;
@@ -198,12 +232,18 @@ export function parseVetoProposalInstruction<TProgram extends string, TAccountMe
     accountIndex += 1;
     return accountMeta;
   };
+  const getNextOptionalAccount = () => {
+    const accountMeta = getNextAccount();
+    return accountMeta.address === BALLAST_PROGRAM_ADDRESS ? undefined : accountMeta;
+  };
   return {
     programAddress: instruction.programAddress,
     accounts: {
       vetoer: getNextAccount(),
       exchange: getNextAccount(),
+      market: getNextOptionalAccount(),
       proposal: getNextAccount(),
+      instructions: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },

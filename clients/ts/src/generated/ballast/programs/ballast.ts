@@ -93,13 +93,18 @@ import {
   getPayInsuranceClaimInstruction,
   getPlaceOrderInstruction,
   getProtectMarketInstruction,
+  getQueueExchangeBatchInstruction,
   getQueueExchangeParameterInstruction,
+  getQueueFeeDestinationInstruction,
   getQueueInsuranceWithdrawalInstruction,
+  getQueueMarketBatchInstruction,
   getQueueMarketParameterInstruction,
   getQueueNewExchangeInstructionAsync,
   getQueueOracleFeedInstruction,
+  getQueueOracleProgramInstruction,
   getQueueRoleInstruction,
   getQueueUpgradeInstructionAsync,
+  getQueueWindDownInstruction,
   getReduceInstruction,
   getRegisterInsuranceClaimInstruction,
   getRequestLpDepositInstructionAsync,
@@ -144,13 +149,18 @@ import {
   parsePayInsuranceClaimInstruction,
   parsePlaceOrderInstruction,
   parseProtectMarketInstruction,
+  parseQueueExchangeBatchInstruction,
   parseQueueExchangeParameterInstruction,
+  parseQueueFeeDestinationInstruction,
   parseQueueInsuranceWithdrawalInstruction,
+  parseQueueMarketBatchInstruction,
   parseQueueMarketParameterInstruction,
   parseQueueNewExchangeInstruction,
   parseQueueOracleFeedInstruction,
+  parseQueueOracleProgramInstruction,
   parseQueueRoleInstruction,
   parseQueueUpgradeInstruction,
+  parseQueueWindDownInstruction,
   parseReduceInstruction,
   parseRegisterInsuranceClaimInstruction,
   parseRequestLpDepositInstruction,
@@ -222,13 +232,18 @@ import {
   type ParsedPayInsuranceClaimInstruction,
   type ParsedPlaceOrderInstruction,
   type ParsedProtectMarketInstruction,
+  type ParsedQueueExchangeBatchInstruction,
   type ParsedQueueExchangeParameterInstruction,
+  type ParsedQueueFeeDestinationInstruction,
   type ParsedQueueInsuranceWithdrawalInstruction,
+  type ParsedQueueMarketBatchInstruction,
   type ParsedQueueMarketParameterInstruction,
   type ParsedQueueNewExchangeInstruction,
   type ParsedQueueOracleFeedInstruction,
+  type ParsedQueueOracleProgramInstruction,
   type ParsedQueueRoleInstruction,
   type ParsedQueueUpgradeInstruction,
+  type ParsedQueueWindDownInstruction,
   type ParsedReduceInstruction,
   type ParsedRegisterInsuranceClaimInstruction,
   type ParsedRequestLpDepositInstruction,
@@ -246,13 +261,18 @@ import {
   type PayInsuranceClaimInput,
   type PlaceOrderInput,
   type ProtectMarketInput,
+  type QueueExchangeBatchInput,
   type QueueExchangeParameterInput,
+  type QueueFeeDestinationInput,
   type QueueInsuranceWithdrawalInput,
+  type QueueMarketBatchInput,
   type QueueMarketParameterInput,
   type QueueNewExchangeAsyncInput,
   type QueueOracleFeedInput,
+  type QueueOracleProgramInput,
   type QueueRoleInput,
   type QueueUpgradeAsyncInput,
+  type QueueWindDownInput,
   type ReduceInput,
   type RegisterInsuranceClaimInput,
   type RequestLpDepositAsyncInput,
@@ -418,13 +438,18 @@ export enum BallastInstruction {
   PayInsuranceClaim,
   PlaceOrder,
   ProtectMarket,
+  QueueExchangeBatch,
   QueueExchangeParameter,
+  QueueFeeDestination,
   QueueInsuranceWithdrawal,
+  QueueMarketBatch,
   QueueMarketParameter,
   QueueNewExchange,
   QueueOracleFeed,
+  QueueOracleProgram,
   QueueRole,
   QueueUpgrade,
+  QueueWindDown,
   Reduce,
   RegisterInsuranceClaim,
   RequestLpDeposit,
@@ -718,6 +743,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([126, 67, 169, 234, 120, 245, 130, 112])),
+      0,
+    )
+  ) {
+    return BallastInstruction.QueueExchangeBatch;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([54, 253, 23, 68, 144, 180, 156, 185])),
       0,
     )
@@ -727,11 +761,29 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([197, 176, 14, 56, 30, 133, 199, 74])),
+      0,
+    )
+  ) {
+    return BallastInstruction.QueueFeeDestination;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([18, 90, 20, 59, 245, 53, 246, 110])),
       0,
     )
   ) {
     return BallastInstruction.QueueInsuranceWithdrawal;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([24, 198, 106, 240, 192, 240, 213, 196])),
+      0,
+    )
+  ) {
+    return BallastInstruction.QueueMarketBatch;
   }
   if (
     containsBytes(
@@ -763,6 +815,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([25, 52, 253, 1, 29, 14, 74, 128])),
+      0,
+    )
+  ) {
+    return BallastInstruction.QueueOracleProgram;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([118, 54, 65, 252, 237, 169, 191, 163])),
       0,
     )
@@ -777,6 +838,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.QueueUpgrade;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([251, 197, 21, 171, 51, 202, 65, 63])),
+      0,
+    )
+  ) {
+    return BallastInstruction.QueueWindDown;
   }
   if (
     containsBytes(
@@ -945,15 +1015,20 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.PayInsuranceClaim } & ParsedPayInsuranceClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.PlaceOrder } & ParsedPlaceOrderInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ProtectMarket } & ParsedProtectMarketInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.QueueExchangeBatch } & ParsedQueueExchangeBatchInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueExchangeParameter } & ParsedQueueExchangeParameterInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.QueueFeeDestination } & ParsedQueueFeeDestinationInstruction<TProgram>)
   | ({
       instructionType: BallastInstruction.QueueInsuranceWithdrawal;
     } & ParsedQueueInsuranceWithdrawalInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.QueueMarketBatch } & ParsedQueueMarketBatchInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueMarketParameter } & ParsedQueueMarketParameterInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueNewExchange } & ParsedQueueNewExchangeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueOracleFeed } & ParsedQueueOracleFeedInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.QueueOracleProgram } & ParsedQueueOracleProgramInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueRole } & ParsedQueueRoleInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueUpgrade } & ParsedQueueUpgradeInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.QueueWindDown } & ParsedQueueWindDownInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Reduce } & ParsedReduceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.RegisterInsuranceClaim } & ParsedRegisterInsuranceClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.RequestLpDeposit } & ParsedRequestLpDepositInstruction<TProgram>)
@@ -1118,11 +1193,25 @@ export function parseBallastInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.ProtectMarket, ...parseProtectMarketInstruction(instruction) };
     }
+    case BallastInstruction.QueueExchangeBatch: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.QueueExchangeBatch,
+        ...parseQueueExchangeBatchInstruction(instruction),
+      };
+    }
     case BallastInstruction.QueueExchangeParameter: {
       assertIsInstructionWithAccounts(instruction);
       return {
         instructionType: BallastInstruction.QueueExchangeParameter,
         ...parseQueueExchangeParameterInstruction(instruction),
+      };
+    }
+    case BallastInstruction.QueueFeeDestination: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.QueueFeeDestination,
+        ...parseQueueFeeDestinationInstruction(instruction),
       };
     }
     case BallastInstruction.QueueInsuranceWithdrawal: {
@@ -1131,6 +1220,10 @@ export function parseBallastInstruction<TProgram extends string>(
         instructionType: BallastInstruction.QueueInsuranceWithdrawal,
         ...parseQueueInsuranceWithdrawalInstruction(instruction),
       };
+    }
+    case BallastInstruction.QueueMarketBatch: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.QueueMarketBatch, ...parseQueueMarketBatchInstruction(instruction) };
     }
     case BallastInstruction.QueueMarketParameter: {
       assertIsInstructionWithAccounts(instruction);
@@ -1147,6 +1240,13 @@ export function parseBallastInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.QueueOracleFeed, ...parseQueueOracleFeedInstruction(instruction) };
     }
+    case BallastInstruction.QueueOracleProgram: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.QueueOracleProgram,
+        ...parseQueueOracleProgramInstruction(instruction),
+      };
+    }
     case BallastInstruction.QueueRole: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.QueueRole, ...parseQueueRoleInstruction(instruction) };
@@ -1154,6 +1254,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.QueueUpgrade: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.QueueUpgrade, ...parseQueueUpgradeInstruction(instruction) };
+    }
+    case BallastInstruction.QueueWindDown: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.QueueWindDown, ...parseQueueWindDownInstruction(instruction) };
     }
     case BallastInstruction.Reduce: {
       assertIsInstructionWithAccounts(instruction);
@@ -1327,12 +1431,21 @@ export type BallastPluginInstructions = {
   protectMarket: (
     input: ProtectMarketInput,
   ) => ReturnType<typeof getProtectMarketInstruction> & SelfPlanAndSendFunctions;
+  queueExchangeBatch: (
+    input: MakeOptional<QueueExchangeBatchInput, 'payer'>,
+  ) => ReturnType<typeof getQueueExchangeBatchInstruction> & SelfPlanAndSendFunctions;
   queueExchangeParameter: (
     input: MakeOptional<QueueExchangeParameterInput, 'payer'>,
   ) => ReturnType<typeof getQueueExchangeParameterInstruction> & SelfPlanAndSendFunctions;
+  queueFeeDestination: (
+    input: MakeOptional<QueueFeeDestinationInput, 'payer'>,
+  ) => ReturnType<typeof getQueueFeeDestinationInstruction> & SelfPlanAndSendFunctions;
   queueInsuranceWithdrawal: (
     input: MakeOptional<QueueInsuranceWithdrawalInput, 'payer'>,
   ) => ReturnType<typeof getQueueInsuranceWithdrawalInstruction> & SelfPlanAndSendFunctions;
+  queueMarketBatch: (
+    input: MakeOptional<QueueMarketBatchInput, 'payer'>,
+  ) => ReturnType<typeof getQueueMarketBatchInstruction> & SelfPlanAndSendFunctions;
   queueMarketParameter: (
     input: MakeOptional<QueueMarketParameterInput, 'payer'>,
   ) => ReturnType<typeof getQueueMarketParameterInstruction> & SelfPlanAndSendFunctions;
@@ -1342,12 +1455,18 @@ export type BallastPluginInstructions = {
   queueOracleFeed: (
     input: MakeOptional<QueueOracleFeedInput, 'payer'>,
   ) => ReturnType<typeof getQueueOracleFeedInstruction> & SelfPlanAndSendFunctions;
+  queueOracleProgram: (
+    input: MakeOptional<QueueOracleProgramInput, 'payer'>,
+  ) => ReturnType<typeof getQueueOracleProgramInstruction> & SelfPlanAndSendFunctions;
   queueRole: (
     input: MakeOptional<QueueRoleInput, 'payer'>,
   ) => ReturnType<typeof getQueueRoleInstruction> & SelfPlanAndSendFunctions;
   queueUpgrade: (
     input: MakeOptional<QueueUpgradeAsyncInput, 'payer'>,
   ) => ReturnType<typeof getQueueUpgradeInstructionAsync> & SelfPlanAndSendFunctions;
+  queueWindDown: (
+    input: MakeOptional<QueueWindDownInput, 'payer'>,
+  ) => ReturnType<typeof getQueueWindDownInstruction> & SelfPlanAndSendFunctions;
   reduce: (input: ReduceInput) => ReturnType<typeof getReduceInstruction> & SelfPlanAndSendFunctions;
   registerInsuranceClaim: (
     input: RegisterInsuranceClaimInput,
@@ -1456,15 +1575,30 @@ export function ballastProgram() {
           payInsuranceClaim: (input) => addSelfPlanAndSendFunctions(client, getPayInsuranceClaimInstruction(input)),
           placeOrder: (input) => addSelfPlanAndSendFunctions(client, getPlaceOrderInstruction(input)),
           protectMarket: (input) => addSelfPlanAndSendFunctions(client, getProtectMarketInstruction(input)),
+          queueExchangeBatch: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getQueueExchangeBatchInstruction({ ...input, payer: input.payer ?? client.payer }),
+            ),
           queueExchangeParameter: (input) =>
             addSelfPlanAndSendFunctions(
               client,
               getQueueExchangeParameterInstruction({ ...input, payer: input.payer ?? client.payer }),
             ),
+          queueFeeDestination: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getQueueFeeDestinationInstruction({ ...input, payer: input.payer ?? client.payer }),
+            ),
           queueInsuranceWithdrawal: (input) =>
             addSelfPlanAndSendFunctions(
               client,
               getQueueInsuranceWithdrawalInstruction({ ...input, payer: input.payer ?? client.payer }),
+            ),
+          queueMarketBatch: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getQueueMarketBatchInstruction({ ...input, payer: input.payer ?? client.payer }),
             ),
           queueMarketParameter: (input) =>
             addSelfPlanAndSendFunctions(
@@ -1481,6 +1615,11 @@ export function ballastProgram() {
               client,
               getQueueOracleFeedInstruction({ ...input, payer: input.payer ?? client.payer }),
             ),
+          queueOracleProgram: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getQueueOracleProgramInstruction({ ...input, payer: input.payer ?? client.payer }),
+            ),
           queueRole: (input) =>
             addSelfPlanAndSendFunctions(
               client,
@@ -1490,6 +1629,11 @@ export function ballastProgram() {
             addSelfPlanAndSendFunctions(
               client,
               getQueueUpgradeInstructionAsync({ ...input, payer: input.payer ?? client.payer }),
+            ),
+          queueWindDown: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getQueueWindDownInstruction({ ...input, payer: input.payer ?? client.payer }),
             ),
           reduce: (input) => addSelfPlanAndSendFunctions(client, getReduceInstruction(input)),
           registerInsuranceClaim: (input) =>

@@ -7,6 +7,10 @@
  */
 
 export * from './accountState.js';
+export * from './batch.js';
+export * from './batchAsk.js';
+export * from './batchChange.js';
+export * from './batchChanges.js';
 export * from './claim.js';
 export * from './committeeDismissed.js';
 export * from './deficitBooked.js';
@@ -15,12 +19,14 @@ export * from './emergency.js';
 export * from './emergencyPaused.js';
 export * from './exchangeCreated.js';
 export * from './exchangeParams.js';
+export * from './exitHolds.js';
 export * from './feesCollected.js';
 export * from './flag.js';
 export * from './flagged.js';
 export * from './fundingAccrued.js';
 export * from './fundingState.js';
 export * from './governanceAccepted.js';
+export * from './governed.js';
 export * from './initializeExchangeArgs.js';
 export * from './insuranceBatch.js';
 export * from './insuranceClaimPaid.js';
@@ -55,6 +61,7 @@ export * from './principal.js';
 export * from './proposalEnded.js';
 export * from './proposalQueued.js';
 export * from './proposalTerms.js';
+export * from './queueBatchArgs.js';
 export * from './queueParameterArgs.js';
 export * from './registeredClaim.js';
 export * from './resolved.js';

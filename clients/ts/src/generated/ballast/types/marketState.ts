@@ -36,6 +36,8 @@ import {
   getClaimEncoder,
   getFundingStateDecoder,
   getFundingStateEncoder,
+  getGovernedDecoder,
+  getGovernedEncoder,
   getInsuranceClaimsDecoder,
   getInsuranceClaimsEncoder,
   getMarketParamsDecoder,
@@ -54,6 +56,8 @@ import {
   type ClaimArgs,
   type FundingState,
   type FundingStateArgs,
+  type Governed,
+  type GovernedArgs,
   type InsuranceClaims,
   type InsuranceClaimsArgs,
   type MarketParams,
@@ -116,6 +120,8 @@ export type MarketState = {
   insurance: InsuranceClaims;
   /** For later versions. */
   reserved: Array<bigint>;
+  /** What governance has put over it, besides its parameters. */
+  governed: Governed;
 };
 
 export type MarketStateArgs = {
@@ -163,6 +169,8 @@ export type MarketStateArgs = {
   insurance: InsuranceClaimsArgs;
   /** For later versions. */
   reserved: Array<number | bigint>;
+  /** What governance has put over it, besides its parameters. */
+  governed: GovernedArgs;
 };
 
 export function getMarketStateEncoder(): FixedSizeEncoder<MarketStateArgs> {
@@ -188,7 +196,8 @@ export function getMarketStateEncoder(): FixedSizeEncoder<MarketStateArgs> {
     ['reservedBytes', fixEncoderSize(getBytesEncoder(), 3)],
     ['clock', getI64Encoder()],
     ['insurance', getInsuranceClaimsEncoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 83 })],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 74 })],
+    ['governed', getGovernedEncoder()],
   ]);
 }
 
@@ -215,7 +224,8 @@ export function getMarketStateDecoder(): FixedSizeDecoder<MarketState> {
     ['reservedBytes', fixDecoderSize(getBytesDecoder(), 3)],
     ['clock', getI64Decoder()],
     ['insurance', getInsuranceClaimsDecoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 83 })],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 74 })],
+    ['governed', getGovernedDecoder()],
   ]);
 }
 

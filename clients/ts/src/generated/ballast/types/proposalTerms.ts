@@ -51,7 +51,7 @@ export type ProposalTerms = {
   state: number;
   /** When it was queued, Unix seconds. */
   queuedAt: bigint;
-  /** When it may be executed, Unix seconds; emergency pauses since then move it. */
+  /** When it may be executed, Unix seconds; what has held matured exits back since then moves it. */
   eta: bigint;
   /** When it is dead, Unix seconds; emergency pauses since then move it. */
   expiresAt: bigint;
@@ -71,8 +71,8 @@ export type ProposalTerms = {
   epoch: number;
   /** Seconds that emergency pauses had lasted when it was queued. */
   heldBefore: bigint;
-  /** For later versions. */
-  reserved: bigint;
+  /** Seconds that matured exits had been held back when it was queued. */
+  exitsBefore: bigint;
 };
 
 export type ProposalTermsArgs = {
@@ -92,7 +92,7 @@ export type ProposalTermsArgs = {
   state: number;
   /** When it was queued, Unix seconds. */
   queuedAt: number | bigint;
-  /** When it may be executed, Unix seconds; emergency pauses since then move it. */
+  /** When it may be executed, Unix seconds; what has held matured exits back since then moves it. */
   eta: number | bigint;
   /** When it is dead, Unix seconds; emergency pauses since then move it. */
   expiresAt: number | bigint;
@@ -112,8 +112,8 @@ export type ProposalTermsArgs = {
   epoch: number;
   /** Seconds that emergency pauses had lasted when it was queued. */
   heldBefore: number | bigint;
-  /** For later versions. */
-  reserved: number | bigint;
+  /** Seconds that matured exits had been held back when it was queued. */
+  exitsBefore: number | bigint;
 };
 
 export function getProposalTermsEncoder(): FixedSizeEncoder<ProposalTermsArgs> {
@@ -136,7 +136,7 @@ export function getProposalTermsEncoder(): FixedSizeEncoder<ProposalTermsArgs> {
     ['reservedByte', getU8Encoder()],
     ['epoch', getU32Encoder()],
     ['heldBefore', getI64Encoder()],
-    ['reserved', getU64Encoder()],
+    ['exitsBefore', getI64Encoder()],
   ]);
 }
 
@@ -160,7 +160,7 @@ export function getProposalTermsDecoder(): FixedSizeDecoder<ProposalTerms> {
     ['reservedByte', getU8Decoder()],
     ['epoch', getU32Decoder()],
     ['heldBefore', getI64Decoder()],
-    ['reserved', getU64Decoder()],
+    ['exitsBefore', getI64Decoder()],
   ]);
 }
 

@@ -1,0 +1,203 @@
+//! `ballast govern list`.
+
+use core::mem::offset_of;
+
+use anchor_lang::prelude::Pubkey;
+use anyhow::{Result, bail};
+use ballast::state::Proposal;
+use ballast_engine::Now;
+use ballast_engine::governance::{Holds, SHARED_FUND, kind, state};
+use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS, Row};
+use serde::Serialize;
+
+use super::effect::{Crowd, Effect};
+use crate::amount::{moment, span};
+use crate::args::Global;
+use crate::chain::{Chain, ExchangeAccount};
+use crate::output::{self, table};
+
+/// One change of a proposal.
+#[derive(Serialize)]
+pub(super) struct ChangeLine {
+    /// What changes.
+    pub(super) name: String,
+    /// Before and after, as stored.
+    pub(super) old_value: u64,
+    pub(super) new_value: u64,
+    /// The same for people.
+    pub(super) old: String,
+    pub(super) new: String,
+}
+
+/// A proposal, as the chain has it and for people.
+#[derive(Serialize)]
+pub(super) struct Line {
+    pub(super) id: u64,
+    pub(super) state: &'static str,
+    pub(super) class: &'static str,
+    pub(super) what: String,
+    pub(super) changes: Vec<ChangeLine>,
+    pub(super) new_key: Option<String>,
+    pub(super) proposer: String,
+    pub(super) role: &'static str,
+    pub(super) queued_at: i64,
+    /// When it may be executed as things stand, and by how much that is later than when it was queued it seemed.
+    pub(super) ready_at: i64,
+    pub(super) held: i64,
+    pub(super) dead_at: i64,
+    pub(super) vetoer: Option<String>,
+    pub(super) tightening: bool,
+    pub(super) ready: bool,
+    pub(super) rationale: String,
+    pub(super) effect: Option<Effect>,
+}
+
+/// A proposal's line.
+pub(super) fn line(proposal: &Proposal, exchange: &ExchangeAccount, crowd: &Crowd, now: &Now) -> Result<Line> {
+    let terms = &proposal.terms;
+    let of_market = proposal.market.0 != [0; 32];
+    let market = crowd.market(proposal.market_index).filter(|_| of_market);
+    let exits = market.map_or(exchange.state.exit_holds, |m| m.state.governed.exit_holds);
+    let holds = Holds { emergency: &exchange.state.emergency, exits: &exits };
+    let time = |at: ballast_engine::Result<i64>| at.map_err(|fault| anyhow::anyhow!("{fault:?}"));
+    let (ready_at, dead_at) = (time(terms.ready_at(&holds, now))?, time(terms.dead_at(holds.emergency, now))?);
+    // What has ended waits for nothing.
+    let pending = terms.state == state::PENDING;
+    let ready_at = if pending { ready_at } else { terms.eta };
+    let key = |bytes: [u8; 32]| (bytes != [0; 32]).then(|| Pubkey::new_from_array(bytes).to_string());
+    let current = exchange.state.roles.epoch.get(usize::from(terms.proposer)).copied();
+    let powerless = current != Some(terms.epoch);
+    Ok(Line {
+        id: proposal.id,
+        state: match terms.state {
+            state::PENDING if powerless => "dead with its proposer, not closed",
+            state::PENDING if now.unix >= dead_at => "expired, not closed",
+            state::PENDING => "pending",
+            state::EXECUTED => "executed",
+            state::VETOED => "vetoed",
+            _ => "expired",
+        },
+        class: ["?", "G1", "G2", "G3", "guardian"].get(usize::from(terms.class)).copied().unwrap_or("?"),
+        what: what(proposal)?,
+        changes: changes(proposal),
+        new_key: key(terms.new_key.0),
+        proposer: Pubkey::new_from_array(proposal.proposer.0).to_string(),
+        role: if terms.proposer == 0 { "governance" } else { "committee" },
+        queued_at: terms.queued_at,
+        ready_at,
+        held: ready_at - terms.eta,
+        dead_at,
+        vetoer: key(terms.vetoer.0),
+        tightening: terms.tightening != 0,
+        ready: pending && !powerless && now.unix >= ready_at && now.unix < dead_at,
+        rationale: terms.rationale.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+        effect: if pending { crowd.effect(proposal) } else { None },
+    })
+}
+
+fn change(rows: &[Row], parameter: u16, old_value: u64, new_value: u64) -> ChangeLine {
+    let row = rows.get(usize::from(parameter));
+    let show = |value: u64| row.map_or_else(|| value.to_string(), |row| row.unit.show(value).to_string());
+    let name = row.map_or("?", |row| row.name).to_owned();
+    ChangeLine { name, old_value, new_value, old: show(old_value), new: show(new_value) }
+}
+
+fn changes(proposal: &Proposal) -> Vec<ChangeLine> {
+    let terms = &proposal.terms;
+    let batch = |rows: &[Row]| {
+        let changes = proposal.batch.changes().iter();
+        changes.map(|c| change(rows, c.parameter, c.old_value, c.new_value)).collect()
+    };
+    match terms.kind {
+        kind::MARKET_PARAMETER => vec![change(MARKET_ROWS, terms.parameter, terms.old_value, terms.new_value)],
+        kind::EXCHANGE_PARAMETER => vec![change(EXCHANGE_ROWS, terms.parameter, terms.old_value, terms.new_value)],
+        kind::MARKET_BATCH => batch(MARKET_ROWS),
+        kind::EXCHANGE_BATCH => batch(EXCHANGE_ROWS),
+        _ => vec![],
+    }
+}
+
+fn what(proposal: &Proposal) -> Result<String> {
+    let (terms, market) = (&proposal.terms, proposal.market_index);
+    let named = |rows: &[Row]| rows.get(usize::from(terms.parameter)).map_or("?", |row| row.name);
+    Ok(match terms.kind {
+        kind::MARKET_PARAMETER => format!("market {market}: {}", named(MARKET_ROWS)),
+        kind::MARKET_BATCH => format!("market {market}: {} parameters", proposal.batch.count),
+        kind::EXCHANGE_PARAMETER => named(EXCHANGE_ROWS).to_owned(),
+        kind::EXCHANGE_BATCH => format!("{} parameters", proposal.batch.count),
+        kind::INSURANCE if terms.parameter == SHARED_FUND => format!("{} of the shared insurance out", terms.new_value),
+        kind::INSURANCE => format!("{} of market {}'s insurance out", terms.new_value, terms.parameter),
+        kind::GOVERNANCE => "new governance".to_owned(),
+        kind::COMMITTEE => "new committee".to_owned(),
+        kind::GUARDIAN => "new guardian".to_owned(),
+        kind::UPGRADE => "upgrade of the program".to_owned(),
+        kind::NEW_EXCHANGE => "exchange of another mint".to_owned(),
+        kind::ORACLE_FEED => format!("market {market}: oracle"),
+        kind::WIND_DOWN if terms.new_value == 0 => format!("market {market}: opened again"),
+        kind::WIND_DOWN => format!("market {market}: wound down"),
+        kind::FEE_DESTINATION => "fee destination".to_owned(),
+        kind::ORACLE_PROGRAM => format!("oracle program {}", terms.parameter),
+        other => bail!("proposal {} is of kind {other}, which this version does not know; update it", proposal.id),
+    })
+}
+
+/// What an effect says, in a few words.
+pub(super) fn effect_text(effect: Option<Effect>) -> String {
+    effect.map_or("-".to_owned(), |e| format!("{} of {}", e.below_maintenance, e.accounts))
+}
+
+/// Runs it.
+pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccount, all: bool) -> Result<()> {
+    let at = offset_of!(Proposal, exchange);
+    let mut proposals = chain.all::<Proposal>(at, exchange.address.as_ref()).await?;
+    proposals.sort_by_key(|(_, proposal)| proposal.id);
+    proposals.retain(|(_, proposal)| all || proposal.terms.state == state::PENDING);
+    let now = chain.now().await?;
+    let crowd = Crowd::read(chain, exchange, now).await?;
+    let lines: Vec<Line> =
+        proposals.iter().map(|(_, proposal)| line(proposal, exchange, &crowd, &now)).collect::<Result<_>>()?;
+    output::show(global.json, &lines, |lines| {
+        if lines.is_empty() {
+            return "no proposal is pending; `--all` lists those that have ended".to_owned();
+        }
+        let rows = lines.iter().map(|l| {
+            let change = match (&l.new_key, l.changes.as_slice()) {
+                (_, []) => l.new_key.clone().unwrap_or_default(),
+                (_, [one]) => format!("{} -> {}", one.old, one.new),
+                (_, many) => {
+                    many.iter().map(|c| format!("{}: {} -> {}", c.name, c.old, c.new)).collect::<Vec<_>>().join("\n")
+                }
+            };
+            let when = match (l.ready, l.state) {
+                (true, _) => "now".to_owned(),
+                (false, "pending") => format!("in {}", span(l.ready_at - now.unix)),
+                _ => "-".to_owned(),
+            };
+            vec![
+                l.id.to_string(),
+                l.state.to_owned(),
+                l.class.to_owned(),
+                l.role.to_owned(),
+                l.what.clone(),
+                change,
+                when,
+                moment(l.dead_at),
+                effect_text(l.effect),
+                l.rationale.chars().take(8).collect(),
+            ]
+        });
+        let header = [
+            "id",
+            "state",
+            "class",
+            "by",
+            "what",
+            "change",
+            "may be executed",
+            "dead",
+            "below maintenance",
+            "rationale",
+        ];
+        table(&header, &[0], rows)
+    })
+}
