@@ -52,6 +52,7 @@ ts-check: all-targets wasm ## The TypeScript client is up to date, compiles, and
 demo-short: all-targets ## The demo over RPC, short form, and over recorded prices where BALLAST_PRICES names some
 	$(BALLAST) demo --short --report target/demo-short.json
 	$(BALLAST) demo --scenario governance --report target/demo-governance.json
+	$(BALLAST) demo --scenario bankruptcy --report target/demo-bankruptcy.json
 	$(if $(BALLAST_PRICES),$(BALLAST) demo --prices $(BALLAST_PRICES) --minutes 60 --report target/demo-recorded.json)
 
 test-validator: all-targets ## The end-to-end suite on Agave's own validator

@@ -1,12 +1,14 @@
 //! What keepers do to others' accounts.
 
 use ballast_client::{instructions as ix, quotes};
+use ballast_engine::constants::{DELEVERAGE_AFTER, SETTLEMENT_WAIT};
 use ballast_engine::margin::{Purpose, Totals};
 use solana_instruction::Instruction;
 
 use crate::actors::{Trader, named};
-use crate::setup::Setup;
-use crate::world::Outcome;
+use crate::setup::{Setup, Terms};
+use crate::units;
+use crate::world::{Expect as _, Outcome};
 
 impl Setup {
     /// A margin test's totals, funding accrued until now.
@@ -102,5 +104,83 @@ impl Setup {
         let at = (now / 86_400 + 1 + days) * 86_400 + seconds;
         self.world.advance(at - now);
         self.post_all();
+    }
+
+    /// Anyone deleverages a market's winning side.
+    pub fn deleverage(&mut self, market: usize) -> Outcome {
+        let deleverage = ix::deleverage(&self.market_key(market));
+        self.world.measure("deleverage", deleverage, &[])
+    }
+
+    /// Anyone lets a trader's position pick up a deleveraging.
+    pub fn pick_up(&mut self, trader: &Trader, market: usize) -> Outcome {
+        let pick_up = ix::pick_up_deleveraging(&self.market_key(market), &trader.subaccount);
+        self.world.measure("pick_up_deleveraging", pick_up, &[])
+    }
+
+    /// Two markets with little liquidity and no insurance; in market 0 alice and bob are long and carol short. It has risen by
+    /// a quarter, alice has settled, and what the pool could not pay her is a claim: an episode is open.
+    pub fn in_episode() -> (Self, [Trader; 3]) {
+        let mut terms = Terms::cross(2);
+        for market in &mut terms.markets {
+            market.liquidity = units(20_000);
+            market.insurance = 0;
+        }
+        let mut setup = Self::with(&terms);
+        let traders = [("alice", 40_000), ("bob", 40_000), ("carol", 100_000)];
+        let [alice, bob, carol] = traders.map(|(name, amount)| setup.trader(name, units(amount)));
+        setup.open(&carol, 0, -units(180_000).cast_signed());
+        setup.open(&alice, 0, units(90_000).cast_signed());
+        setup.open(&bob, 0, units(90_000).cast_signed());
+        setup.move_by(0, 2_500);
+        setup.settle(&alice, 0).must();
+        assert!(setup.market(0).state.claims_block());
+        (setup, [alice, bob, carol])
+    }
+
+    /// The same two days later, when nobody has settled the others.
+    pub fn after_an_episode() -> (Self, [Trader; 3]) {
+        let (mut setup, traders) = Self::in_episode();
+        setup.world.advance(DELEVERAGE_AFTER);
+        setup.tick(1);
+        (setup, traders)
+    }
+
+    /// Anyone begins a market's settlement, calls it off or fixes its price.
+    pub fn advance_settlement(&mut self, market: usize) -> Outcome {
+        let advance = ix::advance_settlement(&self.market_key(market));
+        self.world.measure("advance_settlement", advance, &[])
+    }
+
+    /// Anyone closes what a trader has in a settled market.
+    pub fn close_settled(&mut self, trader: &Trader, market: usize) -> Outcome {
+        let own = u16::try_from(market).expect("few markets");
+        let legs = ix::leg_metas(&self.account(trader), Some(own), true);
+        let close = ix::close_settled(&self.market_key(market), &trader.subaccount, &legs);
+        self.world.measure("close_settled", close, &[])
+    }
+
+    /// [`Setup::in_episode`], with a pool that losses elsewhere have left without cash, below a floor of 5 %.
+    pub fn below_floor() -> (Self, [Trader; 3]) {
+        let (mut setup, traders) = Self::in_episode();
+        let mut market = setup.market(0);
+        let pool = &mut market.state.pool;
+        // The tokens stay in the vault: as fees.
+        let lost = pool.cash.0 - pool.claims_paid.0;
+        pool.cash.0 -= lost;
+        pool.protocol_fees.0 += lost;
+        market.state.params.settlement_floor.0 = 50_000;
+        setup.world.write(&setup.market_key(0), &*market);
+        (setup, traders)
+    }
+
+    /// The same a day later, settled at its price.
+    pub fn settled() -> (Self, [Trader; 3]) {
+        let (mut setup, traders) = Self::below_floor();
+        setup.advance_settlement(0).must();
+        setup.world.advance(SETTLEMENT_WAIT);
+        setup.tick(1);
+        setup.advance_settlement(0).must();
+        (setup, traders)
     }
 }

@@ -73,6 +73,8 @@ const UPGRADES: &[&str] = &[
 const SICK: &[&str] = &["flag", "liquidate", "resolve", "unflag"];
 const SILENT: &[&str] = &["exit_silent"];
 const CLAIMS: &[&str] = &["collect_claim", "collect_pool_claim"];
+const DELEVERAGING: &[&str] = &["deleverage", "pick_up_deleveraging"];
+const SETTLEMENT: &[&str] = &["advance_settlement", "close_settled"];
 const INSURANCE: &[&str] =
     &["execute_insurance_withdrawal", "pay_insurance_claim", "queue_insurance_withdrawal", "register_insurance_claim"];
 
@@ -89,7 +91,9 @@ fn every_instruction_of_the_program_is_listed() {
     let mut names: Vec<&str> =
         dispatch.split("pub fn ").skip(1).filter_map(|rest| rest.split(['<', '(']).next()).collect();
     names.sort_unstable();
-    let mut sent = [SETUP, TRADERS, LIQUIDITY, GOVERNANCE, UPGRADES, SICK, SILENT, CLAIMS, INSURANCE].concat();
+    let mut sent =
+        [SETUP, TRADERS, LIQUIDITY, GOVERNANCE, UPGRADES, SICK, SILENT, CLAIMS, INSURANCE, DELEVERAGING, SETTLEMENT]
+            .concat();
     sent.sort_unstable();
     assert_eq!(names, sent, "each is in one test's list, which that test holds itself to");
 }
@@ -458,6 +462,112 @@ fn shared_insurance_pays_a_deficit_by_its_batch_and_is_withdrawn_only_without_cl
     assert_eq!((withdrawn.amount, withdrawn.fund), (left, 0));
     setup.audit();
     assert_sent(&setup, INSURANCE);
+}
+
+#[test]
+fn claims_that_stay_unpaid_deleverage_the_winning_side_in_proportion() {
+    let (mut setup, [alice, bob, carol]) = Setup::in_episode();
+    setup.world.advance(constants::DELEVERAGE_AFTER - 2);
+    setup.tick(1);
+    setup.deleverage(BTC).fails(Error::DeleverageTooEarly);
+    setup.tick(1);
+    let sizes = [&alice, &bob, &carol].map(|t| setup.position(t, BTC));
+    let done = event!(setup.deleverage(BTC).must(), Deleveraged);
+    setup.audit();
+    assert!(done.long && done.kept < done.before && done.positions == 2, "{done:?}");
+    let market = setup.market(BTC).state;
+    assert_eq!(market.long.open_interest.0, done.kept);
+    // Margin tests, fills and everything else see the smaller position at once.
+    let surplus = setup.surplus(&bob);
+    event!(setup.pick_up(&bob, BTC).must(), PositionDeleveraged);
+    setup.audit();
+    assert_eq!(setup.surplus(&bob), surplus);
+    setup.pick_up(&bob, BTC).fails(Error::CoverTooEarly);
+    setup.pick_up(&carol, BTC).fails(Error::CoverTooEarly);
+    // Alice's is picked up by the settling itself.
+    let sent = setup.settle(&alice, BTC).must();
+    event!(sent, PositionDeleveraged);
+    setup.audit();
+    for (trader, size) in [&alice, &bob].into_iter().zip(sizes) {
+        let share = i128::from(size) * i128::from(done.kept) / i128::from(done.before);
+        assert_eq!(i128::from(setup.position(trader, BTC)), share, "in proportion");
+    }
+    assert_eq!(setup.position(&carol, BTC), sizes[2], "the other side is not touched");
+    // The loser's loss becomes cash, bob's frozen profit too, and everybody can leave.
+    setup.settle(&carol, BTC).must();
+    let settled = event!(setup.settle(&bob, BTC).must(), PositionSettled);
+    assert!(settled.pnl > 0);
+    setup.audit();
+    for trader in [&alice, &bob, &carol] {
+        setup.close(trader, BTC);
+        setup.audit();
+    }
+    assert_sent(&setup, DELEVERAGING);
+}
+
+#[test]
+fn a_settled_market_closes_for_everybody_and_all_get_out() {
+    let (mut setup, [alice, bob, carol]) = Setup::below_floor();
+    // A resting order and a filed deposit when it happens.
+    let size = setup.size_for(BTC, -1_000_000_000);
+    let order = setup.place(&bob, BTC, size).expect("placed");
+    let begun = event!(setup.advance_settlement(BTC).must(), SettlementAdvanced);
+    assert_eq!((begun.step, begun.equity < i64::try_from(begun.floor).expect("small")), (1, true));
+    let late = setup.provider_account("late", BTC, units(1_000));
+    setup.file_deposit(&late, units(1_000)).must();
+    setup.world.advance(constants::SETTLEMENT_WAIT - 1);
+    setup.tick(0);
+    setup.advance_settlement(BTC).fails(Error::SettlementTooEarly);
+    setup.tick(1);
+    let fixed = event!(setup.advance_settlement(BTC).must(), SettlementAdvanced);
+    assert_eq!(fixed.step, 3);
+    setup.audit();
+    // Its price stands, nothing is traded any more.
+    setup.move_to(BTC, setup.posted[BTC].price * 2);
+    assert_eq!(setup.market(BTC).state.price.last.price.0, fixed.price);
+    setup.place(&bob, BTC, size).expect_err("settled");
+    let whole = setup.position(&bob, BTC).unsigned_abs();
+    setup.reduce(&bob, BTC, whole, false).fails(Error::MarketSettled);
+    setup.cancel_dead(&bob, BTC, &order).must();
+    setup.world.advance(constants::TICKET_LAPSE);
+    setup.lapse_deposit(&late).must();
+    setup.audit();
+    // Anyone closes, in any order; with the loser's cash the claims are paid, then the provider.
+    let provider = setup.providers[BTC].clone();
+    let shares = setup.world.tokens(&provider.shares);
+    setup.file_exit(&provider, shares).must();
+    for trader in [&bob, &carol, &alice] {
+        let held = event!(setup.execute_exit(&provider).must(), LiquidityHeldBack);
+        assert_eq!(held.reason, ballast_client::errors::code(Error::MarketSettled));
+        setup.close_settled(trader, BTC).must();
+        setup.close_settled(trader, BTC).fails(if trader.subaccount == carol.subaccount {
+            Error::PositionNotFound
+        } else if trader.subaccount == alice.subaccount {
+            continue;
+        } else {
+            Error::CoverTooEarly
+        });
+        setup.audit();
+    }
+    for trader in [&alice, &bob] {
+        let _ = setup.collect_claim(trader, BTC);
+        setup.audit();
+    }
+    let claims = setup.market(BTC).state.pool.claims;
+    if claims.is_zero() {
+        event!(setup.execute_exit(&provider).must(), LiquidityRemoved);
+        setup.audit();
+    }
+    // What claims are still owed is written off after ten days, and every account can close.
+    setup.world.advance(constants::SETTLEMENT_PATIENCE);
+    for trader in [&alice, &bob] {
+        if setup.account(trader).state.find(0).is_some() {
+            setup.collect_claim(trader, BTC).must();
+            setup.audit();
+        }
+        assert!(setup.account(trader).state.is_flat());
+    }
+    assert_sent(&setup, SETTLEMENT);
 }
 
 #[test]

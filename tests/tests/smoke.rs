@@ -276,3 +276,24 @@ fn the_audit_finds_what_does_not_add_up() {
     assert_eq!(named(&broken), ["vault"]);
     assert_eq!(broken.books().difference, 5);
 }
+
+#[test]
+fn a_keeper_settles_the_worst_losses_first_until_the_claims_are_gone() {
+    let (mut setup, [alice, bob, carol]) = Setup::in_episode();
+    let now = setup.world.now();
+    let markets = setup.markets().accrued(&now).expect("accrues");
+    let accounts = [&alice, &bob, &carol].map(|trader| (trader.subaccount, setup.account(trader)));
+    let pairs = accounts.iter().map(|(address, account)| (address, &**account));
+    let duties = ballast_client::keeping::losses(&markets, pairs, true, &now).expect("in range");
+    assert_eq!(duties.iter().map(|duty| duty.subaccount).collect::<Vec<_>>(), [carol.subaccount], "she alone has lost");
+    let before = setup.market(BTC).state.pool;
+    assert!(!before.claims.is_zero());
+    setup.settle(&carol, BTC).must();
+    let after = setup.market(BTC).state.pool;
+    assert_eq!(after.cash.0 - before.cash.0, duties[0].brings.0, "as foreseen");
+    setup.settle(&bob, BTC).must();
+    setup.collect_claim(&alice, BTC).must();
+    let market = setup.market(BTC).state;
+    assert_eq!((market.pool.claims.0, market.episode.since), (0, 0));
+    setup.audit();
+}

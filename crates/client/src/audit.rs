@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use anchor_lang::prelude::Pubkey;
 use ballast::state::{Exchange, Market};
 use ballast_engine::account::Position;
+use ballast_engine::deleverage::{Deleveraging, Sums};
 use ballast_engine::governance::state;
 use ballast_engine::liquidity::LOCKED_SHARES;
 use ballast_engine::market::{Claim, MarketState};
+use ballast_engine::math::fit;
+use ballast_engine::units::{Base, Quote, SignedQuote};
 use serde::Serialize;
 
 use crate::accounts::Account;
@@ -77,12 +80,41 @@ impl Audit {
 }
 
 /// One side's sums.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct SideSums {
     open_interest: i128,
     entry: i128,
     funding_entry: i128,
+    frozen: i128,
     positions: i128,
+}
+
+impl SideSums {
+    fn add(&mut self, position: &Position) {
+        let base = i128::from(position.base().0);
+        self.open_interest += base;
+        self.entry += i128::from(position.entry.0);
+        self.funding_entry += base * position.funding_entry.get();
+        self.frozen += i128::from(position.frozen.0);
+        self.positions += 1;
+    }
+
+    /// With those of positions that have yet to pick up a deleveraging, as it leaves them.
+    fn with(mut self, waiting: &Self, last: &Deleveraging) -> ballast_engine::Result<Self> {
+        let raw = Sums {
+            open_interest: Base(fit(waiting.open_interest)?),
+            entry: Quote(fit(waiting.entry)?),
+            funding_entry: waiting.funding_entry,
+            frozen: SignedQuote::ZERO,
+        };
+        let made = last.applied(&raw, fit(waiting.positions)?)?;
+        self.open_interest += i128::from(made.open_interest.0);
+        self.entry += i128::from(made.entry.0);
+        self.funding_entry += made.funding_entry;
+        self.frozen += i128::from(made.frozen.0) + waiting.frozen;
+        self.positions += waiting.positions;
+        Ok(self)
+    }
 }
 
 /// What a market's own sums must agree with.
@@ -90,6 +122,8 @@ struct SideSums {
 struct MarketSums {
     long: SideSums,
     short: SideSums,
+    /// Positions that have yet to pick up a deleveraging, as they are.
+    waiting: SideSums,
     claims: i128,
     collectable: i128,
     pending_deposits: i128,
@@ -97,16 +131,17 @@ struct MarketSums {
 }
 
 impl MarketSums {
-    fn add_position(&mut self, position: &Position) -> bool {
+    fn add_position(&mut self, market: &MarketState, position: &Position) -> bool {
         if !position.is_open() {
             return false;
         }
-        let side = if position.size.is_long() { &mut self.long } else { &mut self.short };
-        let base = i128::from(position.base().0);
-        side.open_interest += base;
-        side.entry += i128::from(position.entry.0);
-        side.funding_entry += base * position.funding_entry.get();
-        side.positions += 1;
+        let long = position.size.is_long();
+        let side = if long { &mut self.long } else { &mut self.short };
+        if market.is_deleveraged(position) {
+            self.waiting.add(position)
+        } else {
+            side.add(position)
+        }
         true
     }
 
@@ -295,7 +330,7 @@ impl Books {
                 audit.report(address, &format!("market of slot {slot}"), position.market.into(), -1);
                 continue;
             };
-            audit.positions += u64::from(sums.add_position(position));
+            audit.positions += u64::from(sums.add_position(&market.state, position));
             if sums.add_claim(&market.state, &position.claim).is_err() {
                 audit.report(address, &format!("claim of slot {slot}"), 0, position.claim.amount.0.into());
             }
@@ -330,12 +365,24 @@ impl Books {
             if let Err(fault) = state.invariant() {
                 audit.report(address, fault.error.name(), 0, 1);
             }
-            for (name, side, expected) in [("long", &state.long, &sums.long), ("short", &state.short, &sums.short)] {
+            let last = &state.deleveraging;
+            let waiting = &sums.waiting;
+            audit.expect(address, "deleveraging.positions", waiting.positions, last.positions);
+            if last.positions != 0 {
+                audit.expect(address, "deleveraging.open_interest", waiting.open_interest, last.open_interest.0);
+                audit.expect(address, "deleveraging.entry", waiting.entry, last.entry.0);
+                audit.expect(address, "deleveraging.funding_entry", waiting.funding_entry, last.funding_entry.get());
+            }
+            for (name, long, expected) in [("long", true, sums.long), ("short", false, sums.short)] {
+                let side = state.side(long);
+                let waits = last.positions != 0 && (last.long == 1) == long;
+                let expected = if waits { expected.with(waiting, last).unwrap_or(expected) } else { expected };
                 let what = |field: &str| format!("{name}.{field}");
                 audit.expect(address, &what("open_interest"), expected.open_interest, side.open_interest.0);
                 audit.expect(address, &what("entry"), expected.entry, side.entry.0);
                 audit.expect(address, &what("funding_entry"), expected.funding_entry, side.funding_entry.get());
                 audit.expect(address, &what("positions"), expected.positions, side.positions);
+                audit.expect(address, &what("frozen"), expected.frozen, state.frozen_of(long).0);
             }
             // What holders can claim in all is outstanding or set aside, to the atom; by rounding, a little of what is
             // set aside may still stand as outstanding in the holders' sums, never the other way round.

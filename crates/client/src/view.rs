@@ -171,6 +171,8 @@ impl AccountView {
 
 impl PositionView {
     fn of(position: &Position, market: &MarketState, now: &Now) -> Result<Self> {
+        // As it stands, a deleveraging that it has yet to pick up included.
+        let position = &market.effective(position)?;
         let price = market.price.last.price;
         let (claim, collectable) = market.claim_value(&position.claim)?;
         let base = position.base();
@@ -240,6 +242,16 @@ pub struct PoolView {
     pub deficits: u64,
     /// What the market's insurance has paid of deficits.
     pub insurance_paid: u64,
+    /// Claims on the shared insurance that are open.
+    pub insurance_claims: u64,
+    /// What the shared insurance has paid.
+    pub shared_insurance_paid: u64,
+    /// Since when claims have been over their threshold, Unix seconds; 0 while they are not.
+    pub episode_since: i64,
+    /// When the market's settlement was begun for want of equity, Unix seconds; 0 if it was not.
+    pub settlement_begun_at: i64,
+    /// When its price was fixed; 0 while it is not.
+    pub settled_at: i64,
 }
 
 /// A market.
@@ -331,6 +343,11 @@ impl MarketView {
                 pending_deposits: pool.pending_deposits.0,
                 deficits: pool.deficits.0,
                 insurance_paid: pool.insurance_paid.0,
+                insurance_claims: market.insurance.pending()?.0,
+                shared_insurance_paid: market.insurance.paid.0,
+                episode_since: market.episode.since,
+                settlement_begun_at: market.settlement.begun_at,
+                settled_at: market.settlement.fixed_at,
             },
             reduce_only_until: market.overlay.reduce_only_until,
             open_interest_cap: market.overlay.effective_cap(market.params.open_interest_cap, now).0,

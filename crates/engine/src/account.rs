@@ -6,7 +6,7 @@ use crate::layout;
 use crate::layout::Key;
 use crate::market::Claim;
 use crate::math::some;
-use crate::units::{Base, FundingIndex, Price, Quote, SignedBase};
+use crate::units::{Base, FundingIndex, Price, Quote, SignedBase, SignedQuote};
 
 layout! {
     /// A position, or what is left of one. A slot is free when it has neither size nor claim nor holdback.
@@ -33,8 +33,14 @@ layout! {
         pub market: u16,
         /// For later versions.
         pub reserved_bytes: [u8; 6],
+        /// Result up to the last deleveraging, funding included; realised with the next settling or reduction.
+        pub frozen: SignedQuote,
+        /// The last deleveraging that it has picked up.
+        pub round: u64,
+        /// The last episode in which it was settled or closed.
+        pub episode: u64,
         /// For later versions.
-        pub reserved: [u64; 5],
+        pub reserved: [u64; 2],
     }
 }
 
@@ -192,7 +198,8 @@ impl AccountState {
                 continue;
             }
             used = some(used.checked_add(1))?;
-            ensure(position.is_open() || position.entry.0 == 0, Error::InvariantBroken)?;
+            let closed = position.entry.0 == 0 && position.frozen.0 == 0;
+            ensure(position.is_open() || closed, Error::InvariantBroken)?;
             let twice = self.positions.iter().skip(slot).skip(1).any(|p| !p.is_free() && p.market == position.market);
             ensure(!twice, Error::InvariantBroken)?;
         }

@@ -70,6 +70,17 @@ pub const FUNDING_DT_CAP: i64 = HOUR;
 
 /// Unpaid claims above this share of pool cash stop increases and liquidity exits, millionths (1 %).
 pub const CLAIMS_THRESHOLD: u64 = 10_000;
+/// Claims that stay above it for so long let the winning side be deleveraged, seconds (48 h) …
+pub const DELEVERAGE_AFTER: i64 = 48 * HOUR;
+/// … or so long after as many positions have been settled or closed as were open, seconds (24 h).
+pub const DELEVERAGE_SETTLED_AFTER: i64 = 24 * HOUR;
+/// From the beginning of a settlement to its price, seconds (24 h): it is called off if equity recovers meanwhile.
+pub const SETTLEMENT_WAIT: i64 = 24 * HOUR;
+/// A market whose oracle has been silent for so long is settled at its last valid price, seconds (10 days).
+pub const SETTLEMENT_SILENCE: i64 = 10 * DAY;
+/// So long after a settlement's price was fixed nothing is waited for any more, seconds (10 days): what claims are still
+/// owed is written off.
+pub const SETTLEMENT_PATIENCE: i64 = 10 * DAY;
 /// Virtual shares and virtual quote added when pricing liquidity (against share inflation).
 pub const LP_VIRTUAL: u64 = 1_000_000;
 /// Shared insurance releases what it pays on a batch by this share of the fund an hour, millionths (25 %).

@@ -125,6 +125,8 @@ fn cross_check(params: &MarketParams, tier: Tier, quote_decimals: u8) -> Result<
     // Fees put aside for as many orders as there may be must not eat what stands between initial and maintenance margin.
     let free = p.min_notional.portion(p.initial_margin.less(p.maintenance_margin)?, Rounding::Down)?;
     at_most(some(p.order_fee.0.checked_mul(MAX_ORDERS))?, free.0)?;
+    // Else a pool that has just opened as much as it may could be settled.
+    at_most(p.settlement_floor.0, p.stress_move.0 / 2)?;
     // A stress below what maintenance already covers would bind nobody.
     at_most(p.maintenance_margin.0, p.stress_move.0)
 }

@@ -123,7 +123,16 @@ macro_rules! for_each_error {
             ProposalPending "The proposal is still pending: veto it, execute it, or wait for its expiry",
             ExitOwnerAlone "For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign",
             DestinationNotAssociated "Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign",
-            BatchInvalid "A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given)"
+            BatchInvalid "A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given)",
+            // Deleveraging
+            DeleverageTooEarly "Claims have not been over their threshold for long enough (limit: when, or 0 while they are not over it, then now): settle losing positions meanwhile",
+            DeleverageUnfinished "Positions have yet to pick up the last deleveraging (limit: none, then how many): anyone may do it for them",
+            DeleverageNotNeeded "The winning side is no larger than the pool can carry (limit: that size, then the side's)",
+            // Settlement
+            SettlementNotDue "Pool equity is not below its floor (limit: the floor, then equity): the market goes on",
+            SettlementTooEarly "The settlement's price cannot be fixed yet (limit: when, then now); equity may still recover",
+            MarketSettled "The market is being settled: positions close at one price by anyone's call, then claims are paid, then providers",
+            MarketNotSettled "The market is not settled: use the ordinary instructions"
         }
     };
 }

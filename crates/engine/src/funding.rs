@@ -44,7 +44,7 @@ impl MarketState {
     /// [`Error::MathOverflow`](crate::Error::MathOverflow), [`Error::TierInvalid`](crate::Error::TierInvalid).
     pub fn accrue(&mut self, skip_invalid: bool, now: &Now) -> Result<Accrual> {
         self.touch(now);
-        if now.unix <= self.funding.updated_at {
+        if now.unix <= self.funding.updated_at || self.is_settled() {
             return Ok(Accrual { rate: self.funding.rate, ..Accrual::default() });
         }
         self.accrue_in(self.status(now)?, skip_invalid, now)

@@ -36,6 +36,7 @@ extern crate std;
 
 pub mod account;
 pub mod constants;
+pub mod deleverage;
 pub mod envelope;
 pub mod error;
 pub mod funding;
@@ -58,6 +59,7 @@ pub mod principal;
 pub mod quotes;
 pub mod resolve;
 pub mod settle;
+pub mod settlement;
 pub mod tier;
 pub mod trade;
 pub mod units;

@@ -6,6 +6,7 @@ use crate::constants::{
     DUST_UNITS, FLAG_VOID_SLOTS, FLAG_WAIT_SLOTS, FLAGGER_SHARE, HOUR, INSURANCE_FEE_SHARE, KEEPER_RAMP_SLOTS,
     PRICE_SCALE, RAMP_SLOTS, RAMP_START, RATIO_SCALE, URGENT_PRICE_AGE,
 };
+use crate::deleverage::pick_up;
 use crate::error::{Error, Fault, Result, ensure};
 use crate::layout::Key;
 use crate::margin::{Totals, maintenance_ratio};
@@ -176,6 +177,7 @@ pub fn liquidate(
         return Ok(None);
     }
     ensure(account.position(slot)?.market == market.index, Error::WrongMarket)?;
+    let _ = pick_up(market, account, slot)?;
     ensure(totals.full_equity.loss().is_zero(), Error::AccountBankrupt)?;
 
     let urgent = is_urgent(market, totals, now)?;

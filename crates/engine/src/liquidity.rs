@@ -72,6 +72,7 @@ fn check_not_lapsed(window_start: i64, now: &Now) -> Result<()> {
 /// [`Error::SharesZero`], [`Error::MathOverflow`], the price's refusal.
 pub fn execute_deposit(market: &mut MarketState, amount: Quote, filed_at: i64, now: &Now) -> Result<u64> {
     ensure(!amount.is_zero(), Error::AmountZero)?;
+    market.check_not_settled()?;
     check_not_lapsed(filed_at, now)?;
     market.touch(now);
     check_price(market, filed_at, now)?;
@@ -126,8 +127,8 @@ pub fn check_exit(ripe_at: i64, window_start: i64, by_owner: bool, now: &Now) ->
 }
 
 /// Executes an exit that matured at `ripe_at`, at the equity's low end, as far as the limits of section 5 allow.
-/// The caller has asked [`check_exit`]. Needs a good price published after it matured. What an exit is paid never lowers
-/// the worth of a share that stays.
+/// The caller has asked [`check_exit`], but for a settled market: there an exit gets its part of what traders leave, at once.
+/// Needs a good price published after it matured. What an exit is paid never lowers the worth of a share that stays.
 ///
 /// # Errors
 /// [`Error::TicketNotRipe`], [`Error::SharesZero`], [`Error::InvariantBroken`] for more shares than there are, the price's
@@ -136,7 +137,14 @@ pub fn execute_exit(market: &mut MarketState, shares: u64, ripe_at: i64, now: &N
     ensure(shares > 0, Error::SharesZero)?;
     let all = market.pool.shares;
     ensure(shares <= all, Error::InvariantBroken)?;
+    market.touch(now);
+    if market.is_settled() {
+        return market.exit_settled(shares);
+    }
     check_price(market, ripe_at, now)?;
+    if market.settlement.begun_at != 0 {
+        return hold_back(market, Error::MarketSettled, now);
+    }
     if market.claims_block() {
         return hold_back(market, Error::PoolClaims, now);
     }
@@ -166,6 +174,7 @@ pub fn execute_exit(market: &mut MarketState, shares: u64, ripe_at: i64, now: &N
 fn pay(market: &mut MarketState, shares: u64, amount: Quote) -> Result<Exit> {
     market.pool.cash = market.pool.cash.less(amount)?;
     market.pool.shares = some(market.pool.shares.checked_sub(shares))?;
+    market.sync_episode()?;
     Ok(Exit::Paid { shares, amount })
 }
 

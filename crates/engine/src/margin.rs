@@ -189,7 +189,8 @@ fn crowding(market: &MarketState) -> Result<Ratio> {
 }
 
 /// The unrealised result of a whole position at a price, before funding: value less entry for a long, entry less value
-/// for a short, rounded down.
+/// for a short, rounded down; with what a deleveraging has frozen. Of a position that has picked the last one up
+/// ([`MarketState::effective`]).
 ///
 /// # Errors
 /// [`Error::MathOverflow`].
@@ -198,7 +199,8 @@ pub fn unrealised(position: &Position, price: Price) -> Result<SignedQuote> {
     let long = position.size.is_long();
     let value = position.base().value(price, if long { Rounding::Down } else { Rounding::Up })?.signed()?;
     let entry = position.entry.signed()?;
-    if long { value.less(entry) } else { entry.less(value) }
+    let pnl = if long { value.less(entry)? } else { entry.less(value)? };
+    pnl.plus(position.frozen)
 }
 
 /// Funding that a position owes at the market's stored index; negative when it is to receive. Rounded up.
@@ -228,6 +230,13 @@ pub fn leg(market: &MarketState, position: &Position, purpose: Purpose, now: &No
 /// # Errors
 /// [`Error::MathOverflow`]; [`Error::PriceMissing`].
 pub fn leg_in(market: &MarketState, position: &Position, purpose: Purpose, status: Status, now: &Now) -> Result<Leg> {
+    let picked_up;
+    let position = if market.is_deleveraged(position) {
+        picked_up = market.effective(position)?;
+        &picked_up
+    } else {
+        position
+    };
     let mut leg = Leg {
         market: market.index,
         status,
@@ -249,17 +258,20 @@ pub fn leg_in(market: &MarketState, position: &Position, purpose: Purpose, statu
         Purpose::Maintenance => (price.valid.price, market.favourable_price(long, now)?),
         Purpose::Increase | Purpose::Withdrawal => (price.last.price.max(price.ema60), market.initial_price(long)?),
     };
-    leg.publish_time = price.last.publish_time;
-    leg.notional = position.base().value(mark, Rounding::Up)?;
-    let ratio = match purpose {
-        Purpose::Maintenance => {
-            leg.buffer = leg.notional.portion(market.params.liquidation_buffer, Rounding::Up)?;
-            maintenance_ratio(market, position, now)
-        }
-        Purpose::Increase => initial_ratio(market, leg.notional, true)?,
-        Purpose::Withdrawal => initial_ratio(market, leg.notional, false)?,
-    };
-    leg.requirement = leg.notional.portion(ratio, Rounding::Up)?;
+    // In a settled market nothing can be lost any more: no requirement, and no say in which prices are new.
+    if !market.is_settled() {
+        leg.publish_time = price.last.publish_time;
+        leg.notional = position.base().value(mark, Rounding::Up)?;
+        let ratio = match purpose {
+            Purpose::Maintenance => {
+                leg.buffer = leg.notional.portion(market.params.liquidation_buffer, Rounding::Up)?;
+                maintenance_ratio(market, position, now)
+            }
+            Purpose::Increase => initial_ratio(market, leg.notional, true)?,
+            Purpose::Withdrawal => initial_ratio(market, leg.notional, false)?,
+        };
+        leg.requirement = leg.notional.portion(ratio, Rounding::Up)?;
+    }
 
     let pnl = unrealised(position, priced)?;
     let owed = funding_owed(market, position)?;

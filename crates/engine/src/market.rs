@@ -3,14 +3,16 @@
 
 use crate::Now;
 use crate::constants::{CROSS_MARKETS, FACTOR_ONE, RING, WIND_DOWN_NOTICE};
+use crate::deleverage::{Deleveraging, Episode};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::governance::ExitHolds;
 use crate::insurance::InsuranceClaims;
 use crate::layout;
 use crate::math::some;
 use crate::params::MarketParams;
+use crate::settlement::Settlement;
 use crate::tier::{Tier, TierRules};
-use crate::units::{Base, FundingIndex, FundingRate, I128, Price, Quote, SignedBase};
+use crate::units::{Base, FundingIndex, FundingRate, I128, Price, Quote, SignedBase, SignedQuote};
 
 layout! {
     /// One oracle update as it was stored.
@@ -237,8 +239,16 @@ layout! {
         pub clock: i64,
         /// Claims on the shared insurance fund.
         pub insurance: InsuranceClaims,
+        /// The episode of claims over their threshold.
+        pub episode: Episode,
+        /// Sums of the positions' frozen results, longs and shorts.
+        pub frozen: [SignedQuote; 2],
+        /// The last deleveraging.
+        pub deleveraging: Deleveraging,
+        /// The settlement.
+        pub settlement: Settlement,
         /// For later versions.
-        pub reserved: [u64; 74],
+        pub reserved: [u64; 51],
         /// What governance has put over it, besides its parameters.
         pub governed: Governed,
     }
@@ -321,23 +331,25 @@ impl MarketState {
         Ok(self.sequence)
     }
 
-    /// Whether increases are refused now: by the guardian, for a pending change of the oracle, or for good.
+    /// Whether increases are refused now: by the guardian, for a pending change of the oracle, while a settlement is begun, or
+    /// for good.
     #[inline]
     pub const fn reduce_only(&self, now: &Now) -> bool {
-        self.overlay.reduce_only(now) || now.unix < self.governed.feed_change_until || self.governed.closing_since != 0
+        self.overlay.reduce_only(now)
+            || now.unix < self.governed.feed_change_until
+            || self.governed.closing_since != 0
+            || self.settlement.begun_at != 0
+            || self.is_settled()
     }
 
     /// Refuses an increase while the market is in reduce-only.
     ///
     /// # Errors
-    /// [`Error::MarketReduceOnly`] with its end; 0 for a market that is being wound down.
+    /// [`Error::MarketReduceOnly`] with its end; 0 for a market that is being wound down or settled.
     #[inline]
     pub fn check_open(&self, now: &Now) -> Result<()> {
-        let until = if self.governed.closing_since != 0 {
-            0
-        } else {
-            self.overlay.reduce_only_until.max(self.governed.feed_change_until)
-        };
+        let for_good = self.governed.closing_since != 0 || self.settlement.begun_at != 0 || self.is_settled();
+        let until = if for_good { 0 } else { self.overlay.reduce_only_until.max(self.governed.feed_change_until) };
         ensure(!self.reduce_only(now), Fault::new(Error::MarketReduceOnly, until, now.unix))
     }
 
@@ -359,6 +371,12 @@ impl MarketState {
             if side.positions == 0 {
                 ensure(side.entry.0 == 0 && side.funding_entry.get() == 0, Error::InvariantBroken)?;
             }
+        }
+        let waiting = self.deleveraging.positions;
+        let all = self.side(self.deleveraging.long == 1).positions;
+        ensure(waiting <= all && (waiting == 0) == self.deleveraging.open_interest.is_zero(), Error::InvariantBroken)?;
+        for (long, side) in [(true, &self.long), (false, &self.short)] {
+            ensure(side.positions != 0 || self.frozen_of(long).is_zero(), Error::InvariantBroken)?;
         }
         Ok(())
     }

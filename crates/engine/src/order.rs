@@ -111,6 +111,9 @@ impl OrderTerms {
     /// Whether it can never fill again (expired, placed before the last restart, its observation has left the ring or was
     /// published more than [`ORDER_LIFE`] ago), and why.
     pub fn dead(&self, market: &MarketState, now: &Now) -> Option<Error> {
+        if market.is_settled() {
+            return Some(Error::MarketSettled);
+        }
         self.observation(market, now).err().filter(|error| *error != Error::OrderTooEarly)
     }
 
@@ -149,6 +152,7 @@ fn current(market: &MarketState, buy: bool, now: &Now) -> Result<Price> {
 /// # Errors
 /// [`Error::PriceStale`], [`Error::PriceSilent`], [`Error::MathOverflow`].
 pub fn reduce_mark(market: &MarketState, buy: bool, now: &Now) -> Result<Price> {
+    market.check_not_settled()?;
     market.check_present(now)?;
     let (price, last) = (current(market, buy, now)?, &market.price.last);
     let share = market.drift_share(market.age_slots(now))?.max(Ratio(REDUCE_SPREAD));

@@ -257,6 +257,7 @@ registry! {
     order_fee: Quote, Quote, 0..=10_000_000, step 50_000 or 200_000, up G1, down G1, "Flat fee put aside per order for whoever executes it.";
     insurance_day_cap: Quote, Quote, 0..=1_000_000_000_000_000, step 100_000_000_000 or 500_000, up G2, down G2, "Most that this market's deficits of one day claim from shared insurance.";
     insurance_week_cap: Quote, Quote, 0..=1_000_000_000_000_000, step 100_000_000_000 or 500_000, up G2, down G2, "Most that they claim in seven days; a new market starts at zero.";
+    settlement_floor: Ratio, Ratio, 0..=200_000, step 5_000 or 200_000, up G3, down G3, "Pool equity below this share of the larger side's value lets anyone begin the market's settlement.";
 }
 
 registry! {

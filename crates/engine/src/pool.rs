@@ -99,7 +99,7 @@ impl Pool {
     /// Puts free cash aside for claims and lowers the index. Rounded up the factor never promises more than was put
     /// aside: with each claim's outstanding amount `a × F/f`, the sum of those stays at or above `claims`, and the sum
     /// of all `a` equals `claims + claims_paid`; so what can be collected never exceeds `claims_paid` (P1).
-    fn pay_claims(&mut self, amount: Quote) -> Result<()> {
+    pub(crate) fn pay_claims(&mut self, amount: Quote) -> Result<()> {
         if amount.is_zero() || self.claims.is_zero() {
             return Ok(());
         }
@@ -127,14 +127,14 @@ impl Pool {
 }
 
 impl MarketState {
-    /// Unrealised PnL of one side at a price, from the sums alone; rounded up (against the pool).
+    /// Unrealised PnL of one side at a price, frozen results included, from the sums alone; rounded up (against the pool).
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn side_pnl(&self, long: bool, price: Price) -> Result<SignedQuote> {
         let side = self.side(long);
         let rounding = if long { Rounding::Up } else { Rounding::Down };
-        pnl_of(long, side.open_interest.value(price, rounding)?, side.entry)
+        pnl_of(long, side.open_interest.value(price, rounding)?, side.entry)?.plus(self.frozen_of(long))
     }
 
     /// A side's PnL less the funding it owes, rounded up (against the pool).
@@ -144,7 +144,13 @@ impl MarketState {
             return Ok(SignedQuote::ZERO);
         }
         let value = if long { values.long } else { values.short };
-        pnl_of(long, value, side.entry)?.less(side.funding_owed(Rounding::Down)?)
+        pnl_of(long, value, side.entry)?.plus(self.frozen_of(long))?.less(side.funding_owed(Rounding::Down)?)
+    }
+
+    /// Both sides' results at a price, longs first.
+    pub(crate) fn results(&self, price: Price) -> Result<(SignedQuote, SignedQuote)> {
+        let values = Values::of(self, price)?;
+        Ok((self.side_result(true, &values)?, self.side_result(false, &values)?))
     }
 
     /// What all traders could realise as profit, side by side.
@@ -157,6 +163,10 @@ impl MarketState {
     /// # Errors
     /// [`Error::MathOverflow`].
     pub fn payable(&self) -> Result<Payable> {
+        // In a settlement nothing is paid before all positions are closed: what is won becomes a claim.
+        if self.is_settled() {
+            return Ok(Payable { cash: Quote::ZERO, gross: Quote(1) });
+        }
         let values = Values::of(self, self.price.last.price)?;
         Ok(Payable { cash: self.pool.free_cash()?, gross: self.gross(&values)? })
     }
@@ -224,15 +234,20 @@ impl MarketState {
     pub fn receive(&mut self, amount: Quote) -> Result<()> {
         let free = self.pool.free_cash()?;
         self.pool.cash = self.pool.cash.plus(amount)?;
+        // In a settlement it waits for all the rest: claims are paid in one go ([`MarketState::sweep`]).
+        if self.is_settled() {
+            return self.sync_episode();
+        }
         let claims = self.pool.claims;
         if claims.is_zero() {
-            return Ok(());
+            return self.sync_episode();
         }
         let gross = self.gross(&Values::of(self, self.price.last.price)?)?;
         let lacking = gross.saturating_sub(free);
         let shared = amount.share(claims.0, claims.plus(lacking)?.0, Rounding::Down)?;
         let beyond = free.plus(amount)?.less(shared)?.saturating_sub(gross);
-        self.pool.pay_claims(shared.plus(beyond)?)
+        self.pool.pay_claims(shared.plus(beyond)?)?;
+        self.sync_episode()
     }
 
     /// Adds to a claim (collected up to now first, by the caller).
@@ -261,6 +276,7 @@ impl MarketState {
         self.pool.claims_paid = self.pool.claims_paid.less(collectable)?;
         self.pool.cash = self.pool.cash.less(collectable)?;
         *claim = Claim { amount: outstanding, factor: self.pool.claim_factor, epoch: self.pool.claim_epoch };
+        self.write_off(claim)?;
         Ok(collectable)
     }
 
@@ -315,6 +331,7 @@ impl MarketState {
             realised.unpaid = self.set_off(claim, loss.less(cash)?)?;
             self.receive(cash)?;
         }
+        self.sync_episode()?;
         Ok(realised)
     }
 

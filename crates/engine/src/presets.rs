@@ -127,6 +127,7 @@ pub fn new_market(tier: Tier, skew_scale: u64) -> MarketParams {
         order_fee: Quote(20_000),
         insurance_day_cap: units(50_000),
         insurance_week_cap: Quote::ZERO,
+        settlement_floor: bps(n.stress / 10),
         ..MarketParams::default()
     }
 }

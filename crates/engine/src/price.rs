@@ -185,6 +185,10 @@ impl MarketState {
     /// # Errors
     /// [`Error::TierInvalid`].
     pub fn status(&self, now: &Now) -> Result<Status> {
+        // The price of a settled market is fixed, and as good as it will ever be.
+        if self.is_settled() {
+            return Ok(Status::Good);
+        }
         Ok(self.price.status(self.band()?, self.rules()?, now))
     }
     /// The stored price's age in slots: the worse of slots since posting and seconds since publishing at 400 ms a slot.

@@ -6,6 +6,7 @@ use core::ops::DerefMut;
 use crate::Now;
 use crate::account::{AccountState, Flag};
 use crate::constants::{GOOD_SLOTS, POSITIONS, SILENT_SECONDS};
+use crate::deleverage::pick_up;
 use crate::error::{Error, Fault, Result, ensure};
 use crate::liquidation::is_flagged;
 use crate::margin::{Purpose, Totals, funding_owed, leg, unrealised};
@@ -129,8 +130,15 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
     // A rest of the position may hold the profit that has to pay: funding is settled for the whole of it, its result only
     // for the part that was closed.
     let mut known = !account.position(slot)?.is_open();
+    let here = entry_at(markets, loser)?.1;
+    // A settlement takes a silent market as it is, and waits for none for ever.
+    let (settled, over) = (here.is_settled(), here.is_settled() && here.patience_is_over());
     for (other, market) in markets.iter().filter(|(other, _)| *other != slot) {
-        known &= !account.position(*other)?.is_open() || market.status(now)? == Status::Good;
+        let status = market.status(now)?;
+        known &= !account.position(*other)?.is_open()
+            || status == Status::Good
+            || (settled && status == Status::Silent)
+            || over;
     }
     let market = entry_at(markets, loser)?.1;
     if known {
@@ -166,8 +174,10 @@ pub fn resolve<M: DerefMut<Target = MarketState>>(
     markets: &mut [(usize, M)],
     now: &Now,
 ) -> Result<Resolution> {
-    ensure(is_flagged(account, now), Error::NotFlagged)?;
     check_markets(account, markets, None)?;
+    // Where all its markets are settled no price will show more, and none can flag it.
+    let settled = markets.iter().all(|(_, market)| market.is_settled());
+    ensure(is_flagged(account, now) || settled, Error::NotFlagged)?;
     let equity_before = check_bankrupt(account, markets, now)?;
     let order = by_market_index(markets)?;
     let mut done = Resolution { equity_before, ..Resolution::default() };
@@ -243,6 +253,7 @@ fn check_bankrupt<M: DerefMut<Target = MarketState>>(
 ) -> Result<SignedQuote> {
     let flagged = account.flag.publish_time;
     let (mut totals, mut newer) = (Totals::new(account.collateral)?, true);
+    let settled = markets.iter().all(|(_, market)| market.is_settled());
     for (slot, market) in markets {
         let _ = market.accrue(false, now)?;
         let position = account.position(*slot)?;
@@ -250,13 +261,16 @@ fn check_bankrupt<M: DerefMut<Target = MarketState>>(
         if position.is_open() {
             // The sums' own test is about good prices alone, but an ageing one strikes here too.
             let (_, charge) = closing(market, now)?;
-            newer &= charge == Charge::Silent || leg.publish_time > flagged;
+            newer &= charge == Charge::Silent || market.is_settled() || leg.publish_time > flagged;
         }
         totals.add(*slot, &leg)?;
     }
     let equity = totals.full_equity;
     ensure(!equity.loss().is_zero(), Fault::new(Error::NotBankrupt, 0_i64, equity.0))?;
-    ensure(newer && totals.seen_since(flagged), Fault::new(Error::FlagTooFresh, flagged, totals.publish_time))?;
+    ensure(
+        settled || (newer && totals.seen_since(flagged)),
+        Fault::new(Error::FlagTooFresh, flagged, totals.publish_time),
+    )?;
     Ok(equity)
 }
 
@@ -304,6 +318,7 @@ fn close(
     }
     collect(market, account, slot)?;
     *pot = pot.plus(core::mem::take(&mut account.collateral))?;
+    let _ = pick_up(market, account, slot)?;
     let position = account.position(slot)?;
     if !position.is_open() {
         return Ok(Quote::ZERO);
@@ -346,7 +361,7 @@ fn split(amount: Quote, weights: &[Quote; POSITIONS], order: &[usize; POSITIONS]
 
 /// Whether settling a slot's position would bring a profit: at a good price, net of funding.
 fn has_profit(market: &MarketState, account: &AccountState, slot: usize, now: &Now) -> Result<bool> {
-    let position = account.position(slot)?;
+    let position = &market.effective(account.position(slot)?)?;
     if !position.is_open() || market.status(now)? != Status::Good {
         return Ok(false);
     }

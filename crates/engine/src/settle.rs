@@ -3,6 +3,7 @@
 
 use crate::Now;
 use crate::account::AccountState;
+use crate::deleverage::pick_up;
 use crate::error::{Error, Fault, Result, ensure};
 use crate::market::MarketState;
 use crate::pool::{Realised, pnl_of};
@@ -26,6 +27,8 @@ pub struct Settled {
     pub returned: Quote,
     /// Holdback taken by the pool.
     pub forfeited: Quote,
+    /// Whether the position was counted as settled in an episode of claims.
+    pub counted: bool,
 }
 
 /// Moves the unrealised result of a slot to cash and re-bases its entry to the mark; collects its claim; resolves its
@@ -48,6 +51,7 @@ pub fn settle(market: &mut MarketState, account: &mut AccountState, slot: usize,
     // Free cash beyond all profit pays claims, whoever settles.
     market.receive(Quote::ZERO)?;
     let collected = collect(market, account, slot)?;
+    let _ = pick_up(market, account, slot)?;
     let mut settled = Settled { collected, returned, forfeited, ..Settled::default() };
 
     let AccountState { collateral, positions, .. } = account;
@@ -57,25 +61,28 @@ pub fn settle(market: &mut MarketState, account: &mut AccountState, slot: usize,
         let rounding = if long { Rounding::Down } else { Rounding::Up };
         let owed = market.side(long).index.owed(position.funding_entry, size)?;
         let mut value = size.value(market.price.last.price, rounding)?;
-        let mut result = pnl_of(long, value, position.entry)?.less(owed)?;
+        let mut result = pnl_of(long, value, position.entry)?.plus(position.frozen)?.less(owed)?;
         if result.0 < 0 {
             value = size.value(market.maintenance_price(long)?, rounding)?;
-            result = SignedQuote(pnl_of(long, value, position.entry)?.less(owed)?.0.min(0));
+            result = SignedQuote(pnl_of(long, value, position.entry)?.plus(position.frozen)?.less(owed)?.0.min(0));
         }
         let moved = SignedQuote(result.0.max(collateral.signed()?.negated()?.0));
-        if moved.0 != 0 {
+        if moved.0 != 0 || position.frozen.0 != 0 {
             let left = result.less(moved)?;
             let payable = payable_for(market, moved)?;
             // The entry at which the position's PnL is what is left of the result.
             let entry = value.signed()?;
             let entry = if long { entry.less(left)? } else { entry.plus(left)? };
             ensure(entry.0 >= 0, Error::MathOverflow)?;
+            market.freeze(position, long, SignedQuote::ZERO)?;
             rebook(market.side_mut(long), position, size, long, entry.gain())?;
             settled.realised = market.realise(collateral, &mut position.claim, &payable, moved)?;
             settled.funding = owed.negated()?;
             settled.pnl = moved.plus(owed)?;
         }
     }
+    let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
+    settled.counted = position.is_open() && market.note_settled(position)?;
     ensure(settled != Settled::default(), Error::CoverTooEarly)?;
     Ok(settled)
 }
@@ -111,10 +118,7 @@ pub fn collect_between(debtor: &mut MarketState, holder: &mut MarketState) -> Re
 
 /// Without open interest no price is needed to know that all free cash may pay claims.
 fn sweep_if_empty(market: &mut MarketState) -> Result<()> {
-    if market.long.open_interest.is_zero() && market.short.open_interest.is_zero() {
-        market.receive(Quote::ZERO)?;
-    }
-    Ok(())
+    market.sweep()
 }
 
 /// Resolves a slot's holdback at the stored price, which the caller knows to be good: the pool takes what the silent
@@ -154,6 +158,8 @@ pub(crate) fn release_holdback(
 /// [`Error::PriceNotSilent`], [`Error::LossNotCovered`], [`Error::PositionNotFound`], [`Error::MathOverflow`].
 pub fn silent_exit(market: &mut MarketState, account: &mut AccountState, slot: usize, now: &Now) -> Result<Fill> {
     ensure(market.status(now)? == Status::Silent, Error::PriceNotSilent)?;
+    market.touch(now);
+    let _ = pick_up(market, account, slot)?;
     let size = account.position(slot)?.size;
     ensure(size.0 != 0, Error::PositionNotFound)?;
     let mark = market.silent_exit_price(size.is_long())?;

@@ -6,6 +6,7 @@
 use crate::Now;
 use crate::account::{AccountState, Position};
 use crate::constants::{PRICE_SCALE, RATIO_SCALE};
+use crate::deleverage::pick_up;
 use crate::error::{Error, Fault, Result, ensure};
 use crate::market::{MarketState, Side};
 use crate::math::{div_u128, div_wide, fit, mul_div, mul_signed, some};
@@ -193,6 +194,7 @@ pub fn increase(
 ) -> Result<Fill> {
     ensure(!size.is_zero(), Error::AmountZero)?;
     release_holdback(market, account, slot)?;
+    let _ = pick_up(market, account, slot)?;
     let AccountState { collateral, positions, .. } = account;
     let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
     ensure(position.is_free() || position.market == market.index, Error::WrongMarket)?;
@@ -217,10 +219,12 @@ pub fn increase(
     let payable = payable_for(market, funding)?;
     let entry = position.entry.plus(cost)?;
     let maintenance = market.params.maintenance_margin.0;
+    let round = market.deleveraging.round;
     let (index, side) = (market.index, market.side_mut(long));
     rebook(side, position, old_size.plus(size)?, long, entry)?;
     position.maintenance = maintenance;
     position.market = index;
+    position.round = round;
     position.generation = some(position.generation.checked_add(1))?;
 
     let realised = market.realise(collateral, &mut position.claim, &payable, funding)?;
@@ -242,7 +246,8 @@ pub fn increase(
     })
 }
 
-/// Reduces or closes the position in a slot, in a market that accrued just now. A fee that the collateral cannot pay is
+/// Reduces or closes the position in a slot, in a market that accrued just now. A deleveraging that the position has not
+/// picked up comes first; what one has frozen is realised along. A fee that the collateral cannot pay is
 /// taken as far as it goes; an unpaid loss is returned in `realised.unpaid` for [`crate::resolve::cover`].
 ///
 /// The part of the entry that leaves is rounded against the trader; the rest stays in the position, so that the parts
@@ -258,6 +263,7 @@ pub fn reduce(
     mark: Price,
     charge: Charge,
 ) -> Result<Fill> {
+    let _ = pick_up(market, account, slot)?;
     let AccountState { collateral, positions, .. } = account;
     let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
     ensure(position.is_open(), Error::PositionNotFound)?;
@@ -296,12 +302,17 @@ pub fn reduce(
     if charge == Charge::Silent && result.0 > 0 {
         result = SignedQuote::ZERO;
     }
+    // What a deleveraging has frozen was seen at a good price.
+    let (frozen, pnl) = (position.frozen, pnl.plus(position.frozen)?);
+    result = result.plus(frozen)?;
+    market.freeze(position, long, SignedQuote::ZERO)?;
     let payable = payable_for(market, result)?;
     let entry = position.entry.less(leaving)?;
     rebook(market.side_mut(long), position, old_size.less(size)?, long, entry)?;
     position.generation = some(position.generation.checked_add(1))?;
     if !position.is_open() {
         position.maintenance = 0;
+        let _ = market.note_settled(position)?;
     }
 
     let realised = market.realise(collateral, &mut position.claim, &payable, result)?;

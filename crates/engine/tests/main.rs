@@ -1,6 +1,8 @@
 //! The engine's property, attack and worked-example tests, one binary.
 #![allow(missing_docs, reason = "tests document themselves by name")]
 
+mod collusion;
+mod deleverage;
 mod envelope;
 mod funding;
 mod governance;
@@ -18,6 +20,8 @@ mod principal;
 mod quotes;
 mod resolve;
 mod settle;
+mod settlement;
 mod support;
 mod trade;
 mod upgrade;
+mod waterfall;

@@ -3,9 +3,10 @@
 
 use ballast_engine::account::AccountState;
 use ballast_engine::constants::{FACTOR_ONE, PRICE_SCALE};
+use ballast_engine::deleverage::Sums;
 use ballast_engine::market::{MarketState, Observation};
 use ballast_engine::params::MarketParams;
-use ballast_engine::{Base, Now, Price, Quote, Ratio};
+use ballast_engine::{Base, Now, Price, Quote, Ratio, SignedQuote};
 
 /// A clock at a round moment.
 pub(crate) const NOW: Now = Now { unix: 1_700_000_000, slot: 1_000_000, restart_slot: 0 };
@@ -144,18 +145,38 @@ pub(crate) fn tokens(markets: &[&MarketState], accounts: &[AccountState]) -> u12
 pub(crate) fn assert_sums(market: &MarketState, accounts: &[AccountState]) {
     market.invariant().unwrap();
     for long in [true, false] {
-        let (mut base, mut entry, mut funding, mut count) = (0, 0, 0, 0);
+        // Those who have yet to pick up a deleveraging, and the others.
+        let (mut waiting, mut sums) = (Sums::default(), Sums::default());
+        let (mut late, mut count) = (0, 0);
         for position in accounts.iter().flat_map(|a| &a.positions) {
             if position.is_open() && position.market == market.index && position.size.is_long() == long {
-                base += position.base().0;
-                entry += position.entry.0;
-                funding += i128::from(position.base().0) * position.funding_entry.get();
+                let part = if market.is_deleveraged(position) { &mut waiting } else { &mut sums };
+                part.open_interest.0 += position.base().0;
+                part.entry.0 += position.entry.0;
+                part.funding_entry += i128::from(position.base().0) * position.funding_entry.get();
+                part.frozen.0 += position.frozen.0;
+                late += u64::from(market.is_deleveraged(position));
                 count += 1;
             }
         }
+        let last = &market.deleveraging;
+        if last.positions != 0 && (last.long == 1) == long {
+            let kept = (last.open_interest, last.entry, last.funding_entry.get(), last.positions);
+            assert_eq!(kept, (waiting.open_interest, waiting.entry, waiting.funding_entry, late), "those to come");
+            let more = last.applied(&Sums { frozen: SignedQuote::ZERO, ..waiting }, late).unwrap();
+            sums.open_interest.0 += more.open_interest.0;
+            sums.entry.0 += more.entry.0;
+            sums.funding_entry += more.funding_entry;
+            sums.frozen.0 += more.frozen.0 + waiting.frozen.0;
+        }
         let side = market.side(long);
-        let sums = (side.open_interest.0, side.entry.0, side.funding_entry.get(), side.positions);
-        assert_eq!(sums, (base, entry, funding, count), "sums of a side (long: {long})");
+        let found = Sums {
+            open_interest: side.open_interest,
+            entry: side.entry,
+            funding_entry: side.funding_entry.get(),
+            frozen: market.frozen_of(long),
+        };
+        assert_eq!((found, side.positions), (sums, count), "sums of a side (long: {long})");
     }
     let (mut face, mut outstanding, mut collectable) = (0, 0, 0);
     for position in accounts.iter().flat_map(|a| &a.positions).filter(|p| !p.is_free() && p.market == market.index) {

@@ -49,6 +49,12 @@ macro_rules! for_each_event {
             Resolved { subaccount: Pubkey = "Subaccount.", equity_before: i64 = "Equity before, profits and claims in full.", paid: u64 = "Cash paid to losing markets.", assigned: u64 = "Claims assigned to them.", deficit: u64 = "What nobody's money paid.", insurance: u64 = "What the markets' insurance paid of it.", account_sequence: u64 = "Sequence." }
             /// A market's part of a resolution.
             DeficitBooked { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", deficit: u64 = "Deficit.", insurance_left: u64 = "The market's insurance after.", market_sequence: u64 = "Sequence." }
+            /// The winning side was deleveraged: each of its positions keeps `kept / before` of its size.
+            Deleveraged { market: Pubkey = "Market.", long: bool = "Whether it was the longs'.", before: u64 = "The side's open interest before.", kept: u64 = "What it kept.", price: u64 = "The price.", equity: i64 = "Pool equity then.", round: u64 = "How many there were.", positions: u64 = "Positions that have to pick it up.", market_sequence: u64 = "Sequence." }
+            /// A position picked up a deleveraging.
+            PositionDeleveraged { market: Pubkey = "Market.", subaccount: Pubkey = "Subaccount.", before: u64 = "Size before.", after: u64 = "Size after.", frozen: i64 = "Its result until then, to be realised with the next settling or reduction.", market_sequence: u64 = "Sequence.", account_sequence: u64 = "Sequence." }
+            /// A market's settlement was begun, called off, or had its price fixed.
+            SettlementAdvanced { market: Pubkey = "Market.", step: u8 = "1 begun, 2 called off, 3 price fixed.", price: u64 = "The market's price.", equity: i64 = "Pool equity at it.", floor: u64 = "The floor.", market_sequence: u64 = "Sequence." }
             /// A liquidity ticket was filed.
             LiquidityRequested { market: Pubkey = "Market.", owner: Pubkey = "Owner.", deposit: bool = "Deposit or exit.", amount: u64 = "Quote of a deposit, shares of an exit.", ripe_at: i64 = "When it is ripe.", market_sequence: u64 = "Sequence." }
             /// A liquidity deposit executed.

@@ -12,10 +12,10 @@ use ballast_engine::math::{fit, mul_div};
 use ballast_engine::order::check_limit;
 use ballast_engine::trade::{self, Charge, Fill};
 use ballast_engine::units::{Base, Price, Quote, Rounding, SignedBase, SignedQuote};
-use ballast_engine::{Error as EngineError, Fault, Now, liquidation, resolve};
+use ballast_engine::{Error as EngineError, Fault, Now, deleverage, liquidation, resolve};
 
 use crate::error::{OnChain, ensure, refuse};
-use crate::events::{FundingAccrued, Traded};
+use crate::events::{FundingAccrued, PositionDeleveraged, Traded};
 use crate::legs::{self, Others};
 use crate::state::Subaccount;
 use crate::state::order::opposite;
@@ -154,6 +154,29 @@ pub fn accrue(key: Pubkey, market: &mut MarketState, now: &Now) -> Result<Option
         longs_owe: accrual.longs_owe.0,
         shorts_owe: accrual.shorts_owe.0,
         market_sequence: market.next_sequence().on_chain()?,
+    }))
+}
+
+/// Lets a slot's position pick up a deleveraging before a touch. The event, where it had one to pick up.
+pub fn pick_up(
+    key: Pubkey,
+    market: &mut MarketState,
+    subaccount: Pubkey,
+    account: &mut AccountState,
+) -> Result<Option<PositionDeleveraged>> {
+    if market.deleveraging.positions == 0 {
+        return Ok(None);
+    }
+    let Some(slot) = account.find(market.index) else { return Ok(None) };
+    let Some(picked) = deleverage::pick_up(market, account, slot).on_chain()? else { return Ok(None) };
+    Ok(Some(PositionDeleveraged {
+        market: key,
+        subaccount,
+        before: picked.before.0,
+        after: picked.after.0,
+        frozen: picked.frozen.0,
+        market_sequence: market.next_sequence().on_chain()?,
+        account_sequence: account.next_sequence().on_chain()?,
     }))
 }
 

@@ -94,6 +94,25 @@ pub mod ballast {
         pay_insurance_claim::handle(ctx)
     }
 
+    /// Anyone: deleverages the winning side of a market whose claims have stayed unpaid for long.
+    pub fn deleverage(ctx: Context<Deleverage>) -> Result<()> {
+        deleverage::handle(ctx)
+    }
+    /// Anyone: lets a position pick up its market's deleveraging.
+    pub fn pick_up_deleveraging(ctx: Context<PickUpDeleveraging>) -> Result<()> {
+        pick_up_deleveraging::handle(ctx)
+    }
+
+    /// Anyone: begins a market's settlement, calls it off or fixes its price, whichever is due.
+    pub fn advance_settlement(ctx: Context<AdvanceSettlement>) -> Result<()> {
+        advance_settlement::handle(ctx)
+    }
+    /// Anyone: closes what an account has in a settled market. Remaining accounts: the account's other markets, where it
+    /// pays a loss (writable where their profits must pay it).
+    pub fn close_settled<'info>(ctx: Context<'info, CloseSettled<'info>>) -> Result<()> {
+        close_settled::handle(ctx)
+    }
+
     // Traders.
 
     /// Anyone: opens a subaccount of their own.

@@ -74,7 +74,12 @@ fn shared() -> BTreeSet<(&'static str, &'static str)> {
     };
     // A change of the oracle writes the market, the others only read it.
     let oracle = MARKET.map(|other| ("queue_oracle_feed", other));
-    let all = [pairs(&MARKET), pairs(&EXCHANGE), oracle.to_vec(), vec![("withdraw", "deposit")]];
+    let all = [
+        pairs(&MARKET),
+        pairs(&EXCHANGE),
+        oracle.to_vec(),
+        vec![("withdraw", "deposit"), ("pick_up_deleveraging", "settle"), ("close_settled", "settle")],
+    ];
     all.into_iter().flatten().collect()
 }
 

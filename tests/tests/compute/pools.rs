@@ -12,6 +12,8 @@ pub(crate) fn run(all: &mut Units) {
     money_in_and_out(all);
     claims(all);
     insurance(all);
+    deleveraging(all);
+    settlement(all);
 }
 
 /// Takes the units that the harness recorded under an instruction's own name since the last time.
@@ -143,6 +145,26 @@ fn insurance(all: &mut Units) {
         for market in [0, 1] {
             all.add("pay_insurance_claim", setup.pay_insurance(market));
         }
+        setup.audit();
+    }
+}
+
+/// A winning side is reduced, and its positions pick it up.
+fn deleveraging(all: &mut Units) {
+    let (mut setup, traders) = Setup::after_an_episode();
+    all.add("deleverage", setup.deleverage(0));
+    for trader in &traders[..2] {
+        all.add("pick_up_deleveraging", setup.pick_up(trader, 0));
+        setup.audit();
+    }
+}
+
+/// A market is settled, its positions closed.
+fn settlement(all: &mut Units) {
+    let (mut setup, traders) = Setup::settled();
+    take(&mut setup, all, "advance_settlement");
+    for trader in &traders {
+        all.add("close_settled", setup.close_settled(trader, 0));
         setup.audit();
     }
 }

@@ -1,7 +1,7 @@
 //! Tickets and pools.
 
 use ballast_engine::Error;
-use ballast_engine::constants::{DAY, EXIT_OWNER_ALONE, HOUR, PLACEMENT_LAG, TICKET_LAPSE};
+use ballast_engine::constants::{DAY, DELEVERAGE_AFTER, EXIT_OWNER_ALONE, HOUR, PLACEMENT_LAG, TICKET_LAPSE};
 use ballast_engine::units::Quote;
 use ballast_tests::{Expect, MarketTerms, Provider, Setup, Terms, units};
 
@@ -206,6 +206,48 @@ pub(super) fn rows() -> Vec<Row> {
                 claim(&mut setup);
                 setup.midnight(0, 0);
                 setup.register_insurance(0)
+            }),
+        ),
+        (Error::SettlementNotDue, Refused(|| Setup::in_episode().0.advance_settlement(0))),
+        (
+            Error::SettlementTooEarly,
+            Refused(|| {
+                let (mut setup, _) = Setup::below_floor();
+                setup.advance_settlement(0).must();
+                setup.advance_settlement(0)
+            }),
+        ),
+        (
+            Error::MarketSettled,
+            Refused(|| {
+                let (mut setup, [alice, ..]) = Setup::settled();
+                setup.reduce(&alice, 0, 1_000, false)
+            }),
+        ),
+        (
+            Error::MarketNotSettled,
+            Refused(|| {
+                let (mut setup, [alice, ..]) = Setup::in_episode();
+                setup.close_settled(&alice, 0)
+            }),
+        ),
+        (Error::DeleverageTooEarly, Refused(|| Setup::in_episode().0.deleverage(0))),
+        (
+            Error::DeleverageUnfinished,
+            Refused(|| {
+                let (mut setup, _) = Setup::after_an_episode();
+                setup.deleverage(0).must();
+                setup.world.advance(DELEVERAGE_AFTER);
+                setup.tick(1);
+                setup.deleverage(0)
+            }),
+        ),
+        (
+            Error::DeleverageNotNeeded,
+            Refused(|| {
+                let (mut setup, _) = Setup::after_an_episode();
+                patch(&mut setup, 0, |m| m.state.params.stress_move.0 = 20_000);
+                setup.deleverage(0)
             }),
         ),
         (

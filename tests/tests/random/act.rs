@@ -71,6 +71,10 @@ pub(crate) enum Act {
     Dismiss { by: usize },
     Protect { by: usize, market: usize, args: ProtectMarketArgs },
     Pause { by: usize, seconds: i64 },
+    AdvanceSettlement { market: usize },
+    CloseSettled { sub: usize, market: usize, legs: Legs },
+    Deleverage { market: usize },
+    PickUp { sub: usize, market: usize },
     RegisterInsurance { market: usize },
     PayInsurance { market: usize },
     QueueInsurance { by: usize, args: QueueInsuranceWithdrawalArgs },
@@ -130,6 +134,10 @@ impl Act {
             Self::Dismiss { .. } => "dismiss_committee",
             Self::Protect { .. } => "protect_market",
             Self::Pause { .. } => "emergency_pause",
+            Self::AdvanceSettlement { .. } => "advance_settlement",
+            Self::CloseSettled { .. } => "close_settled",
+            Self::Deleverage { .. } => "deleverage",
+            Self::PickUp { .. } => "pick_up_deleveraging",
             Self::RegisterInsurance { .. } => "register_insurance_claim",
             Self::PayInsurance { .. } => "pay_insurance_claim",
             Self::QueueInsurance { .. } => "queue_insurance_withdrawal",
@@ -229,6 +237,10 @@ impl Act {
             Self::Settle { sub: s, market: m, legs } => {
                 ix::settle_with(&market(m), &sub(s), &metas(sim, s, Some(m), legs))
             }
+            Self::CloseSettled { sub: s, market: m, legs } => {
+                ix::close_settled(&market(m), &sub(s), &metas(sim, s, Some(m), legs))
+            }
+            Self::PickUp { sub: s, market: m } => ix::pick_up_deleveraging(&market(m), &sub(s)),
             Self::CollectClaim { sub: s, market: m } => ix::collect_claim(&market(m), &sub(s)),
             Self::Flag { sub: s, flagger, legs } => ix::flag(&sub(s), &sub(flagger), &metas(sim, s, None, legs)),
             Self::Liquidate { sub: s, market: m, keeper, flagger, legs } => {
@@ -269,6 +281,8 @@ impl Act {
             Self::InsureAll { by, amount } => ix::top_up_shared_insurance(exchange, &key(by), &sim.wallet(by), amount),
             Self::CollectFees { market: m } => ix::collect_fees(exchange, &market(m), &sim.setup.fee_destination),
             Self::Update { market: m, feed } => ix::update_market(&market(m), &feed),
+            Self::AdvanceSettlement { market: m } => ix::advance_settlement(&market(m)),
+            Self::Deleverage { market: m } => ix::deleverage(&market(m)),
             Self::RegisterInsurance { market: m } => ix::register_insurance_claim(exchange, &market(m)),
             Self::PayInsurance { market: m } => ix::pay_insurance_claim(exchange, &market(m)),
             Self::CollectPoolClaim { debtor, holder } => ix::collect_pool_claim(&market(debtor), &market(holder)),

@@ -274,7 +274,9 @@ impl Sim {
         }
         Some(match self.rng.random_range(0..20) {
             0..6 => Act::Settle { sub, market, legs },
-            6..9 => Act::CollectClaim { sub, market },
+            6 | 7 => Act::CollectClaim { sub, market },
+            8 if self.percent(50) => Act::Deleverage { market },
+            8 => Act::PickUp { sub, market },
             9..11 => {
                 let debtor = self.market();
                 Act::CollectPoolClaim { debtor, holder: (debtor + 1) % MARKETS }

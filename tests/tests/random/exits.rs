@@ -1,6 +1,7 @@
 //! The end: everybody leaves, as far as the rules permit.
 
 use ballast_engine::market::MarketState;
+use rand::Rng as _;
 
 use super::act::{Act, Legs, index};
 use super::world::{MARKETS, PEOPLE, Sim};
@@ -15,6 +16,8 @@ impl Sim {
         // Past every pause.
         self.setup.world.advance(13 * 3_600);
         self.calm();
+        self.leverage();
+        self.some_markets_are_settled();
         while let Some(order) = self.orders.len().checked_sub(1) {
             let by = self.subs[self.orders[order].sub].owner;
             self.step(Act::Cancel { order, by, keeper: None });
@@ -33,6 +36,11 @@ impl Sim {
             self.collect();
             self.leave_pools();
         }
+        // What is owed in a settled market is written off.
+        self.setup.world.advance(10 * 86_401);
+        self.calm();
+        self.collect();
+        self.leave_pools();
         for _ in 0..HOURS {
             self.setup.world.advance(3_600);
             // Free collateral needs no price.
@@ -57,6 +65,22 @@ impl Sim {
         assert_eq!((audit.order_fees, audit.positions, audit.trader_collateral), (0, 0, 0));
     }
 
+    /// Prices stop for ten days; some markets, one at least, are settled. The others go on.
+    fn some_markets_are_settled(&mut self) {
+        let first = self.rng.random_range(0..MARKETS);
+        self.setup.world.advance(10 * 86_400 + 1);
+        for market in 0..MARKETS {
+            if market == first || self.percent(30) {
+                self.step(Act::AdvanceSettlement { market });
+            }
+        }
+        self.calm();
+        for _ in 0..3 {
+            self.keep();
+            self.close_positions();
+        }
+    }
+
     /// Claims on the shared insurance, day by day until none is left.
     fn insurance(&mut self) {
         for market in 0..MARKETS {
@@ -78,7 +102,9 @@ impl Sim {
                 for (slot, _) in state.slots() {
                     let position = self.account(sub).state.positions[slot];
                     let market = position.market.into();
-                    if position.is_open() {
+                    if self.view().state(market).is_settled() {
+                        self.step(Act::CloseSettled { sub, market, legs: Legs::Write });
+                    } else if position.is_open() {
                         let size = position.base().0;
                         self.step(Act::Reduce { sub, by, market, size, limit: 0, legs: Legs::Write });
                     } else if !position.is_free() {
@@ -102,7 +128,10 @@ impl Sim {
         for sub in 0..self.subs.len() {
             let state = self.account(sub).state;
             for (_, position) in state.slots() {
-                self.step(Act::Settle { sub, market: position.market.into(), legs: Legs::Read });
+                let market = position.market.into();
+                let settled = self.view().state(market).is_settled();
+                let collect = Act::CollectClaim { sub, market };
+                self.step(if settled { collect } else { Act::Settle { sub, market, legs: Legs::Read } });
             }
         }
     }

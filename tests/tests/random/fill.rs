@@ -3,12 +3,14 @@
 use ballast::state::{Order, Subaccount};
 use ballast_engine::account::{AccountState, Position};
 use ballast_engine::constants::{CROSS_MARKETS, MAX_ORDERS, PRICE_SCALE};
+use ballast_engine::deleverage::pick_up;
 use ballast_engine::error::ensure;
 use ballast_engine::margin::{Purpose, maintenance_ratio};
 use ballast_engine::market::MarketState;
 use ballast_engine::math::mul_div;
 use ballast_engine::order::{check_limit, reduce_mark};
 use ballast_engine::price::Status;
+use ballast_engine::settlement::Closed;
 use ballast_engine::trade::{self, Charge, Fill};
 use ballast_engine::units::{Base, Price, Quote, Rounding};
 use ballast_engine::{Error, Now, Result, liquidation, resolve};
@@ -41,6 +43,7 @@ pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now
     let reduces = opposite(account, market.index, ask.size > 0).is_some();
     let flagged = liquidation::is_flagged(account, now);
     why.need(ask.size != 0, Error::AmountZero);
+    why.run(market.check_not_settled());
     why.need(ask.expires_at == 0 || ask.expires_at > now.unix, Error::OrderExpired);
     why.need(account.orders < MAX_ORDERS, Error::OrderLimit);
     why.need(may_hold(market, account), Error::CrossNotAllowed);
@@ -97,7 +100,10 @@ pub(crate) fn reduce_at_once(
 }
 
 impl Filler {
-    pub(crate) fn new(view: &View, market: Box<MarketState>, account: Box<Subaccount>, legs: Legs) -> Self {
+    pub(crate) fn new(view: &View, mut market: Box<MarketState>, mut account: Box<Subaccount>, legs: Legs) -> Self {
+        if let Some(slot) = account.state.find(market.index) {
+            let _ = pick_up(&mut market, &mut account.state, slot).expect("moves no money");
+        }
         Self { view: view.clone(), market, account, legs }
     }
 
@@ -223,6 +229,19 @@ impl Filler {
         let now = self.view.now;
         self.over_all(slot, |account, markets| resolve::cover_liquidation(account, slot, unpaid, markets, &now))
             .map(|_| ())
+    }
+
+    /// After a closing in a settled market: an account below zero that can be flagged is for the resolution, and other
+    /// markets' profits pay what the collateral could not.
+    pub(crate) fn close_settled(&mut self, slot: usize, closed: &Closed) -> Result<()> {
+        let Some(fill) = &closed.fill else { return Ok(()) };
+        let (state, own) = (&self.account.state, self.market.index);
+        if fill.realised.cash.0 < 0 && state.slots().any(|(_, p)| p.is_open() && p.market != own) {
+            let sums = totals(&self.view, state, Some(&self.market), self.legs, Purpose::Maintenance)?;
+            let left = sums.full_equity.less(fill.realised.unpaid.signed()?)?;
+            ensure(left.0 >= 0 || sums.largest.is_none(), Error::AccountBankrupt)?;
+        }
+        self.pay_liquidated_loss(slot, fill.realised.unpaid)
     }
 
     /// Of an account below zero that has other positions only the resolution pays.

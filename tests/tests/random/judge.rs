@@ -7,6 +7,7 @@ use ballast_engine::account::{AccountState, Position};
 use ballast_engine::layout::Key;
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
+use ballast_engine::settlement::close_settled;
 use ballast_engine::units::{Quote, SignedQuote};
 use ballast_engine::{Error, Fault, Now, Result, liquidation, liquidity, resolve, settle};
 
@@ -198,12 +199,31 @@ fn positions(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
                 filler.check_solvent(settled.realised.cash.0 < 0)
             }));
         }
+        Act::CloseSettled { sub, market, legs } => {
+            let mut filler = Filler::new(view, Box::new(*view.state(market)), sim.account(sub), legs);
+            why.run(filler.slot().and_then(|slot| {
+                let closed = close_settled(&mut filler.market, &mut filler.account.state, slot, now)?;
+                filler.close_settled(slot, &closed)
+            }));
+        }
+        Act::PickUp { sub, market } => {
+            let (mut state, mut account) = (Box::new(*view.state(market)), sim.account(sub));
+            let picked = match account.state.find(index(market)) {
+                Some(slot) => ballast_engine::deleverage::pick_up(&mut state, &mut account.state, slot),
+                None => Ok(None),
+            };
+            why.run(picked.and_then(|picked| picked.ok_or(Error::CoverTooEarly.into())));
+        }
         Act::CollectClaim { sub, market } => {
             let (mut state, mut account) = (Box::new(*view.state(market)), sim.account(sub));
             let slot = account.state.find(index(market)).ok_or(Error::PositionNotFound.into());
             why.run(slot.and_then(|slot| {
+                state.touch(now);
+                let _ = ballast_engine::deleverage::pick_up(&mut state, &mut account.state, slot)?;
+                let owed = account.state.positions[slot].claim.amount;
                 let collected = settle::collect(&mut state, &mut account.state, slot)?;
-                ballast_engine::error::ensure(!collected.is_zero(), Error::CoverTooEarly)
+                let moved = !collected.is_zero() || account.state.positions[slot].claim.amount != owed;
+                ballast_engine::error::ensure(moved, Error::CoverTooEarly)
             }));
         }
         Act::Flag { sub, flagger, legs } => {
@@ -258,7 +278,12 @@ fn pools(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
         world.read(&address::lp_withdrawal(&sim.setup.market_key(market), &sim.address(owner)))
     };
     match *act {
-        Act::FileDeposit { by, amount, .. } | Act::InsureMarket { by, amount, .. } | Act::InsureAll { by, amount } => {
+        Act::FileDeposit { by, market, amount } => {
+            why.need(amount > 0, Error::AmountZero);
+            why.tokens(world.tokens(&sim.wallet(by)), amount);
+            why.run(view.state(market).check_not_settled());
+        }
+        Act::InsureMarket { by, amount, .. } | Act::InsureAll { by, amount } => {
             why.need(amount > 0, Error::AmountZero);
             why.tokens(world.tokens(&sim.wallet(by)), amount);
         }
@@ -275,7 +300,9 @@ fn pools(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
         }
         Act::ExecuteExit { by, owner, market } => {
             let (ticket, mut state) = (exit(owner, market), Box::new(*view.state(market)));
-            why.run(liquidity::check_exit(ticket.ripe_at, ticket.window_start, by == owner, now));
+            if !state.is_settled() {
+                why.run(liquidity::check_exit(ticket.ripe_at, ticket.window_start, by == owner, now));
+            }
             if !view.exchange.emergency.active(now) {
                 why.run(liquidity::execute_exit(&mut state, ticket.shares, ticket.ripe_at, now));
             }
@@ -288,10 +315,22 @@ fn pools(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
         }
         Act::CollectPoolClaim { debtor, holder } => {
             let (mut debtor, mut holder) = (Box::new(*view.state(debtor)), Box::new(*view.state(holder)));
-            why.run(
-                settle::collect_between(&mut debtor, &mut holder)
-                    .and_then(|amount| ballast_engine::error::ensure(!amount.is_zero(), Error::CoverTooEarly)),
-            );
+            debtor.touch(now);
+            let owed = holder.held;
+            why.run(settle::collect_between(&mut debtor, &mut holder).and_then(|amount| {
+                let moved = !amount.is_zero() || holder.held != owed;
+                ballast_engine::error::ensure(moved, Error::CoverTooEarly)
+            }));
+        }
+        Act::AdvanceSettlement { market } => {
+            let mut state = Box::new(*view.state(market));
+            let _ = state.accrue(false, now).expect("funding accrues");
+            why.run(state.advance_settlement(now));
+        }
+        Act::Deleverage { market } => {
+            let mut state = Box::new(*view.state(market));
+            let _ = state.accrue(false, now).expect("funding accrues");
+            why.run(state.deleverage(now));
         }
         Act::RegisterInsurance { market } => {
             let (mut shared, mut state) = (view.exchange.insurance, Box::new(*view.state(market)));

@@ -20,7 +20,7 @@ pub(crate) fn update(sim: &Sim, view: &View, market: usize, feed: &Pubkey) -> Re
     let owner = account.owner;
     let info = AccountInfo::new(feed, false, false, &mut account.lamports, &mut account.data, &owner, false);
     let raw = oracle::read(&info, &market.oracle_program, &market.feed_id).map_err(|_| Error::PriceMalformed)?;
-    if raw.publish_time <= market.state.price.last.publish_time {
+    if raw.publish_time <= market.state.price.last.publish_time || market.state.is_settled() {
         return Ok(());
     }
     raw.scaled(market.state.base_decimals, market.state.quote_decimals, &view.now).map(|_| ())

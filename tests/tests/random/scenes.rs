@@ -51,7 +51,9 @@ impl Sim {
             self.step(Act::ExecuteDeposit { owner: by, market });
         }
         // The rare scenes once while all pools are well: later a pool may be past helping.
-        for name in ["collect_pool_claim", "unflag", "liquidate", "resolve", "exit_silent", "lapse_lp_withdrawal"] {
+        for name in
+            ["collect_pool_claim", "deleverage", "unflag", "liquidate", "resolve", "exit_silent", "lapse_lp_withdrawal"]
+        {
             self.look_for(name);
         }
     }
@@ -70,6 +72,7 @@ impl Sim {
     fn cover(&mut self, missing: &str) {
         match missing {
             "collect_claim" | "collect_pool_claim" => self.squeeze(),
+            "deleverage" | "pick_up_deleveraging" => self.long_episode(),
             "unflag" => self.crash(true),
             "flag" | "liquidate" | "resolve" => self.crash(false),
             "register_insurance_claim" | "pay_insurance_claim" => {
@@ -92,7 +95,8 @@ impl Sim {
         if self.percent(40) {
             self.open_up();
         }
-        match self.rng.random_range(0..16) {
+        match self.rng.random_range(0..17) {
+            16 => self.long_episode(),
             14 => self.midnights(),
             15 => self.upgrade_program(),
             0..3 => self.leverage(),
@@ -146,7 +150,7 @@ impl Sim {
     }
 
     /// Several accounts go as far as they can.
-    fn leverage(&mut self) {
+    pub(crate) fn leverage(&mut self) {
         self.calm();
         for _ in 0..6 {
             let (sub, market) = (self.sub(), self.rng.random_range(0..MARKETS));
@@ -178,6 +182,48 @@ impl Sim {
         for _ in 0..self.rng.random_range(2..6) {
             self.keep();
         }
+    }
+
+    /// A pool that cannot pay its winners, for two days; then its winning side is deleveraged, and picked up by some.
+    fn long_episode(&mut self) {
+        self.calm();
+        let flat: Vec<usize> = (0..self.subs.len()).filter(|sub| self.account(*sub).state.is_flat()).collect();
+        let [winner, loser] = [self.any(&flat), self.any(&flat)];
+        let cash = self.view().state(0).pool.free_cash().expect("claims are paid from cash").0 + units(1_000);
+        if winner == loser || self.view().state(0).claims_block() {
+            return;
+        }
+        for (sub, amount) in [(winner, cash), (loser, cash * 3)] {
+            let by = self.subs[sub].owner;
+            self.step(Act::Deposit { sub, by, amount });
+        }
+        let up = self.quotes[0].price <= self.setup.terms.markets[0].price;
+        for (sub, long) in [(loser, !up), (winner, up)] {
+            let size = self.most(sub, 0, long);
+            if !self.trade(sub, 0, size) {
+                return;
+            }
+        }
+        for _ in 0..6 {
+            self.shift(0, if up { 2_500 } else { -1_800 });
+            self.calm();
+            self.step(Act::Settle { sub: winner, market: 0, legs: Legs::Read });
+            if self.view().state(0).claims_block() {
+                break;
+            }
+        }
+        self.setup.world.advance(2 * 86_400 + 1);
+        self.calm();
+        self.step(Act::Deleverage { market: 0 });
+        for sub in 0..self.subs.len() {
+            let state = self.account(sub).state;
+            let waits = state.find(0).is_some_and(|slot| self.view().state(0).is_deleveraged(&state.positions[slot]));
+            if waits && self.percent(60) {
+                self.step(Act::PickUp { sub, market: 0 });
+            }
+        }
+        self.step(Act::Settle { sub: loser, market: 0, legs: Legs::Read });
+        self.keep();
     }
 
     /// Two days pass: claims on the shared insurance are registered and paid.

@@ -3,6 +3,7 @@
 
 mod act;
 mod actors;
+mod bankruptcy;
 mod governance;
 mod keeper;
 mod parts;
@@ -12,6 +13,7 @@ mod report;
 mod scenario;
 mod stage;
 mod text;
+mod waterfall;
 
 use std::fs::File;
 use std::io::Write;
@@ -119,6 +121,9 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     };
     let file = options.report.as_ref().map(create).transpose()?;
     if let Some(scenario) = options.scenario {
+        if scenario == scenario::Scenario::Bankruptcy {
+            return tell(global, program, file).await;
+        }
         let bar = replay::progress(1, global.json);
         let kind = options.validator.kind();
         let report = scenario::run(scenario, kind, options.seed, program, (global.json, &bar), begun).await?;
@@ -141,6 +146,21 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         writeln!(file, "{}", serde_json::to_string_pretty(&report)?).context("the report cannot be written")?;
     }
     output::show(global.json, &report, text::write)?;
+    match report.verdict() {
+        Some(reason) => Err(Unsound(reason).into()),
+        None => Ok(()),
+    }
+}
+
+/// Plays the bankruptcy, which has a stage of its own.
+async fn tell(global: &Global, program: programs::ProgramInfo, file: Option<File>) -> Result<()> {
+    let bar = replay::progress(0, global.json);
+    let report = bankruptcy::run(program, &bar).await?;
+    bar.finish_and_clear();
+    if let Some(mut file) = file {
+        writeln!(file, "{}", serde_json::to_string_pretty(&report)?).context("the report cannot be written")?;
+    }
+    output::show(global.json, &report, bankruptcy::Report::text)?;
     match report.verdict() {
         Some(reason) => Err(Unsound(reason).into()),
         None => Ok(()),

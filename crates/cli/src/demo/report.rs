@@ -14,6 +14,7 @@ use super::parts::{
     traders,
 };
 use super::stage::Stage;
+use super::waterfall::Waterfall;
 use crate::audit;
 use crate::desk::{Counts, Refusal};
 use crate::prices::Prices;
@@ -40,6 +41,8 @@ pub(crate) struct Report {
     pub(crate) funding: Funding,
     /// Governance.
     pub(crate) governance: Governance,
+    /// Who paid what accounts below zero could not.
+    pub(crate) waterfall: Waterfall,
     /// The guardian's pause.
     pub(crate) pause: Pause,
     /// The wrong print, if there was one.
@@ -108,6 +111,7 @@ impl Report {
             liquidations: Liquidations::of(&tally.events),
             funding: Funding::of(&tally.events),
             governance: Governance { opening: stage.opening_proposals, ..story.governance },
+            waterfall: Waterfall::of(&tally.events, &snapshot.markets),
             pause: story.pause,
             hiccup: story.hiccup.map(|h| HiccupPart {
                 before: h.before,

@@ -147,3 +147,45 @@ pub fn pay_insurance_claim(exchange: &Pubkey, market: &Pubkey) -> Instruction {
     };
     build(accounts, instruction::PayInsuranceClaim {}, &[])
 }
+
+/// Deleverages the winning side of a market whose claims have stayed unpaid for long.
+pub fn deleverage(market: &Pubkey) -> Instruction {
+    let accounts = accounts::Deleverage {
+        market: *market,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::Deleverage {}, &[])
+}
+
+/// Lets a subaccount's position pick up its market's deleveraging.
+pub fn pick_up_deleveraging(market: &Pubkey, subaccount: &Pubkey) -> Instruction {
+    let accounts = accounts::PickUpDeleveraging {
+        market: *market,
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::PickUpDeleveraging {}, &[])
+}
+
+/// Begins a market's settlement, calls it off or fixes its price, whichever is due.
+pub fn advance_settlement(market: &Pubkey) -> Instruction {
+    let accounts = accounts::AdvanceSettlement {
+        market: *market,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::AdvanceSettlement {}, &[])
+}
+
+/// Closes what a subaccount has in a settled market; `legs` are its other markets, writable where their profits must pay.
+pub fn close_settled(market: &Pubkey, subaccount: &Pubkey, legs: &[AccountMeta]) -> Instruction {
+    let accounts = accounts::CloseSettled {
+        market: *market,
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CloseSettled {}, legs)
+}

@@ -11,7 +11,7 @@ use super::super::case::Case;
 use super::trader::two_positions;
 
 pub(super) fn cases() -> Vec<Case> {
-    [prices_and_fills(), claims(), liquidations(), insurance()].concat()
+    [prices_and_fills(), claims(), liquidations(), insurance(), deleveragings(), settlements()].concat()
 }
 
 fn case(name: &'static str, setup: &Setup, instruction: Instruction) -> Case {
@@ -105,4 +105,32 @@ fn insurance() -> Vec<Case> {
     setup.midnight(0, 5);
     let pay = case("pay_insurance_claim", &setup, ix::pay_insurance_claim(&setup.exchange, &market));
     vec![register, pay]
+}
+
+fn deleveragings() -> Vec<Case> {
+    let (mut setup, [_, bob, _]) = Setup::after_an_episode();
+    let market = setup.market_key(0);
+    let deleverage = case("deleverage", &setup, ix::deleverage(&market));
+    setup.deleverage(0).must();
+    vec![deleverage, case("pick_up_deleveraging", &setup, ix::pick_up_deleveraging(&market, &bob.subaccount))]
+}
+
+fn settlements() -> Vec<Case> {
+    let (setup, _) = Setup::below_floor();
+    let market = setup.market_key(0);
+    let begin = case("advance_settlement", &setup, ix::advance_settlement(&market));
+    // Carol's loss is more than she has: a position elsewhere pays the rest.
+    let (mut setup, [_, _, carol]) = Setup::settled();
+    setup.open(&carol, 1, units(5_000).cast_signed());
+    setup.move_by(1, 2_000);
+    let mut account = setup.account(&carol);
+    let gone = account.state.collateral.0 - units(44_600);
+    account.state.collateral = Quote(units(44_600));
+    setup.world.write(&carol.subaccount, &*account);
+    // The tokens stay in the vault: as fees.
+    let mut other = setup.market(1);
+    other.state.pool.protocol_fees.0 += gone;
+    setup.world.write(&setup.market_key(1), &*other);
+    let legs = ix::leg_metas(&setup.account(&carol), Some(0), true);
+    vec![begin, case("close_settled", &setup, ix::close_settled(&market, &carol.subaccount, &legs))]
 }

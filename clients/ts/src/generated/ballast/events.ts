@@ -8,6 +8,8 @@ import {
   type CommitteeDismissed,
   getDeficitBookedDecoder,
   type DeficitBooked,
+  getDeleveragedDecoder,
+  type Deleveraged,
   getDepositedDecoder,
   type Deposited,
   getEmergencyPausedDecoder,
@@ -52,6 +54,8 @@ import {
   type OrderPlaced,
   getPoolClaimCollectedDecoder,
   type PoolClaimCollected,
+  getPositionDeleveragedDecoder,
+  type PositionDeleveraged,
   getPositionSettledDecoder,
   type PositionSettled,
   getPriceUpdatedDecoder,
@@ -62,6 +66,8 @@ import {
   type ProposalQueued,
   getResolvedDecoder,
   type Resolved,
+  getSettlementAdvancedDecoder,
+  type SettlementAdvanced,
   getSubaccountClosedDecoder,
   type SubaccountClosed,
   getSubaccountOpenedDecoder,
@@ -91,6 +97,8 @@ export type BallastEvent =
   | { name: 'CommitteeDismissed'; data: CommitteeDismissed }
   /** A market's part of a resolution. */
   | { name: 'DeficitBooked'; data: DeficitBooked }
+  /** The winning side was deleveraged: each of its positions keeps `kept / before` of its size. */
+  | { name: 'Deleveraged'; data: Deleveraged }
   /** Collateral came in. */
   | { name: 'Deposited'; data: Deposited }
   /** The guardian paused withdrawals and liquidity exits. */
@@ -135,6 +143,8 @@ export type BallastEvent =
   | { name: 'OrderPlaced'; data: OrderPlaced }
   /** Cash moved between pools on a claim of one on the other. */
   | { name: 'PoolClaimCollected'; data: PoolClaimCollected }
+  /** A position picked up a deleveraging. */
+  | { name: 'PositionDeleveraged'; data: PositionDeleveraged }
   /** A position was settled without changing its size. */
   | { name: 'PositionSettled'; data: PositionSettled }
   /** A price was stored, and funding accrued up to it: one event, as each costs a CPI. */
@@ -145,6 +155,8 @@ export type BallastEvent =
   | { name: 'ProposalQueued'; data: ProposalQueued }
   /** An account below zero was resolved. */
   | { name: 'Resolved'; data: Resolved }
+  /** A market's settlement was begun, called off, or had its price fixed. */
+  | { name: 'SettlementAdvanced'; data: SettlementAdvanced }
   /** A subaccount was closed. */
   | { name: 'SubaccountClosed'; data: SubaccountClosed }
   /** A subaccount was opened. */
@@ -183,6 +195,10 @@ export const BALLAST_EVENTS: {
   DeficitBooked: {
     discriminator: new Uint8Array([8, 230, 224, 85, 236, 63, 217, 0]),
     decode: (b) => getDeficitBookedDecoder().decode(b),
+  },
+  Deleveraged: {
+    discriminator: new Uint8Array([34, 71, 31, 45, 212, 184, 131, 185]),
+    decode: (b) => getDeleveragedDecoder().decode(b),
   },
   Deposited: {
     discriminator: new Uint8Array([111, 141, 26, 45, 161, 35, 100, 57]),
@@ -272,6 +288,10 @@ export const BALLAST_EVENTS: {
     discriminator: new Uint8Array([15, 218, 125, 163, 204, 225, 98, 50]),
     decode: (b) => getPoolClaimCollectedDecoder().decode(b),
   },
+  PositionDeleveraged: {
+    discriminator: new Uint8Array([108, 14, 146, 114, 186, 45, 241, 84]),
+    decode: (b) => getPositionDeleveragedDecoder().decode(b),
+  },
   PositionSettled: {
     discriminator: new Uint8Array([75, 100, 92, 189, 245, 116, 252, 221]),
     decode: (b) => getPositionSettledDecoder().decode(b),
@@ -291,6 +311,10 @@ export const BALLAST_EVENTS: {
   Resolved: {
     discriminator: new Uint8Array([148, 46, 187, 66, 35, 1, 255, 147]),
     decode: (b) => getResolvedDecoder().decode(b),
+  },
+  SettlementAdvanced: {
+    discriminator: new Uint8Array([4, 41, 190, 31, 79, 78, 161, 206]),
+    decode: (b) => getSettlementAdvancedDecoder().decode(b),
   },
   SubaccountClosed: {
     discriminator: new Uint8Array([110, 220, 252, 171, 188, 115, 216, 243]),

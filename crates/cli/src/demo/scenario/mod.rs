@@ -31,6 +31,8 @@ const OF_MINUTES: usize = 200;
 pub(crate) enum Scenario {
     /// A tuning, a vetoed raise, a margin raise with its grace running out, pauses that expire
     Governance,
+    /// Deficits, insurance, claims, deleveraging, settlement: who pays the final bill
+    Bankruptcy,
 }
 
 /// What every scenario reports.
@@ -64,6 +66,7 @@ pub(crate) async fn run(
     let mut stage = Stage::set_up(kind, &prices, seed, bar).await?;
     replay::run(&mut stage, &mut Story::quiet(), &prices, &Pace::of(kind, !json), bar).await?;
     let (name, part) = match scenario {
+        Scenario::Bankruptcy => bail!("the bankruptcy has a stage of its own"),
         Scenario::Governance => ("governance", governance::play(&mut stage, bar).await?),
     };
     let exchange = stage.venue.desk.chain.exchange(Some(stage.venue.mint)).await?;

@@ -7,6 +7,7 @@ use crate::checks::check_version;
 use crate::emit::emit;
 use crate::error::{OnChain, ensure};
 use crate::events::PoolClaimCollected;
+use crate::legs;
 use crate::state::Market;
 
 /// Accounts of `collect_pool_claim`.
@@ -38,8 +39,11 @@ pub fn handle(ctx: Context<CollectPoolClaim>) -> Result<()> {
     accounts.validate()?;
     let debtor = &mut accounts.debtor.load_mut()?.state;
     let holder = &mut accounts.holder.load_mut()?.state;
+    debtor.touch(&legs::now()?);
+    let owed = holder.held;
     let amount = settle::collect_between(debtor, holder).on_chain()?;
-    ensure(!amount.is_zero(), EngineError::CoverTooEarly)?;
+    // Or what is still owed was written off.
+    ensure(!amount.is_zero() || holder.held != owed, EngineError::CoverTooEarly)?;
     debtor.invariant().on_chain()?;
     holder.invariant().on_chain()?;
     emit(

@@ -51,7 +51,7 @@ pub fn handle<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
     accounts.validate()?;
     let now = now()?;
     let (market_key, key) = (accounts.market.key(), accounts.subaccount.key());
-    let (accrued, traded, fee) = {
+    let (accrued, picked, traded, fee) = {
         let market = &mut *accounts.market.load_mut()?;
         let subaccount = &mut *accounts.subaccount.load_mut()?;
         let terms = &mut accounts.order.load_mut()?.terms;
@@ -59,6 +59,7 @@ pub fn handle<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
             return Err(refuse(error.into()));
         }
         let accrued = fill::accrue(market_key, &mut market.state, &now)?;
+        let picked = fill::pick_up(market_key, &mut market.state, key, &mut subaccount.state)?;
         let ask = Ask {
             size: terms.size,
             reduce_only: terms.reduce_only != 0,
@@ -73,11 +74,14 @@ pub fn handle<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
         market.state.invariant().on_chain()?;
         account.invariant().on_chain()?;
         let traded = done.event(market_key, &mut market.state, key, account, accounts.order.key())?;
-        (accrued, traded, core::mem::take(&mut terms.fee))
+        (accrued, picked, traded, core::mem::take(&mut terms.fee))
     };
     credit(accounts.keeper.as_ref().unwrap_or(&accounts.subaccount), fee)?;
     if let Some(accrued) = accrued {
         emit(&accounts.event_authority, &accrued)?;
+    }
+    if let Some(picked) = picked {
+        emit(&accounts.event_authority, &picked)?;
     }
     emit(&accounts.event_authority, &traded)
 }

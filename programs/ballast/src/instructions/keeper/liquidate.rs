@@ -64,6 +64,9 @@ pub fn handle<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
     if let Some(accrued) = fill::accrue(market_key, market, &now)? {
         emit(&accounts.event_authority, &accrued)?;
     }
+    if let Some(picked) = fill::pick_up(market_key, market, accounts.subaccount.key(), account)? {
+        emit(&accounts.event_authority, &picked)?;
+    }
     let slot = account.find(market.index).ok_or(EngineError::PositionNotFound.into()).on_chain()?;
     let position = account.position(slot).on_chain()?;
     ensure(position.is_open(), EngineError::PositionNotFound)?;

@@ -38,10 +38,14 @@ pub fn handle<'info>(ctx: Context<'info, Resolve<'info>>) -> Result<()> {
     let subaccount = &mut *accounts.subaccount.load_mut()?;
     let account = &mut subaccount.state;
     let infos = ctx.remaining_accounts;
+    let key = accounts.subaccount.key();
     let mut markets = legs::change_all(account, &subaccount.exchange, None, infos)?;
     for ((_, market), info) in markets.iter_mut().zip(infos) {
         if let Some(accrued) = fill::accrue(*info.key, &mut market.state, &now)? {
             emit(&accounts.event_authority, &accrued)?;
+        }
+        if let Some(picked) = fill::pick_up(*info.key, &mut market.state, key, account)? {
+            emit(&accounts.event_authority, &picked)?;
         }
     }
     let resolution = {
@@ -50,7 +54,6 @@ pub fn handle<'info>(ctx: Context<'info, Resolve<'info>>) -> Result<()> {
         resolve::resolve(account, &mut states, &now).on_chain()?
     };
     account.invariant().on_chain()?;
-    let key = accounts.subaccount.key();
     report_deficits(&accounts.event_authority, key, &resolution, &mut markets, infos)?;
     emit(
         &accounts.event_authority,

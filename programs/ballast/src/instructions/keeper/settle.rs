@@ -48,11 +48,16 @@ impl<'info> Settle<'info> {
         let subaccount = &mut *self.subaccount.load_mut()?;
         let account = &mut subaccount.state;
         let slot = account.find(market.index).ok_or(EngineError::PositionNotFound.into()).on_chain()?;
+        let picked = fill::pick_up(self.market.key(), market, self.subaccount.key(), account)?;
+        market.touch(now);
         let settled = work(market, account, slot)?;
         let others = Others::of(account, Some(market.index), others);
         fill::check_solvent(market, account, &subaccount.exchange, others, settled.realised.cash.0 < 0, now)?;
         market.invariant().on_chain()?;
         account.invariant().on_chain()?;
+        if let Some(picked) = picked {
+            emit(&self.event_authority, &picked)?;
+        }
         emit(
             &self.event_authority,
             &PositionSettled {
@@ -89,8 +94,11 @@ pub fn handle_collect(ctx: Context<Settle>) -> Result<()> {
     let accounts = &*ctx.accounts;
     accounts.validate()?;
     accounts.run(&[], &now()?, |market, account, slot| {
+        let owed = account.position(slot).on_chain()?.claim.amount;
         let collected = settle::collect(market, account, slot).on_chain()?;
-        ensure(!collected.is_zero(), EngineError::CoverTooEarly)?;
+        // Or what is still owed was written off.
+        let left = account.position(slot).on_chain()?.claim.amount;
+        ensure(!collected.is_zero() || left != owed, EngineError::CoverTooEarly)?;
         Ok(Settled { collected, ..Settled::default() })
     })
 }

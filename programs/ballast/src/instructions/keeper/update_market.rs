@@ -43,7 +43,8 @@ pub fn handle(ctx: Context<UpdateMarket>) -> Result<()> {
     let raw = oracle::read(&accounts.oracle, &market.oracle_program, &market.feed_id)?;
     let state = &mut market.state;
     // Whoever posts first must not make a victim's bundled transaction fail: what is not newer is a no-op.
-    if raw.publish_time <= state.price.last.publish_time {
+    // And so is any price of a settled market, whose own stands.
+    if raw.publish_time <= state.price.last.publish_time || state.is_settled() {
         return Ok(());
     }
     let now = now()?;

@@ -77,7 +77,9 @@ impl ExecuteLpWithdrawal<'_> {
         let mut market = self.market.load_mut()?;
         let state = &mut market.state;
 
-        liquidity::check_exit(ticket.ripe_at, ticket.window_start, self.owner.is_signer, now).on_chain()?;
+        if !state.is_settled() {
+            liquidity::check_exit(ticket.ripe_at, ticket.window_start, self.owner.is_signer, now).on_chain()?;
+        }
         let held = state.governed.exit_holds;
         let exit = if exchange.emergency.active(now) {
             // A ripe ticket lives on, and increases wait for it as for any other that is held back.

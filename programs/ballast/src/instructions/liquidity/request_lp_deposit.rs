@@ -76,6 +76,7 @@ pub fn handle(ctx: Context<RequestLpDeposit>, amount: u64) -> Result<()> {
     let (market_sequence, filed_at) = {
         let mut market = accounts.market.load_mut()?;
         let state = &mut market.state;
+        state.check_not_settled().on_chain()?;
         state.pool.pending_deposits = state.pool.pending_deposits.plus(Quote(amount)).on_chain()?;
         state.invariant().on_chain()?;
         // A price that may be known already must not be the one that it executes at.

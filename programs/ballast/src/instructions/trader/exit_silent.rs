@@ -6,7 +6,7 @@ use ballast_engine::{Error as EngineError, settle};
 use crate::checks::check_version;
 use crate::emit::emit;
 use crate::error::OnChain;
-use crate::fill::{Done, check_solvent};
+use crate::fill::{self, Done, check_solvent};
 use crate::legs::{Others, now};
 use crate::state::{Market, Subaccount};
 
@@ -51,12 +51,16 @@ pub fn handle<'info>(ctx: Context<'info, ExitSilent<'info>>) -> Result<()> {
     let account = &mut subaccount.state;
     // No funding accrues on a silent price, so none is asked to.
     let slot = account.find(market.index).ok_or(EngineError::PositionNotFound.into()).on_chain()?;
+    let (market_key, key) = (accounts.market.key(), accounts.subaccount.key());
+    let picked = fill::pick_up(market_key, market, key, account)?;
     let filled = settle::silent_exit(market, account, slot, &now).on_chain()?;
     let others = Others::of(account, Some(market.index), ctx.remaining_accounts);
     check_solvent(market, account, &subaccount.exchange, others, filled.realised.cash.0 < 0, &now)?;
     market.invariant().on_chain()?;
     account.invariant().on_chain()?;
-    let (market_key, key) = (accounts.market.key(), accounts.subaccount.key());
+    if let Some(picked) = picked {
+        emit(&accounts.event_authority, &picked)?;
+    }
     let traded = Done::of(&filled).event(market_key, market, key, account, Pubkey::default())?;
     emit(&accounts.event_authority, &traded)
 }

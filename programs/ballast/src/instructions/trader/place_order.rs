@@ -102,6 +102,7 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
     accounts.check_terms(&args, &now)?;
     let (placed_at, order_fee, good) = {
         let state = &accounts.market.load()?.state;
+        state.check_not_settled().on_chain()?;
         let good = state.status(&now).on_chain()? == Status::Good;
         (state.price.placement(&now).on_chain()?, state.params.order_fee, good)
     };

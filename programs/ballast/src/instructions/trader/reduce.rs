@@ -63,6 +63,7 @@ pub fn handle<'info>(ctx: Context<'info, Reduce<'info>>, args: ReduceArgs) -> Re
     let (market_key, key) = (accounts.market.key(), accounts.subaccount.key());
 
     let accrued = fill::accrue(market_key, &mut market.state, &now)?;
+    let picked = fill::pick_up(market_key, &mut market.state, key, &mut subaccount.state)?;
     let index = market.state.index;
     let slot = subaccount.state.find(index).ok_or(EngineError::PositionNotFound.into()).on_chain()?;
     let position = subaccount.state.position(slot).on_chain()?;
@@ -77,6 +78,9 @@ pub fn handle<'info>(ctx: Context<'info, Reduce<'info>>, args: ReduceArgs) -> Re
 
     if let Some(accrued) = accrued {
         emit(&accounts.event_authority, &accrued)?;
+    }
+    if let Some(picked) = picked {
+        emit(&accounts.event_authority, &picked)?;
     }
     let traded = done.event(market_key, &mut market.state, key, &mut subaccount.state, Pubkey::default())?;
     emit(&accounts.event_authority, &traded)

@@ -7,13 +7,16 @@
  */
 
 export * from './acceptGovernance.js';
+export * from './advanceSettlement.js';
 export * from './cancelOrder.js';
+export * from './closeSettled.js';
 export * from './closeSubaccount.js';
 export * from './closeUpgrade.js';
 export * from './collectClaim.js';
 export * from './collectFees.js';
 export * from './collectPoolClaim.js';
 export * from './createMarket.js';
+export * from './deleverage.js';
 export * from './deposit.js';
 export * from './dismissCommittee.js';
 export * from './emergencyPause.js';
@@ -34,6 +37,7 @@ export * from './lapseLpWithdrawal.js';
 export * from './liquidate.js';
 export * from './openSubaccount.js';
 export * from './payInsuranceClaim.js';
+export * from './pickUpDeleveraging.js';
 export * from './placeOrder.js';
 export * from './protectMarket.js';
 export * from './queueExchangeBatch.js';

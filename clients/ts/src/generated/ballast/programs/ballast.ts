@@ -64,13 +64,16 @@ import {
 } from '../accounts/index.js';
 import {
   getAcceptGovernanceInstruction,
+  getAdvanceSettlementInstruction,
   getCancelOrderInstruction,
+  getCloseSettledInstruction,
   getCloseSubaccountInstruction,
   getCloseUpgradeInstructionAsync,
   getCollectClaimInstruction,
   getCollectFeesInstructionAsync,
   getCollectPoolClaimInstruction,
   getCreateMarketInstructionAsync,
+  getDeleverageInstruction,
   getDepositInstructionAsync,
   getDismissCommitteeInstruction,
   getEmergencyPauseInstruction,
@@ -91,6 +94,7 @@ import {
   getLiquidateInstruction,
   getOpenSubaccountInstructionAsync,
   getPayInsuranceClaimInstruction,
+  getPickUpDeleveragingInstruction,
   getPlaceOrderInstruction,
   getProtectMarketInstruction,
   getQueueExchangeBatchInstruction,
@@ -120,13 +124,16 @@ import {
   getVetoProposalInstruction,
   getWithdrawInstructionAsync,
   parseAcceptGovernanceInstruction,
+  parseAdvanceSettlementInstruction,
   parseCancelOrderInstruction,
+  parseCloseSettledInstruction,
   parseCloseSubaccountInstruction,
   parseCloseUpgradeInstruction,
   parseCollectClaimInstruction,
   parseCollectFeesInstruction,
   parseCollectPoolClaimInstruction,
   parseCreateMarketInstruction,
+  parseDeleverageInstruction,
   parseDepositInstruction,
   parseDismissCommitteeInstruction,
   parseEmergencyPauseInstruction,
@@ -147,6 +154,7 @@ import {
   parseLiquidateInstruction,
   parseOpenSubaccountInstruction,
   parsePayInsuranceClaimInstruction,
+  parsePickUpDeleveragingInstruction,
   parsePlaceOrderInstruction,
   parseProtectMarketInstruction,
   parseQueueExchangeBatchInstruction,
@@ -176,13 +184,16 @@ import {
   parseVetoProposalInstruction,
   parseWithdrawInstruction,
   type AcceptGovernanceInput,
+  type AdvanceSettlementInput,
   type CancelOrderInput,
+  type CloseSettledInput,
   type CloseSubaccountInput,
   type CloseUpgradeAsyncInput,
   type CollectClaimInput,
   type CollectFeesAsyncInput,
   type CollectPoolClaimInput,
   type CreateMarketAsyncInput,
+  type DeleverageInput,
   type DepositAsyncInput,
   type DismissCommitteeInput,
   type EmergencyPauseInput,
@@ -203,13 +214,16 @@ import {
   type LiquidateInput,
   type OpenSubaccountAsyncInput,
   type ParsedAcceptGovernanceInstruction,
+  type ParsedAdvanceSettlementInstruction,
   type ParsedCancelOrderInstruction,
+  type ParsedCloseSettledInstruction,
   type ParsedCloseSubaccountInstruction,
   type ParsedCloseUpgradeInstruction,
   type ParsedCollectClaimInstruction,
   type ParsedCollectFeesInstruction,
   type ParsedCollectPoolClaimInstruction,
   type ParsedCreateMarketInstruction,
+  type ParsedDeleverageInstruction,
   type ParsedDepositInstruction,
   type ParsedDismissCommitteeInstruction,
   type ParsedEmergencyPauseInstruction,
@@ -230,6 +244,7 @@ import {
   type ParsedLiquidateInstruction,
   type ParsedOpenSubaccountInstruction,
   type ParsedPayInsuranceClaimInstruction,
+  type ParsedPickUpDeleveragingInstruction,
   type ParsedPlaceOrderInstruction,
   type ParsedProtectMarketInstruction,
   type ParsedQueueExchangeBatchInstruction,
@@ -259,6 +274,7 @@ import {
   type ParsedVetoProposalInstruction,
   type ParsedWithdrawInstruction,
   type PayInsuranceClaimInput,
+  type PickUpDeleveragingInput,
   type PlaceOrderInput,
   type ProtectMarketInput,
   type QueueExchangeBatchInput,
@@ -409,13 +425,16 @@ export function identifyBallastAccount(account: { data: ReadonlyUint8Array } | R
 
 export enum BallastInstruction {
   AcceptGovernance,
+  AdvanceSettlement,
   CancelOrder,
+  CloseSettled,
   CloseSubaccount,
   CloseUpgrade,
   CollectClaim,
   CollectFees,
   CollectPoolClaim,
   CreateMarket,
+  Deleverage,
   Deposit,
   DismissCommittee,
   EmergencyPause,
@@ -436,6 +455,7 @@ export enum BallastInstruction {
   Liquidate,
   OpenSubaccount,
   PayInsuranceClaim,
+  PickUpDeleveraging,
   PlaceOrder,
   ProtectMarket,
   QueueExchangeBatch,
@@ -482,11 +502,29 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([123, 163, 17, 16, 63, 241, 68, 218])),
+      0,
+    )
+  ) {
+    return BallastInstruction.AdvanceSettlement;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([95, 129, 237, 240, 8, 49, 223, 132])),
       0,
     )
   ) {
     return BallastInstruction.CancelOrder;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([191, 195, 231, 168, 68, 195, 231, 121])),
+      0,
+    )
+  ) {
+    return BallastInstruction.CloseSettled;
   }
   if (
     containsBytes(
@@ -541,6 +579,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.CreateMarket;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([158, 127, 27, 222, 183, 178, 35, 194])),
+      0,
+    )
+  ) {
+    return BallastInstruction.Deleverage;
   }
   if (
     containsBytes(
@@ -721,6 +768,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.PayInsuranceClaim;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([22, 234, 37, 220, 57, 4, 172, 243])),
+      0,
+    )
+  ) {
+    return BallastInstruction.PickUpDeleveraging;
   }
   if (
     containsBytes(
@@ -982,13 +1038,16 @@ export function identifyBallastInstruction(
 
 export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq'> =
   | ({ instructionType: BallastInstruction.AcceptGovernance } & ParsedAcceptGovernanceInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.AdvanceSettlement } & ParsedAdvanceSettlementInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CancelOrder } & ParsedCancelOrderInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.CloseSettled } & ParsedCloseSettledInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseSubaccount } & ParsedCloseSubaccountInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseUpgrade } & ParsedCloseUpgradeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CollectClaim } & ParsedCollectClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CollectFees } & ParsedCollectFeesInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CollectPoolClaim } & ParsedCollectPoolClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CreateMarket } & ParsedCreateMarketInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.Deleverage } & ParsedDeleverageInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Deposit } & ParsedDepositInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.DismissCommittee } & ParsedDismissCommitteeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.EmergencyPause } & ParsedEmergencyPauseInstruction<TProgram>)
@@ -1013,6 +1072,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.Liquidate } & ParsedLiquidateInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.OpenSubaccount } & ParsedOpenSubaccountInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.PayInsuranceClaim } & ParsedPayInsuranceClaimInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.PickUpDeleveraging } & ParsedPickUpDeleveragingInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.PlaceOrder } & ParsedPlaceOrderInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ProtectMarket } & ParsedProtectMarketInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.QueueExchangeBatch } & ParsedQueueExchangeBatchInstruction<TProgram>)
@@ -1053,9 +1113,20 @@ export function parseBallastInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.AcceptGovernance, ...parseAcceptGovernanceInstruction(instruction) };
     }
+    case BallastInstruction.AdvanceSettlement: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.AdvanceSettlement,
+        ...parseAdvanceSettlementInstruction(instruction),
+      };
+    }
     case BallastInstruction.CancelOrder: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.CancelOrder, ...parseCancelOrderInstruction(instruction) };
+    }
+    case BallastInstruction.CloseSettled: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.CloseSettled, ...parseCloseSettledInstruction(instruction) };
     }
     case BallastInstruction.CloseSubaccount: {
       assertIsInstructionWithAccounts(instruction);
@@ -1080,6 +1151,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.CreateMarket: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.CreateMarket, ...parseCreateMarketInstruction(instruction) };
+    }
+    case BallastInstruction.Deleverage: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.Deleverage, ...parseDeleverageInstruction(instruction) };
     }
     case BallastInstruction.Deposit: {
       assertIsInstructionWithAccounts(instruction);
@@ -1183,6 +1258,13 @@ export function parseBallastInstruction<TProgram extends string>(
       return {
         instructionType: BallastInstruction.PayInsuranceClaim,
         ...parsePayInsuranceClaimInstruction(instruction),
+      };
+    }
+    case BallastInstruction.PickUpDeleveraging: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: BallastInstruction.PickUpDeleveraging,
+        ...parsePickUpDeleveragingInstruction(instruction),
       };
     }
     case BallastInstruction.PlaceOrder: {
@@ -1360,7 +1442,11 @@ export type BallastPluginInstructions = {
   acceptGovernance: (
     input: AcceptGovernanceInput,
   ) => ReturnType<typeof getAcceptGovernanceInstruction> & SelfPlanAndSendFunctions;
+  advanceSettlement: (
+    input: AdvanceSettlementInput,
+  ) => ReturnType<typeof getAdvanceSettlementInstruction> & SelfPlanAndSendFunctions;
   cancelOrder: (input: CancelOrderInput) => ReturnType<typeof getCancelOrderInstruction> & SelfPlanAndSendFunctions;
+  closeSettled: (input: CloseSettledInput) => ReturnType<typeof getCloseSettledInstruction> & SelfPlanAndSendFunctions;
   closeSubaccount: (
     input: CloseSubaccountInput,
   ) => ReturnType<typeof getCloseSubaccountInstruction> & SelfPlanAndSendFunctions;
@@ -1377,6 +1463,7 @@ export type BallastPluginInstructions = {
   createMarket: (
     input: MakeOptional<CreateMarketAsyncInput, 'payer'>,
   ) => ReturnType<typeof getCreateMarketInstructionAsync> & SelfPlanAndSendFunctions;
+  deleverage: (input: DeleverageInput) => ReturnType<typeof getDeleverageInstruction> & SelfPlanAndSendFunctions;
   deposit: (input: DepositAsyncInput) => ReturnType<typeof getDepositInstructionAsync> & SelfPlanAndSendFunctions;
   dismissCommittee: (
     input: DismissCommitteeInput,
@@ -1427,6 +1514,9 @@ export type BallastPluginInstructions = {
   payInsuranceClaim: (
     input: PayInsuranceClaimInput,
   ) => ReturnType<typeof getPayInsuranceClaimInstruction> & SelfPlanAndSendFunctions;
+  pickUpDeleveraging: (
+    input: PickUpDeleveragingInput,
+  ) => ReturnType<typeof getPickUpDeleveragingInstruction> & SelfPlanAndSendFunctions;
   placeOrder: (input: PlaceOrderInput) => ReturnType<typeof getPlaceOrderInstruction> & SelfPlanAndSendFunctions;
   protectMarket: (
     input: ProtectMarketInput,
@@ -1532,7 +1622,9 @@ export function ballastProgram() {
         },
         instructions: {
           acceptGovernance: (input) => addSelfPlanAndSendFunctions(client, getAcceptGovernanceInstruction(input)),
+          advanceSettlement: (input) => addSelfPlanAndSendFunctions(client, getAdvanceSettlementInstruction(input)),
           cancelOrder: (input) => addSelfPlanAndSendFunctions(client, getCancelOrderInstruction(input)),
+          closeSettled: (input) => addSelfPlanAndSendFunctions(client, getCloseSettledInstruction(input)),
           closeSubaccount: (input) => addSelfPlanAndSendFunctions(client, getCloseSubaccountInstruction(input)),
           closeUpgrade: (input) => addSelfPlanAndSendFunctions(client, getCloseUpgradeInstructionAsync(input)),
           collectClaim: (input) => addSelfPlanAndSendFunctions(client, getCollectClaimInstruction(input)),
@@ -1543,6 +1635,7 @@ export function ballastProgram() {
               client,
               getCreateMarketInstructionAsync({ ...input, payer: input.payer ?? client.payer }),
             ),
+          deleverage: (input) => addSelfPlanAndSendFunctions(client, getDeleverageInstruction(input)),
           deposit: (input) => addSelfPlanAndSendFunctions(client, getDepositInstructionAsync(input)),
           dismissCommittee: (input) => addSelfPlanAndSendFunctions(client, getDismissCommitteeInstruction(input)),
           emergencyPause: (input) => addSelfPlanAndSendFunctions(client, getEmergencyPauseInstruction(input)),
@@ -1573,6 +1666,7 @@ export function ballastProgram() {
           liquidate: (input) => addSelfPlanAndSendFunctions(client, getLiquidateInstruction(input)),
           openSubaccount: (input) => addSelfPlanAndSendFunctions(client, getOpenSubaccountInstructionAsync(input)),
           payInsuranceClaim: (input) => addSelfPlanAndSendFunctions(client, getPayInsuranceClaimInstruction(input)),
+          pickUpDeleveraging: (input) => addSelfPlanAndSendFunctions(client, getPickUpDeleveragingInstruction(input)),
           placeOrder: (input) => addSelfPlanAndSendFunctions(client, getPlaceOrderInstruction(input)),
           protectMarket: (input) => addSelfPlanAndSendFunctions(client, getProtectMarketInstruction(input)),
           queueExchangeBatch: (input) =>

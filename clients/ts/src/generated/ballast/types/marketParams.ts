@@ -89,6 +89,8 @@ export type MarketParams = {
   insuranceDayCap: bigint;
   /** Most that they claim in seven days; a new market starts at zero. */
   insuranceWeekCap: bigint;
+  /** Pool equity below this share of the larger side's value lets anyone begin the market's settlement. */
+  settlementFloor: bigint;
   /** For later versions. */
   reserved: Array<bigint>;
 };
@@ -162,6 +164,8 @@ export type MarketParamsArgs = {
   insuranceDayCap: number | bigint;
   /** Most that they claim in seven days; a new market starts at zero. */
   insuranceWeekCap: number | bigint;
+  /** Pool equity below this share of the larger side's value lets anyone begin the market's settlement. */
+  settlementFloor: number | bigint;
   /** For later versions. */
   reserved: Array<number | bigint>;
 };
@@ -202,7 +206,8 @@ export function getMarketParamsEncoder(): FixedSizeEncoder<MarketParamsArgs> {
     ['orderFee', getU64Encoder()],
     ['insuranceDayCap', getU64Encoder()],
     ['insuranceWeekCap', getU64Encoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 14 })],
+    ['settlementFloor', getU64Encoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 13 })],
   ]);
 }
 
@@ -242,7 +247,8 @@ export function getMarketParamsDecoder(): FixedSizeDecoder<MarketParams> {
     ['orderFee', getU64Decoder()],
     ['insuranceDayCap', getU64Decoder()],
     ['insuranceWeekCap', getU64Decoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 14 })],
+    ['settlementFloor', getU64Decoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 13 })],
   ]);
 }
 

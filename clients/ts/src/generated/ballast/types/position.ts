@@ -55,6 +55,12 @@ export type Position = {
   market: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
+  /** Result up to the last deleveraging, funding included; realised with the next settling or reduction. */
+  frozen: bigint;
+  /** The last deleveraging that it has picked up. */
+  round: bigint;
+  /** The last episode in which it was settled or closed. */
+  episode: bigint;
   /** For later versions. */
   reserved: Array<bigint>;
 };
@@ -82,6 +88,12 @@ export type PositionArgs = {
   market: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
+  /** Result up to the last deleveraging, funding included; realised with the next settling or reduction. */
+  frozen: number | bigint;
+  /** The last deleveraging that it has picked up. */
+  round: number | bigint;
+  /** The last episode in which it was settled or closed. */
+  episode: number | bigint;
   /** For later versions. */
   reserved: Array<number | bigint>;
 };
@@ -99,7 +111,10 @@ export function getPositionEncoder(): FixedSizeEncoder<PositionArgs> {
     ['generation', getU64Encoder()],
     ['market', getU16Encoder()],
     ['reservedBytes', fixEncoderSize(getBytesEncoder(), 6)],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 5 })],
+    ['frozen', getI64Encoder()],
+    ['round', getU64Encoder()],
+    ['episode', getU64Encoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 2 })],
   ]);
 }
 
@@ -116,7 +131,10 @@ export function getPositionDecoder(): FixedSizeDecoder<Position> {
     ['generation', getU64Decoder()],
     ['market', getU16Decoder()],
     ['reservedBytes', fixDecoderSize(getBytesDecoder(), 6)],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 5 })],
+    ['frozen', getI64Decoder()],
+    ['round', getU64Decoder()],
+    ['episode', getU64Decoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 2 })],
   ]);
 }
 

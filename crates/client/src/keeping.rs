@@ -1,0 +1,85 @@
+//! What a keeper looks for beyond liquidations: losses to settle, worst first, so that pools have the cash that they owe.
+
+use anchor_lang::prelude::Pubkey;
+use ballast::state::Subaccount;
+use ballast_engine::market::MarketState;
+use ballast_engine::units::Quote;
+use ballast_engine::{Now, Result, settle};
+
+use crate::markets::Markets;
+
+/// A position of a subaccount in a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duty {
+    /// The subaccount.
+    pub subaccount: Pubkey,
+    /// The market's index.
+    pub market: u16,
+    /// Cash that settling it brings the pool.
+    pub brings: Quote,
+}
+
+/// The positions whose loss settling would turn into cash now, the largest amount first; of equals the lower address. Each
+/// is tried on copies by the engine's own rule, so what is listed goes through if nothing changes meanwhile. `markets` are
+/// accrued until now; only those with unpaid claims are looked at where `owing` says so.
+///
+/// A keeper settles from the front until the claims are gone.
+///
+/// # Errors
+/// [`ballast_engine::Error::MathOverflow`].
+pub fn losses<'a>(
+    markets: &Markets,
+    accounts: impl IntoIterator<Item = (&'a Pubkey, &'a Subaccount)>,
+    owing: bool,
+    now: &Now,
+) -> Result<Vec<Duty>> {
+    let mut duties = Vec::new();
+    for (address, account) in accounts {
+        for (slot, position) in account.state.slots().filter(|(_, p)| p.is_open()) {
+            let Some(market) = markets.get(position.market).map(|m| &m.state) else { continue };
+            if owing && market.pool.claims.is_zero() {
+                continue;
+            }
+            let (mut market, mut account): (Box<MarketState>, _) = (Box::new(*market), Box::new(account.state));
+            let Ok(settled) = settle::settle(&mut market, &mut account, slot, now) else { continue };
+            let brings = settled.realised.cash.less(settled.collected.signed()?)?.loss();
+            if !brings.is_zero() {
+                duties.push(Duty { subaccount: *address, market: position.market, brings });
+            }
+        }
+    }
+    duties.sort_by_key(|duty| (core::cmp::Reverse(duty.brings), duty.subaccount, duty.market));
+    Ok(duties)
+}
+
+/// The positions that have yet to pick up their market's deleveraging: the next one waits for them.
+pub fn to_pick_up<'a>(
+    markets: &Markets,
+    accounts: impl IntoIterator<Item = (&'a Pubkey, &'a Subaccount)>,
+) -> Vec<(Pubkey, u16)> {
+    let mut found = Vec::new();
+    for (address, account) in accounts {
+        for (_, position) in account.state.slots() {
+            if markets.get(position.market).is_some_and(|m| m.state.is_deleveraged(position)) {
+                found.push((*address, position.market));
+            }
+        }
+    }
+    found
+}
+
+/// The positions of settled markets that anyone can close.
+pub fn to_close<'a>(
+    markets: &Markets,
+    accounts: impl IntoIterator<Item = (&'a Pubkey, &'a Subaccount)>,
+) -> Vec<(Pubkey, u16)> {
+    let mut found = Vec::new();
+    for (address, account) in accounts {
+        for (_, position) in account.state.slots().filter(|(_, p)| p.is_open() || !p.held.is_zero()) {
+            if markets.get(position.market).is_some_and(|m| m.state.is_settled()) {
+                found.push((*address, position.market));
+            }
+        }
+    }
+    found
+}
