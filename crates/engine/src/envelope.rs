@@ -5,7 +5,7 @@ use crate::constants::{
     DAY, ENVELOPE_CONFIRM_SLOTS, ENVELOPE_PRICE_SLOTS, ENVELOPE_SECOND_SLOTS, FLAG_WAIT_SLOTS, MAX_ORDERS, RAMP_SLOTS,
 };
 use crate::error::{Error, Fault, Result, ensure};
-use crate::math::{div_u128, some};
+use crate::math::{div_u128, mul_div, some};
 use crate::params::{EXCHANGE_ROWS, ExchangeParams, MARKET_ROWS, MarketParams};
 use crate::tier::Tier;
 use crate::units::{Ratio, Rounding};
@@ -106,6 +106,13 @@ fn at_most(value: u64, limit: u64) -> Result<()> {
     ensure(value <= limit, Fault::new(Error::CrossCheckBroken, limit, value))
 }
 
+/// What the funding rate loses in an hour when it begins to decay at the hard cap: cap × ln 2 ÷ half-life, rounded up.
+fn steepest_decay(params: &MarketParams) -> Result<u64> {
+    /// ln 2 × 3600, times a million, rounded up: the cap in millionths to a rate times the half-life in seconds.
+    const LN_2_HOUR: u64 = 2_495_329_851;
+    mul_div(params.funding_cap.0, LN_2_HOUR, params.funding_half_life, Rounding::Up)
+}
+
 fn cross_check(params: &MarketParams, tier: Tier, quote_decimals: u8) -> Result<()> {
     let p = params;
     // A position just opened must not be liquidatable, nor one just liquidated be so again.
@@ -113,6 +120,11 @@ fn cross_check(params: &MarketParams, tier: Tier, quote_decimals: u8) -> Result<
     at_most(p.initial_margin.plus(p.size_margin)?.0, Ratio::ONE.0)?;
     at_most(p.oi_margin_start.0, p.oi_margin_full.0.saturating_sub(1))?;
     at_most(p.funding_cap.0, tier.rules().funding_cap.0)?;
+    // A skew that lets the rate decay must not let its cap double.
+    at_most(p.funding_dead_zone.0, p.funding_threshold.0.saturating_sub(1))?;
+    // The rate moves by velocity or decay, and fastest at full skew or at the hard cap: in bounds, it needs no look later.
+    at_most(p.funding_velocity, p.funding_change_limit)?;
+    at_most(steepest_decay(p)?, p.funding_change_limit)?;
     // The whole of a side must fit through the liquidation capacity while the ramp runs (section 7).
     at_most(p.open_interest_cap.0, some(p.liquidation_capacity.0.checked_mul(CAPACITY_SLOTS))?)?;
     at_most(p.keeper_fee_min.0, p.keeper_fee_max.0)?;

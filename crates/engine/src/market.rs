@@ -90,8 +90,18 @@ layout! {
         pub rate: FundingRate,
         /// Time of the last accrual, Unix seconds.
         pub updated_at: i64,
-        /// For the governor.
-        pub reserved: [u64; 6],
+        /// The 30-day average of the rate's size, as of the end of the last hour of funding.
+        pub average: FundingRate,
+        /// The governor's soft cap, as of then; zero before the first, when its floor holds.
+        pub soft_cap: FundingRate,
+        /// Twice the integral of the rate's size over the running hour, rate times seconds.
+        pub hour_rate: u64,
+        /// Seconds of the running hour: those charged, up to 3600.
+        pub hour_seconds: u32,
+        /// Those of them in which the skew was above the threshold.
+        pub hour_heavy: u32,
+        /// For later versions.
+        pub reserved: [u64; 2],
     }
 }
 

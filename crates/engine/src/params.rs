@@ -257,6 +257,10 @@ registry! {
     order_fee: Quote, Quote, 0..=10_000_000, step 50_000 or 200_000, up G1, down G1, "Flat fee put aside per order for whoever executes it.";
     insurance_day_cap: Quote, Quote, 0..=1_000_000_000_000_000, step 100_000_000_000 or 500_000, up G2, down G2, "Most that this market's deficits of one day claim from shared insurance.";
     insurance_week_cap: Quote, Quote, 0..=1_000_000_000_000_000, step 100_000_000_000 or 500_000, up G2, down G2, "Most that they claim in seven days; a new market starts at zero.";
+    funding_threshold: Ratio, Ratio, 10_000..=1_000_000, step 50_000 or 200_000, up G1, down G1, "Share of K' above which the skew doubles funding's soft cap every hour; below it the cap halves.";
+    funding_floor: Ratio, RatioPerHour, 10..=4_170, step 50 or 200_000, up G1, down G1, "The soft cap of the funding rate is never below this.";
+    funding_multiple: Ratio, Ratio, 1_000_000..=10_000_000, step 250_000 or 200_000, up G1, down G1, "Nor below this many times the rate's 30-day average size.";
+    funding_change_limit: Number, RatePerHour, 10_000_000..=10_000_000_000, step 100_000_000 or 200_000, up G1, down G1, "How much the funding rate may change in an hour: bounds velocity and decay, and what a falling soft cap takes off it.";
     settlement_floor: Ratio, Ratio, 0..=200_000, step 5_000 or 200_000, up G3, down G3, "Pool equity below this share of the larger side's value lets anyone begin the market's settlement.";
 }
 

@@ -1,6 +1,6 @@
 //! Parameter sets to start from, by tier: section 7's table and what goes with it.
 
-use crate::constants::{HOUR, RATIO_SCALE};
+use crate::constants::{HOUR, RATE_PER_RATIO, RATIO_SCALE};
 use crate::params::{ExchangeParams, MarketParams};
 use crate::tier::Tier;
 use crate::units::{Base, Quote, Ratio};
@@ -9,6 +9,8 @@ use crate::units::{Base, Quote, Ratio};
 const UNIT: u64 = 1_000_000;
 /// One basis point.
 const BP: u64 = 100;
+/// One basis point an hour as a rate.
+const RATE_BP: u64 = BP * RATE_PER_RATIO;
 /// What a ramp's length times the capacity per slot must reach: section 7's `25 − 2`.
 const CAPACITY_SLOTS: u64 = 23;
 
@@ -127,6 +129,11 @@ pub fn new_market(tier: Tier, skew_scale: u64) -> MarketParams {
         order_fee: Quote(20_000),
         insurance_day_cap: units(50_000),
         insurance_week_cap: Quote::ZERO,
+        funding_threshold: Ratio(250_000),
+        funding_floor: bps(1),
+        funding_multiple: Ratio(2_000_000),
+        // Twice the velocity: above what the hard cap decays by in an hour of the half-life.
+        funding_change_limit: n.velocity.saturating_mul(2 * RATE_BP),
         settlement_floor: bps(n.stress / 10),
         ..MarketParams::default()
     }
@@ -140,7 +147,7 @@ pub fn tuned(tier: Tier, skew_scale: u64, open_interest_cap: Quote) -> MarketPar
     MarketParams {
         open_interest_cap,
         liquidation_capacity: Quote(capacity),
-        funding_velocity: numbers(tier).velocity.saturating_mul(100_000_000),
+        funding_velocity: numbers(tier).velocity.saturating_mul(RATE_BP),
         holding_fee: bps(1),
         insurance_week_cap: units(100_000),
         ..new

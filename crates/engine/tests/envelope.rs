@@ -174,6 +174,10 @@ fn every_cross_check_refuses_what_breaks_it_and_only_that() {
         ("buffer", |p, v| p.liquidation_buffer = Ratio(v), 20_000, 20_001),
         ("imf + size <= 1", |p, v| p.size_margin = Ratio(v), 950_000, 950_001),
         ("funding cap of the tier", |p, v| p.funding_cap = Ratio(v), 1_250, 1_251),
+        ("dead zone < threshold", |p, v| p.funding_threshold = Ratio(v), 20_001, 20_000),
+        ("velocity <= change limit", |p, v| p.funding_velocity = v, 200_000_000, 200_000_001),
+        // 12.5 bps an hour lose 2 in the first hour at a half-life of 4 h 20 min.
+        ("decay <= change limit", |p, v| p.funding_half_life = v, 15_596, 15_595),
         ("capacity x 23 >= cap", |p, v| p.open_interest_cap = Quote(v), 23_000_000_000_000, 23_000_000_000_001),
         (
             "capacity x 23 >= cap",

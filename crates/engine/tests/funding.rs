@@ -14,15 +14,16 @@ use crate::support::{NOW, dollars, later, market, price, set_price_at, units};
 const VELOCITY: i64 = 1_000_000_000;
 const CAP: i64 = 1_250_000_000;
 
-/// A market with so much open interest, without holding fee.
+/// A market with so much open interest, without holding fee; the governor's soft cap never binds.
 fn with(long: Base, short: Base) -> MarketState {
     let mut market = market();
     market.params.holding_fee = Ratio(0);
+    market.params.funding_floor = Ratio(4_170);
     set_sides(&mut market, long, short);
     market
 }
 
-fn set_sides(market: &mut MarketState, long: Base, short: Base) {
+pub(crate) fn set_sides(market: &mut MarketState, long: Base, short: Base) {
     for (side, size) in [(&mut market.long, long), (&mut market.short, short)] {
         side.open_interest = size;
         side.positions = u64::from(size.0 > 0);
@@ -30,7 +31,7 @@ fn set_sides(market: &mut MarketState, long: Base, short: Base) {
 }
 
 /// Accrues after so many more seconds, with a good price there.
-fn accrue(market: &mut MarketState, now: &mut Now, seconds: i64) -> Accrual {
+pub(crate) fn accrue(market: &mut MarketState, now: &mut Now, seconds: i64) -> Accrual {
     *now = later(now, seconds);
     let updated = market.funding.updated_at;
     set_price_at(market, market.price.last.price, now);
@@ -60,10 +61,11 @@ fn full_skew_moves_the_rate_by_its_velocity_and_the_mean_is_charged() {
     assert_eq!(accrual.longs_owe, dollars(1_250).signed().unwrap(), "$10M × 2.5 bps × ½ h");
     assert_eq!(accrual.shorts_owe, SignedQuote(0));
     assert_eq!(market.short.index.get(), 0, "the index of an empty side stands");
-    // In an hour to 10 bps more, cut to 12.5.
+    // The cap of 12.5 is met after three quarters of an hour.
     let accrual = accrue(&mut market, &mut now, 3_600);
     assert_eq!(accrual.rate, FundingRate(CAP));
-    assert_eq!(accrual.longs_owe, dollars(8_750).signed().unwrap(), "$10M × (5 + 12.5)/2 bps");
+    let owed = Quote(9_687_500_000).signed().unwrap();
+    assert_eq!(accrual.longs_owe, owed, "$10M × ((5 + 12.5)/2 × ¾ + 12.5 × ¼) bps");
 }
 
 #[test]
@@ -104,7 +106,7 @@ fn the_rate_halves_per_half_life_in_the_dead_zone_and_at_zero_open_interest() {
                 assert!(before < after && after <= 0);
             }
             let percent = market.funding.rate.0 * 100_000 / -CAP;
-            assert!((49_500..=50_100).contains(&percent), "{percent} at {every} s");
+            assert!((49_990..=50_000).contains(&percent), "{percent} at {every} s");
         }
     }
 }
@@ -121,8 +123,8 @@ fn several_half_lives_in_one_accrual_count_each() {
     assert_eq!(left(600, 3_600), 16_000_000);
     assert_eq!(left(1_200, 3_600), 128_000_000);
     assert_eq!(left(0, 1), 0, "no half-life: at once");
-    // Half a half-life: 2^-½ is 0.7071; the curve gives 0.7017.
-    assert!((718_000_000..=725_000_000).contains(&left(1_200, 600)));
+    // Half a half-life: 2^-½ is 0.70710678.
+    assert!((724_077_330..=724_077_345).contains(&left(1_200, 600)), "{}", left(1_200, 600));
 }
 
 #[test]
@@ -366,7 +368,7 @@ proptest! {
 
 #[test]
 fn p2_the_least_charge_there_is_costs_the_payer_one_and_brings_the_receiver_nothing() {
-    // Half a unit of rate on the least price for one second: far below one unit of the index.
+    // One unit of rate on the least price, decaying within one second: far below one unit of the index.
     let (mut market, mut now) = (with(units(1), units(1)), NOW);
     market.funding.rate = FundingRate(1);
     market.price.last.price = Price(1);

@@ -6,6 +6,7 @@ mod deleverage;
 mod envelope;
 mod funding;
 mod governance;
+mod governor;
 mod guardian;
 mod insurance;
 mod limiter;

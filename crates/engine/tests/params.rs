@@ -46,6 +46,8 @@ fn an_id_reads_and_writes_its_own_field_alone() {
         params.set(id, u64::from(id) + 1).unwrap();
     }
     assert_eq!(params.initial_margin.0, 1);
+    let last = MARKET_ROWS.last().unwrap().name;
+    assert_eq!(params.get(MarketParams::id(last).unwrap()).unwrap(), MARKET_ROWS.len() as u64);
     assert_eq!(params.get(MarketParams::id("order_fee").unwrap()).unwrap(), params.order_fee.0);
     assert_eq!(params.order_fee.0, u64::from(MarketParams::id("order_fee").unwrap()) + 1);
     assert!(params.reserved.iter().all(|r| *r == 0));

@@ -65,6 +65,10 @@ pub(crate) fn params() -> MarketParams {
         lp_cooldown: 86_400,
         lp_minimum: dollars(1_000),
         order_fee: Quote(100_000),
+        funding_threshold: Ratio(250_000),
+        funding_floor: Ratio(100),
+        funding_multiple: Ratio(2_000_000),
+        funding_change_limit: 2_000_000_000,
         ..MarketParams::default()
     }
 }
