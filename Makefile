@@ -37,6 +37,7 @@ idl: ## The committed IDL is the program's
 
 docs: all-targets ## The generated documents are up to date
 	$(BALLAST) docs parameters --check docs/PARAMETERS.md
+	$(BALLAST) docs funding --check --out docs/funding.svg --page docs/FUNDING.md
 
 wasm: ## The engine's quotes as WebAssembly, for the TypeScript client
 	scripts/build-wasm

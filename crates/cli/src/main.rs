@@ -11,6 +11,7 @@ mod commands;
 mod config;
 mod demo;
 mod desk;
+mod funding;
 mod keys;
 mod migrate;
 mod oracle;

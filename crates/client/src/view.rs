@@ -283,6 +283,10 @@ pub struct MarketView {
     pub skew: i64,
     /// Funding rate per hour, exponent -12; positive when longs pay.
     pub funding_rate: i64,
+    /// What bounds its size now: the lower of the governor's soft cap and the hard cap, exponent -12.
+    pub funding_bound: i64,
+    /// The 30-day average of its size, exponent -12.
+    pub funding_average: i64,
     /// The pool.
     pub pool: PoolView,
     /// Increases are refused until then, Unix seconds.
@@ -331,6 +335,8 @@ impl MarketView {
             short: side(false)?,
             skew: market.skew()?.0,
             funding_rate: market.funding.rate.0,
+            funding_bound: market.funding_bound()?.0,
+            funding_average: market.funding.average.0,
             pool: PoolView {
                 cash: pool.cash.0,
                 claims: pool.claims.0,

@@ -6,9 +6,9 @@ mod path;
 
 use crate::Now;
 use crate::constants::{FUNDING_DT_CAP, HOUR, RATE_PER_RATIO, RATIO_SCALE};
-use crate::error::Result;
+use crate::error::{Error, Result, ensure};
 use crate::market::{MarketState, Side};
-use crate::math::{div_wide, fit, mul_div, mul_signed, some};
+use crate::math::{div_scale, fit, mul_signed, some};
 use crate::price::Status;
 use crate::units::{FundingIndex, FundingRate, Price, Ratio, Rounding, SignedQuote, index_to_quote};
 use path::over_seconds;
@@ -17,7 +17,10 @@ use path::over_seconds;
 const HOUR_SECONDS: u64 = HOUR.unsigned_abs();
 /// A rate (−12, per hour) times a price (−9) times seconds, to an index (−15): over 3600 and a million.
 const RATE_TO_INDEX: u64 = HOUR_SECONDS * RATE_PER_RATIO;
-const _: () = assert!(RATE_TO_INDEX < 1 << 32, "the divisor of the hot path stays short");
+/// Twice that, in powers of two and the rest.
+const TWICE_BITS: u32 = 11;
+const TWICE_ODD: u64 = 3_515_625;
+const _: () = assert!(TWICE_ODD << TWICE_BITS == 2 * RATE_TO_INDEX);
 
 /// What an accrual did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,8 +100,9 @@ impl MarketState {
         let cap = self.params.open_interest_cap.0;
         let value = side.open_interest.value(price, Rounding::Up)?.0;
         let share = if value >= cap { RATIO_SCALE } else { Ratio::of(value, cap, Rounding::Up)?.0 };
-        // Millionths cubed over a million: a rate, exponent -12.
-        let rate = mul_div(some(fee.checked_mul(share))?, share, RATIO_SCALE, Rounding::Up)?;
+        // Millionths cubed over a million: a rate, exponent -12. The share is below 2²⁰, twice.
+        ensure(fee < 1 << 24, Error::MathOverflow)?;
+        let rate = fee.wrapping_mul(share).wrapping_mul(share).div_ceil(RATIO_SCALE);
         over_seconds(some(rate.checked_mul(2))?, dt)
     }
 }
@@ -111,12 +115,10 @@ impl Side {
             return Ok(SignedQuote::ZERO);
         }
         // By magnitude: what is paid rounds up, what is received down, which is up in either case.
-        let (pays, rounding) = if twice > 0 { (1, Rounding::Up) } else { (0, Rounding::Down) };
+        let rounding = if twice > 0 { Rounding::Up } else { Rounding::Down };
         // The product of two words cannot leave 128 bits.
         let double = u128::from(price.0).wrapping_mul(u128::from(twice.unsigned_abs()));
-        // Halving first keeps the divisor short; two roundings the same way are one by the product.
-        let single = some((double >> 1).checked_add(double & pays))?;
-        let change: i128 = fit(div_wide(single, RATE_TO_INDEX, rounding)?)?;
+        let change: i128 = fit(div_scale::<TWICE_BITS>(double, TWICE_ODD, rounding)?)?;
         let change = if twice > 0 { change } else { some(change.checked_neg())? };
         self.index = FundingIndex::new(some(self.index.get().checked_add(change))?);
         index_to_quote(mul_signed(change, self.open_interest.0)?, Rounding::Up)

@@ -10,7 +10,18 @@ use crate::units::Rounding;
 /// [`Error::MathOverflow`] if the result leaves `u64` or `d` is zero.
 #[inline]
 pub fn mul_div(a: u64, b: u64, d: u64, rounding: Rounding) -> Result<u64> {
-    div_u128(u128::from(a).checked_mul(u128::from(b)).ok_or(Error::MathOverflow)?, d, rounding)
+    if let Some(short) = short_product(a, b) {
+        return div_u128(u128::from(short), d, rounding);
+    }
+    // The product of two words cannot leave 128 bits.
+    div_u128(u128::from(a).wrapping_mul(u128::from(b)), d, rounding)
+}
+
+/// The product of an amount below 2⁴⁴ and a number below 2²⁰, as shares and seconds are: a word holds it, and the machine
+/// multiplies by itself. `None` for larger ones.
+#[inline]
+pub const fn short_product(a: u64, b: u64) -> Option<u64> {
+    if a >> 44 == 0 && b >> 20 == 0 { Some(a.wrapping_mul(b)) } else { None }
 }
 
 /// `n ÷ d` to 64 bits.
@@ -35,9 +46,22 @@ pub fn div_wide(n: u128, d: u64, rounding: Rounding) -> Result<u128> {
         return bump(u128::from(q), exact, rounding);
     }
     let q = n.checked_div(u128::from(d)).ok_or(Error::MathOverflow)?;
-    // One division, not two: the remainder follows from the quotient.
-    let exact = rounding == Rounding::Down || q.checked_mul(u128::from(d)) == Some(n);
+    // One division, not two: the remainder follows from the quotient, and their product cannot leave the dividend's range.
+    let exact = rounding == Rounding::Down || q.wrapping_mul(u128::from(d)) == n;
     bump(q, exact, rounding)
+}
+
+/// `n ÷ (2^BITS × odd)`: what a scale has of twos is a shift, and what is left of the dividend then mostly fits 64 bits.
+/// Two roundings the same way are one by the product.
+///
+/// # Errors
+/// [`Error::MathOverflow`] if `odd` is zero.
+#[inline]
+pub fn div_scale<const BITS: u32>(n: u128, odd: u64, rounding: Rounding) -> Result<u128> {
+    let whole = n >> BITS;
+    let exact = rounding == Rounding::Down || whole << BITS == n;
+    // Shifted to the right it has room for one more.
+    div_wide(if exact { whole } else { whole.wrapping_add(1) }, odd, rounding)
 }
 
 #[inline]
@@ -46,21 +70,6 @@ fn bump(q: u128, exact: bool, rounding: Rounding) -> Result<u128> {
         Rounding::Down => Ok(q),
         Rounding::Up if exact => Ok(q),
         Rounding::Up => q.checked_add(1).ok_or(Error::MathOverflow.into()),
-    }
-}
-
-/// `n ÷ d` of a signed number; `Up` is towards plus infinity, `Down` towards minus infinity.
-///
-/// # Errors
-/// [`Error::MathOverflow`] if the result leaves `i128` or `d` is zero.
-#[inline]
-pub fn div_signed(n: i128, d: u64, rounding: Rounding) -> Result<i128> {
-    let magnitude = n.unsigned_abs();
-    if n >= 0 {
-        i128::try_from(div_wide(magnitude, d, rounding)?).map_err(|_| Error::MathOverflow.into())
-    } else {
-        let q = i128::try_from(div_wide(magnitude, d, rounding.flip())?).map_err(|_| Error::MathOverflow)?;
-        q.checked_neg().ok_or(Error::MathOverflow.into())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::constants::{
 };
 use crate::error::{Error, Fault, Result, ensure};
 use crate::market::{MarketState, Observation, PriceState};
-use crate::math::div_wide;
+use crate::math::{div_wide, short_product};
 use crate::tier::TierRules;
 use crate::units::{Price, Ratio, Rounding};
 
@@ -84,10 +84,20 @@ fn wide(a: u64, b: u64) -> u128 {
     u128::from(a).wrapping_mul(u128::from(b))
 }
 
+/// A part in millionths, and a share of a whole, to compare the two without dividing.
+#[inline]
+fn millionths(part: Price, whole: Price, share: Ratio) -> (u128, u128) {
+    match (short_product(part.0, RATIO_SCALE), short_product(whole.0, share.0)) {
+        (Some(part), Some(whole)) => (u128::from(part), u128::from(whole)),
+        _ => (wide(part.0, RATIO_SCALE), wide(whole.0, share.0)),
+    }
+}
+
 /// Whether a price is off an average by more than this share of the average.
 #[inline]
 fn beyond(price: Price, average: Price, share: Ratio) -> bool {
-    wide(price.0.abs_diff(average.0), RATIO_SCALE) > wide(average.0, share.0)
+    let (distance, most) = millionths(Price(price.0.abs_diff(average.0)), average, share);
+    distance > most
 }
 
 /// Age in slots: the worse of slots since posting and seconds since publishing at [`SLOT_MS`], rounded up.
@@ -155,8 +165,7 @@ impl PriceState {
         if age > AGEING_SLOTS || self.slot <= now.restart_slot {
             return Status::Stale;
         }
-        let conf = wide(last.conf.0, RATIO_SCALE);
-        let limit = wide(last.price.0, rules.conf_limit.0);
+        let (conf, limit) = millionths(last.conf, last.price, rules.conf_limit);
         if conf > limit {
             return Status::Uncertain;
         }

@@ -3,7 +3,7 @@
 use crate::constants::{INDEX_SCALE, PRICE_SCALE, RATIO_SCALE};
 use crate::error::Result;
 use crate::layout::{Layout, TypeRef};
-use crate::math::{div_signed, div_u128, fit, mul_div, mul_signed, some};
+use crate::math::{div_scale, div_wide, fit, mul_div, mul_signed, some};
 
 /// Which way a division rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +157,8 @@ impl Base {
     /// [`Error::MathOverflow`].
     #[inline]
     pub fn value(self, price: Price, rounding: Rounding) -> Result<Quote> {
-        Ok(Quote(mul_div(self.0, price.0, PRICE_SCALE, rounding)?))
+        // The product of two words cannot leave 128 bits.
+        product_to_quote(u128::from(self.0).wrapping_mul(u128::from(price.0)), rounding)
     }
     /// As a signed size of a side.
     ///
@@ -292,15 +293,27 @@ impl Layout for FundingIndex {
     const TYPE: TypeRef = TypeRef::I128;
 }
 
-/// Index times size to quote. Two short divisions: the composition of two roundings the same way is one by the product.
+/// What the scales have beside powers of two.
+const PRICE_ODD: u64 = 1_953_125;
+const RATIO_ODD: u64 = 15_625;
+const _: () = assert!(PRICE_SCALE == PRICE_ODD << 9 && RATIO_SCALE == RATIO_ODD << 6);
+const _: () = assert!(INDEX_SCALE == PRICE_SCALE * RATIO_SCALE);
+
+/// Index times size to quote. In one division where that is a short one, else in two, of which the roundings the same way
+/// are one by the product.
 ///
 /// # Errors
 /// [`Error::MathOverflow`].
 #[inline]
 pub fn index_to_quote(product: i128, rounding: Rounding) -> Result<SignedQuote> {
-    const _: () = assert!(INDEX_SCALE == PRICE_SCALE * RATIO_SCALE);
-    let high = div_signed(product, PRICE_SCALE, rounding)?;
-    Ok(SignedQuote(fit(div_signed(high, RATIO_SCALE, rounding)?)?))
+    let positive = product >= 0;
+    let (size, rounding) = (product.unsigned_abs(), if positive { rounding } else { rounding.flip() });
+    let quote: i64 = if size >> (64 + 15) == 0 {
+        fit(div_scale::<15>(size, PRICE_ODD * RATIO_ODD, rounding)?)?
+    } else {
+        fit(div_wide(div_scale::<15>(size, PRICE_ODD, rounding)?, RATIO_ODD, rounding)?)?
+    };
+    Ok(SignedQuote(if positive { quote } else { some(quote.checked_neg())? }))
 }
 
 /// The value of a signed size times a price, in quote, rounded as asked.
@@ -309,5 +322,5 @@ pub fn index_to_quote(product: i128, rounding: Rounding) -> Result<SignedQuote> 
 /// [`Error::MathOverflow`].
 #[inline]
 pub fn product_to_quote(product: u128, rounding: Rounding) -> Result<Quote> {
-    Ok(Quote(div_u128(product, PRICE_SCALE, rounding)?))
+    Ok(Quote(fit(div_scale::<9>(product, PRICE_ODD, rounding)?)?))
 }

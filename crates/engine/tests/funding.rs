@@ -3,8 +3,8 @@
 use ballast_engine::constants::{DAY, HOUR, PRICE_SCALE};
 use ballast_engine::funding::Accrual;
 use ballast_engine::market::{MarketState, Side};
-use ballast_engine::math::mul_signed;
-use ballast_engine::units::{FundingIndex, I128};
+use ballast_engine::math::{div_scale, mul_div, mul_signed};
+use ballast_engine::units::{FundingIndex, I128, index_to_quote};
 use ballast_engine::{Base, FundingRate, Now, Price, Quote, Ratio, Rounding, SignedQuote};
 use proptest::prelude::*;
 
@@ -417,5 +417,37 @@ fn a_signed_product_is_the_native_one_or_out_of_range() {
             let native = a.checked_mul(i128::from(b)).filter(|product| *product != i128::MIN);
             assert_eq!(mul_signed(a, b).ok(), native, "{a} x {b}");
         }
+    }
+}
+
+#[test]
+fn a_division_by_a_scale_is_the_native_one() {
+    let words =
+        [0, 1, 511, 512, 513, 1_953_125 << 9, (1_953_125 << 9) + 1, u128::from(u64::MAX), u128::MAX - 1, u128::MAX];
+    for n in words {
+        let (down, scale) = (n / 1_000_000_000, 1_000_000_000);
+        assert_eq!(div_scale::<9>(n, 1_953_125, Rounding::Down).unwrap(), down);
+        assert_eq!(div_scale::<9>(n, 1_953_125, Rounding::Up).unwrap(), n.div_ceil(scale));
+    }
+    assert!(div_scale::<9>(1, 0, Rounding::Up).is_err());
+}
+
+proptest! {
+    #[test]
+    fn an_index_times_a_size_is_rounded_once(n in any::<i128>(), bits in 0u32..127) {
+        let (n, scale) = (n >> bits, 1_000_000_000_000_000);
+        let down = i64::try_from(n.div_euclid(scale));
+        let up = i64::try_from(n.div_euclid(scale) + i128::from(n.rem_euclid(scale) != 0));
+        prop_assert_eq!(index_to_quote(n, Rounding::Down).ok().map(|q| q.0), down.ok().filter(|q| *q != i64::MIN));
+        prop_assert_eq!(index_to_quote(n, Rounding::Up).ok().map(|q| q.0), up.ok().filter(|q| *q != i64::MIN));
+    }
+
+    #[test]
+    fn a_short_product_divides_as_a_long_one(a in any::<u64>(), b in any::<u64>(), cut in 0u32..64, other in 0u32..64, d in 1u64..) {
+        let (a, b) = (a >> cut, b >> other);
+        let native = u64::try_from(u128::from(a) * u128::from(b) / u128::from(d)).ok();
+        prop_assert_eq!(mul_div(a, b, d, Rounding::Down).ok(), native);
+        let native = u64::try_from((u128::from(a) * u128::from(b)).div_ceil(u128::from(d))).ok();
+        prop_assert_eq!(mul_div(a, b, d, Rounding::Up).ok(), native);
     }
 }

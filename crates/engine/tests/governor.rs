@@ -204,7 +204,8 @@ fn h5_a_skew_above_the_threshold_for_a_second_each_hour_raises_nothing() {
 fn h5_only_the_seconds_in_all_count_and_not_the_hours_they_lie_in() {
     // Half of the time above, half below, from 8 bps: however it is dealt out, the cap stands where it stood.
     let start = 8 * BP;
-    for pattern in [vec![3_600, 3_600], vec![1_800, 1_800], vec![900, 900], vec![2_700, 1_800, 900, 1_800], vec![10, 10]]
+    for pattern in
+        [vec![3_600, 3_600], vec![1_800, 1_800], vec![900, 900], vec![2_700, 1_800, 900, 1_800], vec![10, 10]]
     {
         let (mut market, mut now) = (fast(units(0), units(0)), NOW);
         (market.params.funding_cap, market.tier) = (Ratio(4_170), 2);

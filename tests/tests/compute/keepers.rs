@@ -24,16 +24,33 @@ fn update(all: &mut Units) {
     for _ in 0..32 {
         setup.tick(1);
     }
-    for (seconds, bps) in
-        [(1, 0), (1, 5), (2, -7), (4, 40), (10, -30), (400, 10), (3, 300), (3, 310), (3, 320), (1, 325), (7_200, 330)]
-    {
+    let mut step = |setup: &mut Setup, seconds: i64, bps: i64| {
         setup.world.advance(seconds);
         for market in [0, 2] {
             let base = if market == 0 { start } else { setup.terms.markets[2].price };
             setup.publish(market, Posted::tight(base + base / 10_000 * bps)).must();
             all.add("update_market", setup.update(market));
         }
+    };
+    for (seconds, bps) in
+        [(1, 0), (1, 5), (2, -7), (4, 40), (10, -30), (400, 10), (3, 300), (3, 310), (3, 320), (1, 325), (7_200, 330)]
+    {
+        step(&mut setup, seconds, bps);
     }
+    // The funding governor's hour ends: with the rate on its way through zero, with it on its way to the cap, with it at the
+    // cap; then, in the same update, with a move that is confirmed.
+    setup.tick(1);
+    setup.open(&short, 0, -units(60_000).cast_signed());
+    let hour = |setup: &Setup| i64::from(setup.market(0).state.funding.hour_seconds);
+    for (seconds, bps) in [(3_600, 331), (3_600, 320), (7_200, 325), (1_000, 328)] {
+        step(&mut setup, seconds, bps);
+    }
+    let left = 3_600 - hour(&setup);
+    step(&mut setup, (left - 2).rem_euclid(3_600), 330);
+    for bps in [700, 710, 720] {
+        step(&mut setup, 3, bps);
+    }
+    assert_eq!(hour(&setup), 1, "the hour ended with the confirmation");
     setup.audit();
 }
 

@@ -1,7 +1,7 @@
 //! `ballast docs`: documents made from the code.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use ballast_engine::params::{Class, EXCHANGE_ROWS, ExchangeParams, MARKET_ROWS, MarketParams, Row, Unit};
@@ -9,6 +9,9 @@ use ballast_engine::presets;
 use ballast_engine::tier::Tier;
 use ballast_engine::units::Quote;
 use clap::{Args, Subcommand};
+
+use crate::funding::{self, Replay};
+use crate::prices;
 
 /// The presets are shown for a skew scale of this many base atoms and this open-interest cap, whole units.
 const SKEW_SCALE: u64 = 6_000_000_000_000;
@@ -31,24 +34,71 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         check: Option<PathBuf>,
     },
+    /// Sixty days of funding by the engine: a chart, and the numbers in the page that tells about it
+    Funding {
+        /// The chart
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// The page whose table is to be written anew
+        #[arg(long, value_name = "FILE")]
+        page: Option<PathBuf>,
+        /// Write nothing; fail unless the files have exactly that
+        #[arg(long)]
+        check: bool,
+        /// Another path of the skew
+        #[arg(long, default_value_t = funding::SEED)]
+        seed: u64,
+        /// A CSV file of minutes (unix,open,high,low,close,volume) whose prices the crowd follows
+        #[arg(long, value_name = "FILE")]
+        prices: Option<PathBuf>,
+    },
 }
 
 /// Runs it.
 pub(crate) fn run(options: Options) -> Result<()> {
-    let Command::Parameters { check } = options.command;
-    let text = parameters()?;
-    let Some(path) = check else {
-        print!("{text}");
-        return Ok(());
-    };
-    let found = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    match options.command {
+        Command::Parameters { check } => {
+            let text = parameters()?;
+            let Some(path) = check else {
+                print!("{text}");
+                return Ok(());
+            };
+            compare(&path, &text, &format!("ballast docs parameters > {}", path.display()))
+        }
+        Command::Funding { out, page, check, seed, prices } => {
+            let replay = match prices {
+                Some(path) => Replay::recorded(&prices::read(&path, 0, usize::MAX)?)?,
+                None => Replay::built_in(seed)?,
+            };
+            let mut files = vec![(out, replay.chart()?)];
+            if let Some(path) = page {
+                let text = funding::put(&read(&path)?, &replay.table()?)
+                    .with_context(|| format!("{} cannot be written anew", path.display()))?;
+                files.push((path, text));
+            }
+            for (path, text) in files {
+                if check {
+                    compare(&path, &text, "ballast docs funding")?;
+                } else {
+                    std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// That a file has exactly this text; `command` is what writes it.
+fn compare(path: &Path, text: &str, command: &str) -> Result<()> {
+    let found = read(path)?;
     if found != text {
         let differs = found.lines().zip(text.lines()).position(|(a, b)| a != b);
         let line = differs.unwrap_or_else(|| found.lines().count().min(text.lines().count())) + 1;
-        bail!(
-            "{0} is out of date from line {line} on; write it anew with `ballast docs parameters > {0}`",
-            path.display()
-        );
+        bail!("{} is out of date from line {line} on; write it anew with `{command}`", path.display());
     }
     Ok(())
 }

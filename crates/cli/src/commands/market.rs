@@ -90,6 +90,7 @@ fn show(v: &MarketView, exchange: &ExchangeAccount) -> String {
         ("shorts", side(&v.short, d, scale)),
         ("skew", amount::size(v.skew, scale.base)),
         ("funding", format!("{} (longs pay where positive)", rate(v.funding_rate))),
+        ("funding's bound", format!("{}; 30-day average {}", rate(v.funding_bound), rate(v.funding_average))),
         ("open-interest cap", quote(v.open_interest_cap, d)),
         ("pool equity", quote(v.pool.equity, d)),
         ("pool cash", quote(v.pool.cash, d)),

@@ -47,14 +47,18 @@ impl MarketState {
     /// Moves the rate over so many seconds, an hour at most, and returns twice its integral.
     pub(super) fn run(&mut self, dt: u64) -> Result<i64> {
         let (pull, bounds) = (self.pull()?, self.bounds()?);
-        let left = some(HOUR_SECONDS.checked_sub(u64::from(self.funding.hour_seconds)))?;
-        if dt < left {
-            return self.part(&pull, &bounds, dt);
+        let (mut rest, mut twice) = (dt, 0_i64);
+        loop {
+            let left = some(HOUR_SECONDS.checked_sub(u64::from(self.funding.hour_seconds)))?;
+            let step = rest.min(left);
+            twice = some(twice.checked_add(self.part(&pull, &bounds, step)?))?;
+            if step < left {
+                return Ok(twice);
+            }
+            // Once: then a whole hour is left, and less to go.
+            self.end_hour(&bounds)?;
+            rest = rest.saturating_sub(step);
         }
-        let before = self.part(&pull, &bounds, left)?;
-        self.end_hour(&bounds)?;
-        let after = self.part(&pull, &bounds, some(dt.checked_sub(left))?)?;
-        some(before.checked_add(after))
     }
 
     /// A part of an hour, during which the bound stands. It may have moved since the rate was stored.

@@ -92,7 +92,9 @@ impl MarketState {
 
     /// The path of a rate within ± `cap` over so many seconds, an hour at most.
     pub(super) fn stretch(&self, pull: &Pull, rate: i64, cap: i64, dt: u64) -> Result<Stretch> {
-        if pull.rests {
+        if pull.rests && rate == 0 {
+            Ok(Stretch { after: 0, twice: 0, size_twice: 0 })
+        } else if pull.rests {
             fall(rate, dt, self.params.funding_half_life)
         } else {
             // What it gains: velocity × share × time, rounded down.
@@ -122,9 +124,8 @@ fn glide(up: bool, rate: i64, gain: u64, cap: i64, dt: u64) -> Result<Stretch> {
     let line = over_seconds(sum.unsigned_abs(), dt)?;
     let mut twice = if sum >= 0 { line } else { some(line.checked_neg())? };
     // Twice the triangle that the line makes with a level so far from its end; never where it gains nothing.
-    let corner = |height: u64| -> Result<i64> {
-        fit(mul_div(fit(over_seconds(height, dt)?)?, height, gain, Rounding::Down)?)
-    };
+    let corner =
+        |height: u64| -> Result<i64> { fit(mul_div(fit(over_seconds(height, dt)?)?, height, gain, Rounding::Down)?) };
     if end > cap && rate < cap {
         // From where it meets the cap.
         twice = some(twice.checked_sub(corner(cap.abs_diff(end))?))?;
