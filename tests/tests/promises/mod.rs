@@ -4,6 +4,7 @@
 
 mod attacks;
 mod bank;
+mod funding;
 mod governance;
 mod multisig;
 mod outflow;

@@ -104,7 +104,8 @@ pub(super) fn built_in(seed: u64) -> SkewPath {
                 Crowd::Halt => skew,
             };
             // Half of the way in two thirds of an hour, with noise that wanders by a twentieth of K' or so.
-            skew = (skew + (aim - skew) / 60 + random.next(80)).clamp(-WHOLE, WHOLE);
+            let noise = if matches!(crowd, Crowd::Halt) { 0 } else { random.next(80) };
+            skew = (skew + (aim - skew) / 60 + noise).clamp(-WHOLE, WHOLE);
             let open = !matches!(crowd, Crowd::Gone);
             let dips = matches!(crowd, Crowd::Dips(_)) && minute % 60 < 2;
             minutes.push(Minute {
