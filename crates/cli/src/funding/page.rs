@@ -41,7 +41,8 @@ pub(super) fn table(run: &Run, source: &str) -> Result<String> {
             "| {number} | {:.1} | {} | {:.0} | {} | {} | {} | {} | {} | {} |",
             p.start as f64 / 1_440.0,
             p.name,
-            p.skew as f64 / 100.0,
+            // Plus nothing: a zero without a sign.
+            (p.skew as f64 / 100.0).round() + 0.0,
             bps(p.bound),
             bps(p.highest),
             bps(p.highest_ungoverned),
