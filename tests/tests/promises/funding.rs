@@ -56,7 +56,7 @@ fn the_governor_over_five_days() {
         })
         .collect();
     for (hour, (bound, least)) in ramp.iter().zip([170, 340, 680, 1_250, 1_250]).enumerate() {
-        let most = (2 * BP << hour).min(HARD);
+        let most = ((2 * BP) << hour).min(HARD);
         assert!((least * BP / 100..=most).contains(bound), "hour {hour}: {bound}");
     }
     // The rate has its own pace: 0.3 bps an hour.

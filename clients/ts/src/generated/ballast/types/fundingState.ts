@@ -14,6 +14,8 @@ import {
   getI64Encoder,
   getStructDecoder,
   getStructEncoder,
+  getU32Decoder,
+  getU32Encoder,
   getU64Decoder,
   getU64Encoder,
   type FixedSizeCodec,
@@ -27,7 +29,17 @@ export type FundingState = {
   rate: bigint;
   /** Time of the last accrual, Unix seconds. */
   updatedAt: bigint;
-  /** For the governor. */
+  /** The 30-day average of the rate's size, as of the end of the last hour of funding. */
+  average: bigint;
+  /** The governor's soft cap, as of then; zero before the first, when its floor holds. */
+  softCap: bigint;
+  /** Twice the integral of the rate's size over the running hour, rate times seconds. */
+  hourRate: bigint;
+  /** Seconds of the running hour: those charged, up to 3600. */
+  hourSeconds: number;
+  /** Those of them in which the skew was above the threshold. */
+  hourHeavy: number;
+  /** For later versions. */
   reserved: Array<bigint>;
 };
 
@@ -36,7 +48,17 @@ export type FundingStateArgs = {
   rate: number | bigint;
   /** Time of the last accrual, Unix seconds. */
   updatedAt: number | bigint;
-  /** For the governor. */
+  /** The 30-day average of the rate's size, as of the end of the last hour of funding. */
+  average: number | bigint;
+  /** The governor's soft cap, as of then; zero before the first, when its floor holds. */
+  softCap: number | bigint;
+  /** Twice the integral of the rate's size over the running hour, rate times seconds. */
+  hourRate: number | bigint;
+  /** Seconds of the running hour: those charged, up to 3600. */
+  hourSeconds: number;
+  /** Those of them in which the skew was above the threshold. */
+  hourHeavy: number;
+  /** For later versions. */
   reserved: Array<number | bigint>;
 };
 
@@ -44,7 +66,12 @@ export function getFundingStateEncoder(): FixedSizeEncoder<FundingStateArgs> {
   return getStructEncoder([
     ['rate', getI64Encoder()],
     ['updatedAt', getI64Encoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 6 })],
+    ['average', getI64Encoder()],
+    ['softCap', getI64Encoder()],
+    ['hourRate', getU64Encoder()],
+    ['hourSeconds', getU32Encoder()],
+    ['hourHeavy', getU32Encoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 2 })],
   ]);
 }
 
@@ -52,7 +79,12 @@ export function getFundingStateDecoder(): FixedSizeDecoder<FundingState> {
   return getStructDecoder([
     ['rate', getI64Decoder()],
     ['updatedAt', getI64Decoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 6 })],
+    ['average', getI64Decoder()],
+    ['softCap', getI64Decoder()],
+    ['hourRate', getU64Decoder()],
+    ['hourSeconds', getU32Decoder()],
+    ['hourHeavy', getU32Decoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 2 })],
   ]);
 }
 
