@@ -230,7 +230,7 @@ fn stolen_governance_meets_the_whole_script_with_delays_steps_and_a_veto() {
     let exchange = scene.setup.exchange();
     assert_eq!((exchange.roles.guardian, exchange.oracle_programs), (before.1.guardian, before.2));
     // 7 days: the oracle would change now, had the guardian slept. It has not.
-    for id in scene.queued[..deep].to_vec() {
+    for id in scene.queued[..deep].iter().copied() {
         if scene.setup.proposal(id).terms.kind != kind::GUARDIAN {
             scene.setup.veto(id).must();
         }

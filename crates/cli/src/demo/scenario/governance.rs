@@ -299,7 +299,7 @@ async fn withdraw(stage: &Stage, what: &str, expect: Expect<'_>) -> Result<Outco
 async fn emergency(stage: &mut Stage, part: &mut Part, queued: &Queued, bar: &ProgressBar) -> Result<()> {
     let guardian = keys::local(keys::GUARDIAN);
     let pause = instructions::emergency_pause(&guardian.pubkey(), &stage.venue.exchange, EMERGENCY_LIFE);
-    let _ = stage.venue.desk.send("emergency pause", &[pause.clone()], &guardian, &[], Expect::Done).await;
+    let _ = stage.venue.desk.send("emergency pause", std::slice::from_ref(&pause), &guardian, &[], Expect::Done).await;
     let again = Expect::Refused(&[Error::PauseNotArmed]);
     part.count(&stage.venue.desk.send("a second one", &[pause], &guardian, &[], again).await);
     let refused = withdraw(stage, "withdraw during the emergency", Expect::Refused(&[Error::Paused])).await?;
@@ -440,7 +440,7 @@ async fn forgotten(stage: &mut Stage, part: &mut Part, queued: &Queued, bar: &Pr
     let expire: Instruction =
         instructions::expire_proposal(&keeper.pubkey(), &stage.venue.exchange, None, queued.forgotten);
     let early = Expect::Refused(&[Error::ProposalNotExpired]);
-    part.count(&stage.venue.desk.send("expire too early", &[expire.clone()], &keeper, &[], early).await);
+    part.count(&stage.venue.desk.send("expire too early", std::slice::from_ref(&expire), &keeper, &[], early).await);
     let dead = proposal.terms.eta + PROPOSAL_LIFE + part.pauses.clock_stopped;
     stage.venue.wait_until(dead + 1).await?;
     let late = Expect::Refused(&[Error::ProposalExpired]);
