@@ -315,6 +315,34 @@ export const BALLAST_ERRORS = {
     code: 6107,
     message: 'A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given)',
   },
+  DeleverageTooEarly: {
+    code: 6108,
+    message:
+      'Claims have not been over their threshold for long enough (limit: when, or 0 while they are not over it, then now): settle losing positions meanwhile',
+  },
+  DeleverageUnfinished: {
+    code: 6109,
+    message:
+      'Positions have yet to pick up the last deleveraging (limit: none, then how many): anyone may do it for them',
+  },
+  DeleverageNotNeeded: {
+    code: 6110,
+    message: "The winning side is no larger than the pool can carry (limit: that size, then the side's)",
+  },
+  SettlementNotDue: {
+    code: 6111,
+    message: 'Pool equity is not below its floor (limit: the floor, then equity): the market goes on',
+  },
+  SettlementTooEarly: {
+    code: 6112,
+    message: "The settlement's price cannot be fixed yet (limit: when, then now); equity may still recover",
+  },
+  MarketSettled: {
+    code: 6113,
+    message:
+      "The market is being settled: positions close at one price by anyone's call, then claims are paid, then providers",
+  },
+  MarketNotSettled: { code: 6114, message: 'The market is not settled: use the ordinary instructions' },
 } as const;
 
 /** The name of a reason. */

@@ -230,6 +230,20 @@ export const BALLAST_ERROR__EXIT_OWNER_ALONE = 0x17d9; // 6105
 export const BALLAST_ERROR__DESTINATION_NOT_ASSOCIATED = 0x17da; // 6106
 /** BatchInvalid: A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given) */
 export const BALLAST_ERROR__BATCH_INVALID = 0x17db; // 6107
+/** DeleverageTooEarly: Claims have not been over their threshold for long enough (limit: when, or 0 while they are not over it, then now): settle losing positions meanwhile */
+export const BALLAST_ERROR__DELEVERAGE_TOO_EARLY = 0x17dc; // 6108
+/** DeleverageUnfinished: Positions have yet to pick up the last deleveraging (limit: none, then how many): anyone may do it for them */
+export const BALLAST_ERROR__DELEVERAGE_UNFINISHED = 0x17dd; // 6109
+/** DeleverageNotNeeded: The winning side is no larger than the pool can carry (limit: that size, then the side's) */
+export const BALLAST_ERROR__DELEVERAGE_NOT_NEEDED = 0x17de; // 6110
+/** SettlementNotDue: Pool equity is not below its floor (limit: the floor, then equity): the market goes on */
+export const BALLAST_ERROR__SETTLEMENT_NOT_DUE = 0x17df; // 6111
+/** SettlementTooEarly: The settlement's price cannot be fixed yet (limit: when, then now); equity may still recover */
+export const BALLAST_ERROR__SETTLEMENT_TOO_EARLY = 0x17e0; // 6112
+/** MarketSettled: The market is being settled: positions close at one price by anyone's call, then claims are paid, then providers */
+export const BALLAST_ERROR__MARKET_SETTLED = 0x17e1; // 6113
+/** MarketNotSettled: The market is not settled: use the ordinary instructions */
+export const BALLAST_ERROR__MARKET_NOT_SETTLED = 0x17e2; // 6114
 
 export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_BANKRUPT
@@ -243,6 +257,9 @@ export type BallastError =
   | typeof BALLAST_ERROR__COVER_TOO_EARLY
   | typeof BALLAST_ERROR__CROSS_CHECK_BROKEN
   | typeof BALLAST_ERROR__CROSS_NOT_ALLOWED
+  | typeof BALLAST_ERROR__DELEVERAGE_NOT_NEEDED
+  | typeof BALLAST_ERROR__DELEVERAGE_TOO_EARLY
+  | typeof BALLAST_ERROR__DELEVERAGE_UNFINISHED
   | typeof BALLAST_ERROR__DESTINATION_NOT_ASSOCIATED
   | typeof BALLAST_ERROR__DUPLICATE_MARKET
   | typeof BALLAST_ERROR__DURABLE_NONCE
@@ -262,7 +279,9 @@ export type BallastError =
   | typeof BALLAST_ERROR__LIQUIDITY_BELOW_MINIMUM
   | typeof BALLAST_ERROR__LOSS_NOT_COVERED
   | typeof BALLAST_ERROR__MARKET_LIMIT
+  | typeof BALLAST_ERROR__MARKET_NOT_SETTLED
   | typeof BALLAST_ERROR__MARKET_REDUCE_ONLY
+  | typeof BALLAST_ERROR__MARKET_SETTLED
   | typeof BALLAST_ERROR__MATH_OVERFLOW
   | typeof BALLAST_ERROR__MINT_UNSUPPORTED
   | typeof BALLAST_ERROR__NO_FREE_POSITION
@@ -319,6 +338,8 @@ export type BallastError =
   | typeof BALLAST_ERROR__PROPOSAL_PENDING
   | typeof BALLAST_ERROR__PROPOSAL_TOO_OLD
   | typeof BALLAST_ERROR__ROLE_KEY_INVALID
+  | typeof BALLAST_ERROR__SETTLEMENT_NOT_DUE
+  | typeof BALLAST_ERROR__SETTLEMENT_TOO_EARLY
   | typeof BALLAST_ERROR__SHARES_ZERO
   | typeof BALLAST_ERROR__SIZE_BELOW_MINIMUM
   | typeof BALLAST_ERROR__SIZE_NOT_REDUCING
@@ -355,6 +376,9 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__COVER_TOO_EARLY]: `Nothing to cover or settle here`,
     [BALLAST_ERROR__CROSS_CHECK_BROKEN]: `The resulting parameters disagree with one another (limit, then value); see docs/PARAMETERS.md`,
     [BALLAST_ERROR__CROSS_NOT_ALLOWED]: `This market is isolated only: open an isolated subaccount for it`,
+    [BALLAST_ERROR__DELEVERAGE_NOT_NEEDED]: `The winning side is no larger than the pool can carry (limit: that size, then the side's)`,
+    [BALLAST_ERROR__DELEVERAGE_TOO_EARLY]: `Claims have not been over their threshold for long enough (limit: when, or 0 while they are not over it, then now): settle losing positions meanwhile`,
+    [BALLAST_ERROR__DELEVERAGE_UNFINISHED]: `Positions have yet to pick up the last deleveraging (limit: none, then how many): anyone may do it for them`,
     [BALLAST_ERROR__DESTINATION_NOT_ASSOCIATED]: `Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign`,
     [BALLAST_ERROR__DUPLICATE_MARKET]: `The same market was passed twice`,
     [BALLAST_ERROR__DURABLE_NONCE]: `A proposal may not be made by a durable-nonce transaction; sign with a recent blockhash`,
@@ -374,7 +398,9 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__LIQUIDITY_BELOW_MINIMUM]: `The first liquidity deposit of a market must be at least its minimum (limit, then value); deposit more`,
     [BALLAST_ERROR__LOSS_NOT_COVERED]: `The loss exceeds the cash collateral (limit, then loss) and other positions' profits could not pay it; refresh those markets and pass them writable, reduce less or deposit`,
     [BALLAST_ERROR__MARKET_LIMIT]: `The exchange holds as many markets as it may (limit)`,
+    [BALLAST_ERROR__MARKET_NOT_SETTLED]: `The market is not settled: use the ordinary instructions`,
     [BALLAST_ERROR__MARKET_REDUCE_ONLY]: `The market is in reduce-only: increases are refused until it is lifted`,
+    [BALLAST_ERROR__MARKET_SETTLED]: `The market is being settled: positions close at one price by anyone's call, then claims are paid, then providers`,
     [BALLAST_ERROR__MATH_OVERFLOW]: `A number left its range; nothing was changed. Use a smaller amount`,
     [BALLAST_ERROR__MINT_UNSUPPORTED]: `Only classic SPL Token mints with 6 to 9 decimals are supported`,
     [BALLAST_ERROR__NO_FREE_POSITION]: `All position slots of this subaccount are in use; close one or use another subaccount`,
@@ -431,6 +457,8 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__PROPOSAL_PENDING]: `The proposal is still pending: veto it, execute it, or wait for its expiry`,
     [BALLAST_ERROR__PROPOSAL_TOO_OLD]: `The proposal's last slot has passed, or lies more than a day ahead (limit, then value): sign a new one`,
     [BALLAST_ERROR__ROLE_KEY_INVALID]: `A role's key may not be the default key or another role's key`,
+    [BALLAST_ERROR__SETTLEMENT_NOT_DUE]: `Pool equity is not below its floor (limit: the floor, then equity): the market goes on`,
+    [BALLAST_ERROR__SETTLEMENT_TOO_EARLY]: `The settlement's price cannot be fixed yet (limit: when, then now); equity may still recover`,
     [BALLAST_ERROR__SHARES_ZERO]: `The amount is too small to make a share; use more`,
     [BALLAST_ERROR__SIZE_BELOW_MINIMUM]: `The position would be smaller than the market's minimum notional (limit, then value); trade more or close it whole`,
     [BALLAST_ERROR__SIZE_NOT_REDUCING]: `A reduction must be opposite to the position and no larger than it (limit: its size); lower the size`,

@@ -89,6 +89,14 @@ export type MarketParams = {
   insuranceDayCap: bigint;
   /** Most that they claim in seven days; a new market starts at zero. */
   insuranceWeekCap: bigint;
+  /** Share of K' above which the skew doubles funding's soft cap every hour; below it the cap halves. */
+  fundingThreshold: bigint;
+  /** The soft cap of the funding rate is never below this. */
+  fundingFloor: bigint;
+  /** Nor below this many times the rate's 30-day average size. */
+  fundingMultiple: bigint;
+  /** How much the funding rate may change in an hour: bounds velocity and decay, and what a falling soft cap takes off it. */
+  fundingChangeLimit: bigint;
   /** Pool equity below this share of the larger side's value lets anyone begin the market's settlement. */
   settlementFloor: bigint;
   /** For later versions. */
@@ -164,6 +172,14 @@ export type MarketParamsArgs = {
   insuranceDayCap: number | bigint;
   /** Most that they claim in seven days; a new market starts at zero. */
   insuranceWeekCap: number | bigint;
+  /** Share of K' above which the skew doubles funding's soft cap every hour; below it the cap halves. */
+  fundingThreshold: number | bigint;
+  /** The soft cap of the funding rate is never below this. */
+  fundingFloor: number | bigint;
+  /** Nor below this many times the rate's 30-day average size. */
+  fundingMultiple: number | bigint;
+  /** How much the funding rate may change in an hour: bounds velocity and decay, and what a falling soft cap takes off it. */
+  fundingChangeLimit: number | bigint;
   /** Pool equity below this share of the larger side's value lets anyone begin the market's settlement. */
   settlementFloor: number | bigint;
   /** For later versions. */
@@ -206,8 +222,12 @@ export function getMarketParamsEncoder(): FixedSizeEncoder<MarketParamsArgs> {
     ['orderFee', getU64Encoder()],
     ['insuranceDayCap', getU64Encoder()],
     ['insuranceWeekCap', getU64Encoder()],
+    ['fundingThreshold', getU64Encoder()],
+    ['fundingFloor', getU64Encoder()],
+    ['fundingMultiple', getU64Encoder()],
+    ['fundingChangeLimit', getU64Encoder()],
     ['settlementFloor', getU64Encoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 13 })],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 9 })],
   ]);
 }
 
@@ -247,8 +267,12 @@ export function getMarketParamsDecoder(): FixedSizeDecoder<MarketParams> {
     ['orderFee', getU64Decoder()],
     ['insuranceDayCap', getU64Decoder()],
     ['insuranceWeekCap', getU64Decoder()],
+    ['fundingThreshold', getU64Decoder()],
+    ['fundingFloor', getU64Decoder()],
+    ['fundingMultiple', getU64Decoder()],
+    ['fundingChangeLimit', getU64Decoder()],
     ['settlementFloor', getU64Decoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 13 })],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 9 })],
   ]);
 }
 

@@ -34,6 +34,10 @@ import {
 import {
   getClaimDecoder,
   getClaimEncoder,
+  getDeleveragingDecoder,
+  getDeleveragingEncoder,
+  getEpisodeDecoder,
+  getEpisodeEncoder,
   getFundingStateDecoder,
   getFundingStateEncoder,
   getGovernedDecoder,
@@ -48,12 +52,18 @@ import {
   getPoolEncoder,
   getPriceStateDecoder,
   getPriceStateEncoder,
+  getSettlementDecoder,
+  getSettlementEncoder,
   getSideDecoder,
   getSideEncoder,
   getThrottleDecoder,
   getThrottleEncoder,
   type Claim,
   type ClaimArgs,
+  type Deleveraging,
+  type DeleveragingArgs,
+  type Episode,
+  type EpisodeArgs,
   type FundingState,
   type FundingStateArgs,
   type Governed,
@@ -68,6 +78,8 @@ import {
   type PoolArgs,
   type PriceState,
   type PriceStateArgs,
+  type Settlement,
+  type SettlementArgs,
   type Side,
   type SideArgs,
   type Throttle,
@@ -118,6 +130,14 @@ export type MarketState = {
   clock: bigint;
   /** Claims on the shared insurance fund. */
   insurance: InsuranceClaims;
+  /** The episode of claims over their threshold. */
+  episode: Episode;
+  /** Sums of the positions' frozen results, longs and shorts. */
+  frozen: Array<bigint>;
+  /** The last deleveraging. */
+  deleveraging: Deleveraging;
+  /** The settlement. */
+  settlement: Settlement;
   /** For later versions. */
   reserved: Array<bigint>;
   /** What governance has put over it, besides its parameters. */
@@ -167,6 +187,14 @@ export type MarketStateArgs = {
   clock: number | bigint;
   /** Claims on the shared insurance fund. */
   insurance: InsuranceClaimsArgs;
+  /** The episode of claims over their threshold. */
+  episode: EpisodeArgs;
+  /** Sums of the positions' frozen results, longs and shorts. */
+  frozen: Array<number | bigint>;
+  /** The last deleveraging. */
+  deleveraging: DeleveragingArgs;
+  /** The settlement. */
+  settlement: SettlementArgs;
   /** For later versions. */
   reserved: Array<number | bigint>;
   /** What governance has put over it, besides its parameters. */
@@ -196,7 +224,11 @@ export function getMarketStateEncoder(): FixedSizeEncoder<MarketStateArgs> {
     ['reservedBytes', fixEncoderSize(getBytesEncoder(), 3)],
     ['clock', getI64Encoder()],
     ['insurance', getInsuranceClaimsEncoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 74 })],
+    ['episode', getEpisodeEncoder()],
+    ['frozen', getArrayEncoder(getI64Encoder(), { size: 2 })],
+    ['deleveraging', getDeleveragingEncoder()],
+    ['settlement', getSettlementEncoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 51 })],
     ['governed', getGovernedEncoder()],
   ]);
 }
@@ -224,7 +256,11 @@ export function getMarketStateDecoder(): FixedSizeDecoder<MarketState> {
     ['reservedBytes', fixDecoderSize(getBytesDecoder(), 3)],
     ['clock', getI64Decoder()],
     ['insurance', getInsuranceClaimsDecoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 74 })],
+    ['episode', getEpisodeDecoder()],
+    ['frozen', getArrayDecoder(getI64Decoder(), { size: 2 })],
+    ['deleveraging', getDeleveragingDecoder()],
+    ['settlement', getSettlementDecoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 51 })],
     ['governed', getGovernedDecoder()],
   ]);
 }
