@@ -57,7 +57,7 @@ demo-short: all-targets ## The demo over RPC, short form, and over recorded pric
 	$(if $(BALLAST_PRICES),$(BALLAST) demo --prices $(BALLAST_PRICES) --minutes 60 --report target/demo-recorded.json)
 
 test-validator: all-targets ## The end-to-end suite on Agave's own validator
-	BALLAST_AGAVE_VALIDATOR="$$(scripts/agave-validator)" BALLAST_TEST_AGAVE=1 $(CARGO) test --workspace --test main agave
+	BALLAST_AGAVE_VALIDATOR="$$(scripts/agave-validator)" BALLAST_TEST_AGAVE=1 $(CARGO) test --workspace --test main agave -- --test-threads=1
 	BALLAST_AGAVE_VALIDATOR="$$(scripts/agave-validator)" $(BALLAST) demo --validator agave --short --report target/demo-agave.json
 
 compute: program ## Measure compute units again and write docs/COMPUTE.md and docs/compute.json
