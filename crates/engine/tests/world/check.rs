@@ -1,0 +1,200 @@
+//! What must hold after every operation, and which refusals each may give.
+
+use ballast_engine::Fault;
+use ballast_engine::error::Error;
+use ballast_engine::liquidity::LOCKED_SHARES;
+
+use super::{Op, World};
+
+impl World {
+    /// P1, P3, the books of claims and shares, and every state's own invariant.
+    pub(crate) fn check(&self) {
+        self.shared.invariant(self.fund).unwrap();
+        let mut tokens = u128::from(self.fund.0);
+        for market in &self.markets {
+            market.invariant().unwrap();
+            let pool = &market.pool;
+            for class in [pool.cash, pool.insurance, pool.protocol_fees, pool.pending_deposits] {
+                tokens += u128::from(class.0);
+            }
+        }
+        for account in &self.accounts {
+            account.invariant().unwrap();
+            tokens += u128::from(account.collateral.0);
+            tokens += account.positions.iter().map(|p| u128::from(p.held.0)).sum::<u128>();
+        }
+        tokens += self.orders.iter().map(|order| u128::from(order.terms.fee.0)).sum::<u128>();
+        assert_eq!(tokens, self.vault, "P1: the vault holds the named classes");
+        for index in 0..self.markets.len() {
+            self.check_sums(index);
+            self.check_claims(index);
+            self.check_shares(index);
+        }
+    }
+
+    /// P3.
+    fn check_sums(&self, index: usize) {
+        let market = &self.markets[index];
+        for long in [true, false] {
+            let (mut base, mut entry, mut funding, mut count) = (0, 0, 0, 0);
+            for position in self.accounts.iter().flat_map(|a| &a.positions) {
+                if position.is_open() && usize::from(position.market) == index && position.size.is_long() == long {
+                    base += position.base().0;
+                    entry += position.entry.0;
+                    funding += i128::from(position.base().0) * position.funding_entry.get();
+                    count += 1;
+                }
+            }
+            let side = market.side(long);
+            let sums = (side.open_interest.0, side.entry.0, side.funding_entry.get(), side.positions);
+            assert_eq!(sums, (base, entry, funding, count), "P3: market {index}, long {long}");
+        }
+    }
+
+    /// Every claim is in the pool's books, and no more is promised than was put aside.
+    fn check_claims(&self, index: usize) {
+        let market = &self.markets[index];
+        let slots = self.accounts.iter().flat_map(|a| &a.positions);
+        let slots = slots.filter(|p| !p.is_free() && usize::from(p.market) == index).map(|p| &p.claim);
+        let (mut face, mut outstanding, mut collectable) = (0, 0, 0);
+        for claim in slots.chain(self.markets.iter().map(|m| &m.held[index])) {
+            let value = market.claim_value(claim).unwrap();
+            face += u128::from(claim.amount.0);
+            outstanding += u128::from(value.0.0);
+            collectable += u128::from(value.1.0);
+        }
+        let pool = &market.pool;
+        assert_eq!(face, u128::from(pool.claims.0) + u128::from(pool.claims_paid.0), "claims on market {index}");
+        assert!(collectable <= u128::from(pool.claims_paid.0), "market {index} promises more than it put aside");
+        assert!(outstanding >= u128::from(pool.claims.0), "market {index} owes more than its holders have");
+    }
+
+    /// Shares are the providers', or wait in tickets, or are locked for good.
+    fn check_shares(&self, index: usize) {
+        let held: u64 = self.shares[index].iter().sum();
+        let waiting: u64 = self.leaving.iter().filter(|t| t.market == index).map(|t| t.shares).sum();
+        let all = self.markets[index].pool.shares;
+        assert_eq!(held + waiting + if all == 0 { 0 } else { LOCKED_SHARES }, all, "shares of market {index}");
+    }
+}
+
+/// The refusals that an operation may give. Any other is a fault of the engine or of its caller; that numbers leave their
+/// range or books do not add up is never among them.
+pub(crate) fn allowed(op: &Op) -> &'static [Error] {
+    use Error::*;
+    match op {
+        Op::Wait { .. }
+        | Op::Tick { .. }
+        | Op::Deposit { .. }
+        | Op::TopUp { .. }
+        | Op::TopUpShared { .. }
+        | Op::File { .. } => &[],
+        Op::Publish { .. } => &[PriceMalformed, PriceScaleTooCoarse],
+        Op::Withdraw { .. } => &[
+            AmountZero,
+            FlaggedAccount,
+            InsufficientCollateral,
+            InitialMargin,
+            PriceStale,
+            PriceUncertain,
+            PriceUnconfirmed,
+            PriceSilent,
+        ],
+        Op::Place { .. } => &[InsufficientCollateral],
+        Op::Execute { .. } => &[
+            OrderTooEarly,
+            PriceStale,
+            PriceUncertain,
+            PriceUnconfirmed,
+            PriceSilent,
+            PositionNotFound,
+            FlaggedAccount,
+            CrossNotAllowed,
+            NoFreePosition,
+            IsolatedSinglePosition,
+            InsufficientCollateral,
+            SizeBelowMinimum,
+            PoolEmpty,
+            PoolClaims,
+            ExitsWaiting,
+            PositionTooLarge,
+            OpenInterestCap,
+            OpenInterestImpact,
+            OpenInterestStress,
+            InitialMargin,
+            LossNotCovered,
+            AccountBankrupt,
+            WorsensShortfall,
+        ],
+        Op::Cancel { .. } => &[OrderLocked],
+        Op::Reduce { .. } => &[
+            PositionNotFound,
+            SizeNotReducing,
+            PriceStale,
+            PriceSilent,
+            SizeBelowMinimum,
+            LossNotCovered,
+            AccountBankrupt,
+            WorsensShortfall,
+        ],
+        Op::Settle { .. } => &[
+            PositionNotFound,
+            CoverTooEarly,
+            PriceStale,
+            PriceUncertain,
+            PriceUnconfirmed,
+            PriceSilent,
+            AccountBankrupt,
+        ],
+        Op::Collect { .. } => &[PositionNotFound, CoverTooEarly],
+        Op::CollectBetween { .. } => &[CoverTooEarly],
+        Op::Exit { .. } => &[PositionNotFound, PriceNotSilent, LossNotCovered, AccountBankrupt],
+        Op::Flag { .. } => &[PriceStale, PriceUncertain, PriceUnconfirmed, PriceSilent, AccountHealthy, AlreadyFlagged],
+        Op::Unflag { .. } => &[NotFlagged, StillUnhealthy],
+        Op::Liquidate { .. } => &[
+            PositionNotFound,
+            NotFlagged,
+            NotLargestPosition,
+            AccountBankrupt,
+            FlagTooFresh,
+            PacingExhausted,
+            CapacityExhausted,
+            PriceStale,
+            PriceUncertain,
+            PriceUnconfirmed,
+            PriceSilent,
+            LossNotCovered,
+        ],
+        Op::Resolve { .. } => &[NotFlagged, NotBankrupt, FlagTooFresh, PriceStale, PriceUncertain, PriceUnconfirmed],
+        Op::Provide { .. } => &[
+            AmountZero,
+            TicketNotRipe,
+            TicketLapsed,
+            PriceStale,
+            PriceUncertain,
+            PriceUnconfirmed,
+            PriceSilent,
+            PoolInsolvent,
+            InsurancePending,
+            LiquidityBelowMinimum,
+            SharesZero,
+        ],
+        Op::Register { .. } => &[CoverTooEarly, InsuranceTooEarly, InsuranceBatchBusy],
+        Op::PayClaim { .. } => &[CoverTooEarly, InsuranceTooEarly],
+        Op::Leave { .. } => &[SharesZero],
+        Op::Redeem { .. } => {
+            &[TicketNotRipe, TicketLapsed, PriceStale, PriceUncertain, PriceUnconfirmed, PriceSilent, SharesZero]
+        }
+        Op::Lapse { .. } => &[TicketNotLapsed],
+    }
+}
+
+/// Does an operation and checks everything; whether it went through.
+pub(crate) fn step(world: &mut World, op: &Op) -> bool {
+    let done = world.apply(op);
+    world.check();
+    if let Err(Fault { error, limit, value }) = done {
+        assert!(allowed(op).contains(&error), "{op:?} was refused: {} ({limit}, {value})", error.name());
+    }
+    done.is_ok()
+}

@@ -1,0 +1,219 @@
+//! Sections 5 and 9: an account's profits pay its losses, an account below zero is resolved.
+
+use crate::margin::Purpose;
+use crate::number::{Q, least, zero};
+use crate::price::Status;
+use crate::state::Exchange;
+use crate::trade::Charge;
+use crate::{R, must};
+
+impl Exchange {
+    /// The account's slots in use, and the one given, in slot order.
+    fn used(&self, account: usize, freed: usize) -> Vec<usize> {
+        let slots = self.accounts[account].slots.iter().enumerate();
+        slots.filter(|(slot, p)| !p.is_free() || *slot == freed).map(|(slot, _)| slot).collect()
+    }
+
+    fn pay(&mut self, account: usize, market: usize, rest: &mut Q) {
+        let cash = least(rest, &self.accounts[account].collateral);
+        if cash.is_positive() {
+            self.receive(market, &cash);
+            self.accounts[account].collateral -= &cash;
+            *rest -= cash;
+        }
+    }
+
+    /// Pays a loss of a slot's market from the account's profits in other markets: in their cash, slot by slot, then by
+    /// assigning its claims there, at face. Returns what is left.
+    ///
+    /// # Errors
+    /// None but a price's.
+    pub fn cover(&mut self, account: usize, slot: usize, unpaid: &Q) -> R<Q> {
+        let loser = self.accounts[account].slots[slot].market;
+        let used = self.used(account, slot);
+        let mut rest = unpaid.clone();
+        for from in used.iter().copied() {
+            if from != slot && self.has_profit(account, from) {
+                self.accrue(self.accounts[account].slots[from].market);
+                if self.has_profit(account, from) {
+                    self.settle(account, from)?;
+                }
+            }
+            self.collect(account, from);
+            self.pay(account, loser, &mut rest);
+            if !rest.is_positive() {
+                return Ok(zero());
+            }
+        }
+        for from in used.into_iter().filter(|from| *from != slot) {
+            self.collect(account, from);
+            let amount = least(&rest, &self.accounts[account].slots[from].claim.due);
+            self.assign(account, from, loser, &amount);
+            rest -= amount;
+        }
+        Ok(rest)
+    }
+
+    /// Moves a part of a slot's claim to another pool.
+    fn assign(&mut self, account: usize, slot: usize, holder: usize, amount: &Q) {
+        if !amount.is_positive() {
+            return;
+        }
+        let debtor = self.accounts[account].slots[slot].market;
+        self.collect_between(debtor, holder);
+        self.accounts[account].slots[slot].claim.due -= amount;
+        self.markets[holder].held[debtor].due += amount;
+    }
+
+    /// After a liquidation: [`Self::cover`], then holdbacks; then a deficit if that is known to be all, else what is left
+    /// goes into the rest of the position.
+    ///
+    /// # Errors
+    /// A rest that cannot carry it.
+    pub fn cover_liquidation(&mut self, account: usize, slot: usize, unpaid: &Q) -> R<()> {
+        let mut rest = self.cover(account, slot, unpaid)?;
+        let market = self.accounts[account].slots[slot].market;
+        for other in self.used(account, slot) {
+            let p = &self.accounts[account].slots[other];
+            if !rest.is_positive() || other == slot || p.held.is_zero() {
+                continue;
+            }
+            if self.status(p.market) == Status::Good {
+                self.release_holdback(account, other);
+            } else {
+                let position = &mut self.accounts[account].slots[other];
+                let held = core::mem::replace(&mut position.held, zero());
+                position.held_size = zero();
+                position.held_price = zero();
+                self.accounts[account].collateral += held;
+            }
+            self.pay(account, market, &mut rest);
+        }
+        if !rest.is_positive() {
+            return Ok(());
+        }
+        let slots = self.accounts[account].slots.iter().enumerate();
+        let open = |other: usize| self.accounts[account].slots[other].is_open();
+        let known = !open(slot)
+            && slots
+                .filter(|(other, p)| *other != slot && p.is_open())
+                .all(|(_, p)| self.status(p.market) == Status::Good);
+        if known {
+            self.absorb(market, &rest);
+            return Ok(());
+        }
+        must(open(slot), "LossNotCovered")?;
+        let position = &mut self.accounts[account].slots[slot];
+        // At the index it stands at; the funding was settled by the fill.
+        position.entry += if position.is_long() { rest } else { -rest };
+        must(!self.accounts[account].slots[slot].entry.is_negative(), "LossNotCovered")
+    }
+
+    /// Resolves a flagged account below zero.
+    ///
+    /// # Errors
+    /// The first reason against it.
+    pub fn resolve(&mut self, account: usize) -> R<()> {
+        must(self.is_flagged(account), "NotFlagged")?;
+        let mut slots: Vec<usize> = self.used(account, usize::MAX);
+        slots.sort_by_key(|slot| self.accounts[account].slots[*slot].market);
+        for slot in &slots {
+            let market = self.accounts[account].slots[*slot].market;
+            self.accrue(market);
+        }
+        let flagged = self.flag_time(account);
+        let mut newer = true;
+        for p in self.accounts[account].slots.iter().filter(|p| p.is_open()) {
+            let (_, charge) = self.closing_price(p.market)?;
+            newer &= charge == Charge::Silent || self.markets[p.market].prices.last.time > flagged;
+        }
+        let sums = self.totals(account, Purpose::Maintenance)?;
+        must(!self.reaches(&sums.full_equity, &zero(), 24), "NotBankrupt")?;
+        must(newer && Self::seen_since(&sums, flagged), "FlagTooFresh")?;
+
+        // All positions close with an empty purse; everything in cash is one pot.
+        let mut pot = core::mem::replace(&mut self.accounts[account].collateral, zero());
+        let mut losses: Vec<Q> = Vec::new();
+        for slot in &slots {
+            losses.push(self.close_out(account, *slot, &mut pot));
+        }
+        let all: Q = losses.iter().cloned().sum();
+        let paid = least(&pot, &all);
+        let whole = losses.clone();
+        for ((slot, loss), was) in slots.iter().zip(&mut losses).zip(&whole) {
+            if was.is_positive() {
+                let share = &paid * was / &all;
+                let market = self.accounts[account].slots[*slot].market;
+                self.receive(market, &share);
+                *loss -= share;
+            }
+        }
+        self.accounts[account].collateral = pot - &paid;
+
+        // Then claims, pro rata to what is left, the debtor itself left out.
+        for debtor in &slots {
+            self.collect(account, *debtor);
+            let claim = self.accounts[account].slots[*debtor].claim.due.clone();
+            let others: Vec<bool> = slots.iter().map(|slot| slot != debtor).collect();
+            let weights: Vec<Q> =
+                losses.iter().zip(&others).map(|(loss, other)| if *other { loss.clone() } else { zero() }).collect();
+            let whole: Q = weights.iter().cloned().sum();
+            let amount = least(&claim, &whole);
+            if !amount.is_positive() {
+                continue;
+            }
+            for ((holder, loss), weight) in slots.iter().zip(&mut losses).zip(&weights) {
+                let share = &amount * weight / &whole;
+                let market = self.accounts[account].slots[*holder].market;
+                self.assign(account, *debtor, market, &share);
+                *loss -= share;
+            }
+        }
+        for (slot, loss) in slots.iter().zip(&losses) {
+            if loss.is_positive() {
+                let market = self.accounts[account].slots[*slot].market;
+                self.absorb(market, loss);
+            }
+        }
+        self.accounts[account].flag = None;
+        Ok(())
+    }
+
+    /// At what a position is closed: a price that is good but for its confidence, or where one has been missing for an hour
+    /// the last valid one, which pays no profit.
+    fn closing_price(&self, market: usize) -> R<(Q, Charge)> {
+        let status = self.status(market);
+        let prices = &self.markets[market].prices;
+        if status == Status::Good || status == Status::Ageing && self.age(&prices.last) <= 10 {
+            return Ok((prices.last.price.clone(), Charge::Plain));
+        }
+        must(status == Status::Silent || self.unix - prices.valid.time > 3_600, status.refusal())?;
+        Ok((prices.valid.price.clone(), Charge::Silent))
+    }
+
+    /// Closes one slot at the mark; its cash goes to the pot, its loss is returned.
+    fn close_out(&mut self, account: usize, slot: usize, pot: &mut Q) -> Q {
+        let market = self.accounts[account].slots[slot].market;
+        let good = self.status(market) == Status::Good;
+        if good && !self.accounts[account].slots[slot].held.is_zero() {
+            self.release_holdback(account, slot);
+        } else if !good {
+            let position = &mut self.accounts[account].slots[slot];
+            *pot += core::mem::replace(&mut position.held, zero());
+            position.held_size = zero();
+            position.held_price = zero();
+        }
+        self.collect(account, slot);
+        *pot += core::mem::replace(&mut self.accounts[account].collateral, zero());
+        if !self.accounts[account].slots[slot].is_open() {
+            return zero();
+        }
+        // Looked at before anything was closed.
+        let Ok((mark, charge)) = self.closing_price(market) else { return zero() };
+        let size = self.accounts[account].slots[slot].size.abs();
+        let closed = self.reduce(account, slot, &size, &mark, charge);
+        self.collect(account, slot);
+        *pot += core::mem::replace(&mut self.accounts[account].collateral, zero());
+        closed.unpaid
+    }
+}
