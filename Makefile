@@ -2,7 +2,7 @@
 CARGO ?= cargo
 BALLAST = target/debug/ballast
 
-.PHONY: help program build demo localnet all-targets test lint unit idl docs wasm ts ts-check demo-short test-validator compute clean
+.PHONY: help program build demo localnet all-targets test lint unit idl docs wasm ts ts-check demo-short test-validator compute fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,6 +62,9 @@ test-validator: all-targets ## The end-to-end suite on Agave's own validator
 
 compute: program ## Measure compute units again and write docs/COMPUTE.md and docs/compute.json
 	BALLAST_WRITE_COMPUTE=1 RUST_LOG=off $(CARGO) test --workspace --test main compute
+
+fuzz: ## Fuzz the engine with coverage; FOR=600 and TARGETS="exchange …" for more
+	scripts/fuzz $(or $(FOR),5) $(TARGETS)
 
 clean: ## Remove what was built here; the toolchain's cache stays
 	$(CARGO) clean

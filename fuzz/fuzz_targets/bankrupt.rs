@@ -23,7 +23,8 @@ fuzz_target!(|data: &[u8]| {
             if !check::step(&mut world, &op) {
                 continue;
             }
-            let surplus = |world: &World, account| world.totals(account, Purpose::Maintenance).unwrap().surplus().unwrap().0;
+            let surplus =
+                |world: &World, account| world.totals(account, Purpose::Maintenance).unwrap().surplus().unwrap().0;
             match op {
                 Op::Flag { account } => assert!(surplus(&before, account) < 0, "P5: a healthy account was flagged"),
                 Op::Liquidate { account, market } => {

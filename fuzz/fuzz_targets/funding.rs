@@ -70,7 +70,8 @@ fuzz_target!(|data: &[u8]| {
                         return;
                     }
                 };
-                let cap = i128::from(market.params.funding_cap.0.min(market.rules().unwrap().funding_cap.0)) * 1_000_000;
+                let cap =
+                    i128::from(market.params.funding_cap.0.min(market.rules().unwrap().funding_cap.0)) * 1_000_000;
                 assert!(i128::from(market.funding.rate.0).abs() <= cap, "the rate is over its cap");
                 assert!(accrued.seconds <= 3_600);
                 // What a side owes by its sums is what its position owes, and that is rounded up.
@@ -79,7 +80,10 @@ fuzz_target!(|data: &[u8]| {
                     if side.open_interest.0 == 0 {
                         assert_eq!(side.index, was, "a side without open interest stands still");
                     }
-                    let (Ok(down), Ok(up)) = (side.funding_owed(Rounding::Down), side.funding_owed(Rounding::Up)) else { return };
+                    let (Ok(down), Ok(up)) = (side.funding_owed(Rounding::Down), side.funding_owed(Rounding::Up))
+                    else {
+                        return;
+                    };
                     assert!(up.0 - down.0 <= 1 && up.0 >= down.0);
                 }
                 // Equal sides: what one receives the other has paid, and the holding fee on top.

@@ -121,7 +121,9 @@ fuzz_target!(|data: &[u8]| {
                 let (mut terms, _) = pending[place];
                 let was = terms.state;
                 let done = match terms.kind {
-                    kind::MARKET_PARAMETER => execute_market_parameter(&mut terms, &mut market, &context, &now).map(|_| ()),
+                    kind::MARKET_PARAMETER => {
+                        execute_market_parameter(&mut terms, &mut market, &context, &now).map(|_| ())
+                    }
                     kind::EXCHANGE_PARAMETER => {
                         let (held, seats) = (emergency, roles);
                         execute_exchange_parameter(&mut terms, &mut params, &mut log, &seats, &held, &now).map(|_| ())
@@ -138,7 +140,11 @@ fuzz_target!(|data: &[u8]| {
                             _ => 8 * DAY as u64,
                         };
                         assert!(now.unix - terms.queued_at >= least as i64, "P9: too early");
-                        assert_eq!(before.3.epoch[usize::from(terms.proposer)], terms.epoch, "its proposer has no power");
+                        assert_eq!(
+                            before.3.epoch[usize::from(terms.proposer)],
+                            terms.epoch,
+                            "its proposer has no power"
+                        );
                         if terms.kind == kind::MARKET_PARAMETER {
                             let id = usize::from(terms.parameter);
                             assert!(MARKET_ROWS[id].check_step(terms.old_value, terms.new_value).is_ok());

@@ -86,7 +86,9 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(status, state.status(band, rules, &now));
         if status == Status::Good {
             assert!(now.unix - state.ema_start >= 300, "good before the warm-up was over");
-            assert!(update.conf.0.saturating_mul(2) <= update.price.0 / 1_000_000 * rules.conf_limit.0 + rules.conf_limit.0);
+            assert!(
+                update.conf.0.saturating_mul(2) <= update.price.0 / 1_000_000 * rules.conf_limit.0 + rules.conf_limit.0
+            );
             last_good = Some(update.publish_time);
         }
         if let Some(time) = last_good {

@@ -106,7 +106,7 @@ impl Exchange {
         let today = self.today();
         let covered = &mut self.markets[market].covered;
         covered.end_day(today);
-        let amount = core::mem::replace(&mut covered.due, zero());
+        let amount = core::mem::take(&mut covered.due);
         if amount.is_zero() {
             must(!covered.filed().is_zero(), "CoverTooEarly")?;
             return Err(No("InsuranceTooEarly"));

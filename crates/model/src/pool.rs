@@ -130,7 +130,7 @@ impl Exchange {
         let Exchange { accounts, markets, .. } = self;
         let holder = &mut accounts[account];
         let position = &mut holder.slots[slot];
-        let got = core::mem::replace(&mut position.claim.paid, zero());
+        let got = core::mem::take(&mut position.claim.paid);
         let pool = &mut markets[position.market];
         pool.cash -= &got;
         pool.set_aside -= &got;
@@ -141,7 +141,7 @@ impl Exchange {
     /// A pool takes what was set aside for its claim on another.
     pub fn collect_between(&mut self, debtor: usize, holder: usize) -> Q {
         self.sweep(debtor);
-        let got = core::mem::replace(&mut self.markets[holder].held[debtor].paid, zero());
+        let got = core::mem::take(&mut self.markets[holder].held[debtor].paid);
         self.markets[debtor].cash -= &got;
         self.markets[debtor].set_aside -= &got;
         self.receive(holder, &got);

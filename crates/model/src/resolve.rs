@@ -82,7 +82,7 @@ impl Exchange {
                 self.release_holdback(account, other);
             } else {
                 let position = &mut self.accounts[account].slots[other];
-                let held = core::mem::replace(&mut position.held, zero());
+                let held = core::mem::take(&mut position.held);
                 position.held_size = zero();
                 position.held_price = zero();
                 self.accounts[account].collateral += held;
@@ -132,7 +132,7 @@ impl Exchange {
         must(newer && Self::seen_since(&sums, flagged), "FlagTooFresh")?;
 
         // All positions close with an empty purse; everything in cash is one pot.
-        let mut pot = core::mem::replace(&mut self.accounts[account].collateral, zero());
+        let mut pot = core::mem::take(&mut self.accounts[account].collateral);
         let mut losses: Vec<Q> = Vec::new();
         for slot in &slots {
             losses.push(self.close_out(account, *slot, &mut pot));
@@ -199,12 +199,12 @@ impl Exchange {
             self.release_holdback(account, slot);
         } else if !good {
             let position = &mut self.accounts[account].slots[slot];
-            *pot += core::mem::replace(&mut position.held, zero());
+            *pot += core::mem::take(&mut position.held);
             position.held_size = zero();
             position.held_price = zero();
         }
         self.collect(account, slot);
-        *pot += core::mem::replace(&mut self.accounts[account].collateral, zero());
+        *pot += core::mem::take(&mut self.accounts[account].collateral);
         if !self.accounts[account].slots[slot].is_open() {
             return zero();
         }
@@ -213,7 +213,7 @@ impl Exchange {
         let size = self.accounts[account].slots[slot].size.abs();
         let closed = self.reduce(account, slot, &size, &mark, charge);
         self.collect(account, slot);
-        *pot += core::mem::replace(&mut self.accounts[account].collateral, zero());
+        *pot += core::mem::take(&mut self.accounts[account].collateral);
         closed.unpaid
     }
 }

@@ -15,7 +15,7 @@ impl Exchange {
         let lacking = if p.held_size.is_negative() { good - &p.held_price } else { &p.held_price - good };
         let forfeited = least(&(p.held_size.abs() * gain(&lacking)), &p.held);
         let position = &mut self.accounts[account].slots[slot];
-        let returned = core::mem::replace(&mut position.held, zero()) - &forfeited;
+        let returned = core::mem::take(&mut position.held) - &forfeited;
         position.held_size = zero();
         position.held_price = zero();
         self.accounts[account].collateral += returned;

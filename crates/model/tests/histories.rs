@@ -53,7 +53,7 @@ impl Tally {
         let engine = model_of(world);
         // All accounts' sums now and then, else one's.
         self.compared += 1;
-        let only = (self.compared % 16 != 0).then_some(self.compared as usize / 2 % ACCOUNTS);
+        let only = (!self.compared.is_multiple_of(16)).then_some(self.compared as usize / 2 % ACCOUNTS);
         for field in fields(world, &engine, model, only) {
             let off = &field.engine - &field.model;
             if off.is_zero() {

@@ -148,7 +148,7 @@ impl World {
                 let most = world.accounts[account].collateral.0.min(liquidity * UNIT * 2);
                 let notional = most / 256 * u64::from(byte()) * 5 + 60 * UNIT;
                 let size = world.size_for(market, notional).0 as i64;
-                let size = if byte() % 2 == 0 { size } else { -size };
+                let size = if byte().is_multiple_of(2) { size } else { -size };
                 let order = world.orders.len();
                 let place = Op::Place { account, market, size, reduce_only: false };
                 for op in [place, Op::Tick { seconds: 3 }, Op::Execute { order }] {

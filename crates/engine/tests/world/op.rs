@@ -196,7 +196,7 @@ impl Op {
                 Self::Place {
                     account,
                     market,
-                    size: if kind % 2 == 0 { size } else { -size },
+                    size: if kind.is_multiple_of(2) { size } else { -size },
                     reduce_only: kind == 133,
                 }
             }
