@@ -230,16 +230,16 @@ pub fn most(a: &Q, b: &Q) -> Q {
     if a > b { a.clone() } else { b.clone() }
 }
 
+/// The natural logarithm of two, to thirty-six digits.
+pub fn ln_2() -> Q {
+    frac(693_147_180_559_945_309_417_232_121_458_176_568_i128, 1_000_000_000_000_000_000_000_000_000_000_000_000_i128)
+}
+
 /// `2^-x` for `0 ≤ x`, to twenty digits: the whole part by halving, the rest by the exponential's series.
 pub fn half_to(x: &Q) -> Q {
     let whole = x.floor();
     let rest = (x - q(whole.clone())).grid();
-    // ln 2 to thirty-six digits.
-    let ln2 = frac(
-        693_147_180_559_945_309_417_232_121_458_176_568_i128,
-        1_000_000_000_000_000_000_000_000_000_000_000_000_i128,
-    );
-    let step = -(rest * ln2).grid();
+    let step = -(rest * ln_2()).grid();
     let (mut sum, mut term) = (q(1), q(1));
     for n in 1..26 {
         term = (term * &step / q(n)).grid();

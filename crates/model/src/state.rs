@@ -24,6 +24,11 @@ pub struct Rules {
     pub funding_cap: Q,
     pub funding_dead_zone: Q,
     pub funding_half_life: Q,
+    pub funding_threshold: Q,
+    pub funding_floor: Q,
+    pub funding_multiple: Q,
+    /// Of the rate, per hour.
+    pub funding_change_limit: Q,
     pub holding_fee: Q,
     pub open_interest_cap: Q,
     pub max_position: Q,
@@ -152,6 +157,21 @@ pub struct Batch {
     pub open: usize,
 }
 
+/// What the governor knows: it counts hours of funding, 3600 seconds that were charged.
+#[derive(Clone, Debug)]
+pub struct Governor {
+    /// The soft cap as of the last hour's end.
+    pub soft_cap: Q,
+    /// The 30-day average of the rate's size.
+    pub average: Q,
+    /// Integral of the rate's size over the running hour, rate times seconds.
+    pub area: Q,
+    /// Seconds of the running hour.
+    pub seconds: i64,
+    /// Those of them above the threshold.
+    pub heavy: i64,
+}
+
 /// A market.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names are those of the sections")]
@@ -162,6 +182,7 @@ pub struct Market {
     pub short: Side,
     pub rate: Q,
     pub accrued_at: i64,
+    pub governor: Governor,
     pub cash: Q,
     pub set_aside: Q,
     pub insurance: Q,

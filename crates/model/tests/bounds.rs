@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | an amount: a value, premium, fee, part of an entry, funding, share of a claim | 1 atom each |
 //! | a mark, an average, a confidence: a price | 1e-9 each, which over a size is `size × 1e-9` atoms |
-//! | a funding rate | 1e-12; in the dead zone 0.8 % of the rate, the decay's curve against `2^-x` |
+//! | a funding rate | 8e-12, and `cap × 2^-30` for a power of two; a decay's integral `3e-12 × half-life` |
 //! | the holding fee's share of the cap, rounded up to a millionth | `2e-6 × fee + 1e-12` an hour |
 //! | an index | 1e-15, besides what the rate brings: `rate × price × hours` |
 //! | a liquidation's size, rounded up to a base atom | 1 base atom, and so its price in atoms |
@@ -14,7 +14,7 @@
 //! | shares | 1; a part of an exit is rounded to whole shares, worth `equity ÷ shares` each |
 //!
 //! All of them are against the trader or provider, but for two: a liquidation's fees are rounded down (the liquidated
-//! account keeps the rest), and the decay's curve has either sign.
+//! account keeps the rest), and the rate of funding is rounded either way, which one side loses and the other gains.
 
 use ballast_model::number::{frac, most, q, zero};
 use ballast_model::{Exchange, Q};
@@ -46,7 +46,7 @@ fn legs(state: &Exchange) -> usize {
     state.accounts.iter().map(|account| open(&account.slots)).max().unwrap_or(0)
 }
 
-/// What accruing may have moved an index by beyond the exact one, and the rate.
+/// What accruing may have moved an index by beyond the exact one, and the rate and what the governor keeps of it.
 fn accrual(before: &Exchange, after: &Exchange, market: usize) -> (Q, Q) {
     let (was, is) = (&before.markets[market], &after.markets[market]);
     let seconds = is.accrued_at - was.accrued_at;
@@ -54,12 +54,14 @@ fn accrual(before: &Exchange, after: &Exchange, market: usize) -> (Q, Q) {
         return (zero(), zero());
     }
     let rules = &is.rules;
-    let imbalance = before.skew(market) / &rules.funding_skew_scale;
-    let decays = imbalance.abs() <= rules.funding_dead_zone;
-    let tiny = frac(2, 1_000_000_000_000_i64);
-    let rate = if decays { was.rate.abs() * frac(8, 1_000) + &tiny } else { tiny.clone() };
-    let holding = &rules.holding_fee * frac(2, 1_000_000) + tiny;
-    let index = (&rate + holding) * &is.prices.last.price * frac(seconds.min(3_600), 3_600);
+    let unit = frac(1, 1_000_000_000_000_i64);
+    // The rate's own roundings; a decay's integral is what it loses, rounded, times half-life over ln 2; a power of two is
+    // off by less than 2^-30 of the cap.
+    let decay = &unit * q(3) * &rules.funding_half_life / q(3_600);
+    let rate = &unit * q(8) + &decay + &rules.funding_cap * frac(1, 1_u64 << 30);
+    let holding = &rules.holding_fee * frac(2, 1_000_000) + &unit;
+    let hours = frac(seconds.min(3_600), 3_600);
+    let index = (&unit * q(8) + holding) * &is.prices.last.price * hours + (&decay + &unit) * &is.prices.last.price;
     (index + frac(2, 1_000_000_000_000_000_i64), rate)
 }
 

@@ -6,7 +6,7 @@ use ballast_engine::units::Price;
 use ballast_model::liquidity::Out;
 use ballast_model::number::{frac, q};
 use ballast_model::price::Status;
-use ballast_model::state::{Batch, Claim, Covered, Prices};
+use ballast_model::state::{Batch, Claim, Covered, Governor, Prices};
 use ballast_model::{Account, Exchange, Flag, Market, No, Observation, Position, Q, R, Rules, Side};
 
 use crate::world::{KEEPER, MARKETS, Op, World};
@@ -39,6 +39,10 @@ fn rules(market: &MarketState) -> Rules {
         funding_cap: share(p.funding_cap.0.min(tier.funding_cap.0)),
         funding_dead_zone: share(p.funding_dead_zone.0),
         funding_half_life: q(p.funding_half_life),
+        funding_threshold: share(p.funding_threshold.0),
+        funding_floor: share(p.funding_floor.0),
+        funding_multiple: share(p.funding_multiple.0),
+        funding_change_limit: frac(p.funding_change_limit, 1_000_000_000_000_i64),
         holding_fee: share(p.holding_fee.0),
         open_interest_cap: q(p.open_interest_cap.0),
         max_position: q(p.max_position.0),
@@ -107,6 +111,13 @@ fn market(world: &World, of: usize) -> Market {
         short: Side { index: index(m.short.index.get()) },
         rate: frac(m.funding.rate.0, 1_000_000_000_000_i64),
         accrued_at: m.funding.updated_at,
+        governor: Governor {
+            soft_cap: frac(m.funding.soft_cap.0, 1_000_000_000_000_i64),
+            average: frac(m.funding.average.0, 1_000_000_000_000_i64),
+            area: frac(m.funding.hour_rate, 2_000_000_000_000_i64),
+            seconds: i64::from(m.funding.hour_seconds),
+            heavy: i64::from(m.funding.hour_heavy),
+        },
         cash: q(m.pool.cash.0),
         set_aside: q(m.pool.claims_paid.0),
         insurance: q(m.pool.insurance.0),
@@ -267,7 +278,13 @@ pub(crate) fn run(model: &mut Exchange, world: &World, op: &Op) -> R<Did> {
             model.accounts[waiting.account].collateral += q(waiting.terms.fee.0);
         }
         Op::Reduce { account, market, size } => model.reduce_now(account, market, &q(size))?,
-        Op::Settle { account, market } => model.settle_now(account, market)?,
+        Op::Settle { account, market } => {
+            let done = model.settle_now(account, market);
+            // While an episode of claims runs, being counted for it is something to do: the model knows of no episodes.
+            let counts = world.markets[market].episode.since != 0;
+            model.close_call.set(model.close_call.get() || counts && done == Err(No("CoverTooEarly")));
+            done?;
+        }
         Op::Collect { account, market } => {
             let slot = model.find(account, market).ok_or(No("PositionNotFound"))?;
             let got = model.collect(account, slot);
@@ -286,6 +303,10 @@ pub(crate) fn run(model: &mut Exchange, world: &World, op: &Op) -> R<Did> {
         Op::Unflag { account } => model.unflag(account)?,
         Op::Liquidate { account, market } => {
             did.size = model.liquidate(account, market, KEEPER)?.map(|done| done.size);
+        }
+        // The engine sees an account that holds nothing as one whose markets are all settled.
+        Op::Resolve { account } if model.accounts[account].slots.iter().all(Position::is_free) => {
+            return Err(No("NotBankrupt"));
         }
         Op::Resolve { account } => model.resolve(account)?,
         Op::TopUp { market, amount } => model.insure(market, &q(amount)),

@@ -94,6 +94,12 @@ pub(crate) fn fields(world: &World, engine: &Exchange, model: &Exchange, only: O
         push(name("capacity used"), Kind::Need, e.throttle_used.clone(), m.throttle_used.clone());
         push(name("shares"), Kind::Shares, e.shares.clone(), m.shares.clone());
         push(name("rate"), Kind::Rate, e.rate.clone(), m.rate.clone());
+        let (g, h) = (&e.governor, &m.governor);
+        push(name("soft cap"), Kind::Rate, g.soft_cap.clone(), h.soft_cap.clone());
+        push(name("average rate"), Kind::Rate, g.average.clone(), h.average.clone());
+        push(name("hour's mean rate"), Kind::Rate, &g.area / q(3_600), &h.area / q(3_600));
+        push(name("hour's seconds"), Kind::Exact, q(g.seconds), q(h.seconds));
+        push(name("hour's heavy seconds"), Kind::Exact, q(g.heavy), q(h.heavy));
         push(name("long index"), Kind::Index, e.long.index.clone(), m.long.index.clone());
         push(name("short index"), Kind::Index, e.short.index.clone(), m.short.index.clone());
         push(name("price"), Kind::Exact, e.prices.last.price.clone(), m.prices.last.price.clone());

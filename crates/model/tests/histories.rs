@@ -187,7 +187,9 @@ fn history(dice: &mut Dice, tally: &mut Tally, freely: bool, context: &str) {
 /// Fractions grow with every step; what is cut off here is far below any bound.
 fn settle_digits(model: &mut Exchange) {
     for market in &mut model.markets {
-        for number in [&mut market.cash, &mut market.insurance, &mut market.protocol, &mut market.rate] {
+        for number in
+            [&mut market.cash, &mut market.insurance, &mut market.protocol, &mut market.rate, &mut market.governor.area]
+        {
             *number = number.grid();
         }
         for number in
