@@ -3,7 +3,7 @@
 use anchor_lang::prelude::{Pubkey, system_program};
 use anchor_lang::solana_program::bpf_loader_upgradeable;
 use anchor_lang::solana_program::instruction::Instruction;
-use ballast::instructions::governance::QueueNewExchangeArgs;
+pub use ballast::instructions::governance::QueueNewExchangeArgs as NewExchangeArgs;
 pub use ballast::instructions::governance::QueueUpgradeArgs as UpgradeArgs;
 use ballast::state::{Charter, Upgrade};
 use ballast::{accounts, instruction};
@@ -125,7 +125,7 @@ pub fn queue_new_exchange(
     proposer: &Pubkey,
     root: &Pubkey,
     id: u64,
-    args: QueueNewExchangeArgs,
+    args: NewExchangeArgs,
 ) -> Instruction {
     let proposal = address::proposal(root, id);
     let accounts = accounts::QueueNewExchange {
