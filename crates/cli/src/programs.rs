@@ -36,15 +36,20 @@ pub(crate) fn files(authority: &Pubkey) -> Vec<ProgramFile> {
     vec![program(address::PROGRAM, "ballast.so"), program(price_feed::ID, "price_feed.so")]
 }
 
-/// What is in the exchange's program file.
-pub(crate) fn info() -> Result<ProgramInfo> {
+/// The exchange's program file.
+pub(crate) fn code() -> Result<Vec<u8>> {
     let path = file("ballast.so");
-    let bytes = std::fs::read(&path).with_context(|| {
+    std::fs::read(&path).with_context(|| {
         format!(
             "no program file at {}; build it with scripts/build-program, or name its folder in {VARIABLE}",
             path.display()
         )
-    })?;
+    })
+}
+
+/// What is in the exchange's program file.
+pub(crate) fn info() -> Result<ProgramInfo> {
+    let (path, bytes) = (file("ballast.so"), code()?);
     let path = std::fs::canonicalize(&path).unwrap_or(path);
     let flags = bytes.get(E_FLAGS..).and_then(|rest| rest.first_chunk());
     ensure!(bytes.starts_with(b"\x7fELF"), "{} is no ELF file; build it again", path.display());

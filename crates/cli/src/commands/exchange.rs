@@ -87,11 +87,14 @@ pub(crate) async fn run(
         }
         Command::Create { id } => {
             let found = chain.find::<Charter>(&address::charter(&address::proposal(&root.address, id))).await?;
-            let charter = found.with_context(|| format!("proposal {id} is about no exchange that is still to be made"))?;
+            let charter =
+                found.with_context(|| format!("proposal {id} is about no exchange that is still to be made"))?;
             chain.send("create", &[ix::execute_new_exchange(&key, &charter)], &signer, &[]).await?;
             let exchange = address::exchange(&ix::pubkey(&charter.mint)).to_string();
             Done { proposal: id, exchange, what: "created; its governance makes its markets".to_owned() }
         }
     };
-    output::show(global.json, &done, |done| format!("proposal {}: exchange {} {}", done.proposal, done.exchange, done.what))
+    output::show(global.json, &done, |done| {
+        format!("proposal {}: exchange {} {}", done.proposal, done.exchange, done.what)
+    })
 }

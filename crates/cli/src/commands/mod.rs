@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod cancel;
 pub(crate) mod docs;
+pub(crate) mod exchange;
 pub(crate) mod faucet;
 pub(crate) mod funds;
 pub(crate) mod govern;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use super::upgrade;
+use super::{exchange, upgrade};
 use crate::amount::moment;
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
@@ -95,6 +95,9 @@ enum Command {
     /// The program itself: who may upgrade it, what is proposed, and each step of it
     #[command(subcommand)]
     Upgrade(upgrade::Command),
+    /// Further exchanges, once the timelock holds the program's upgrade authority
+    #[command(subcommand)]
+    Exchange(exchange::Command),
     /// End a proposal that is dead, so that it takes no place any longer
     Expire {
         /// Its number
@@ -146,6 +149,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         }
         Command::Propose { ask, how } => queue(global, &chain, &exchange, signer, (ask, how)).await,
         Command::Upgrade(command) => upgrade::run(global, &chain, &exchange, signer, command).await,
+        Command::Exchange(command) => exchange::run(global, &chain, &exchange, signer, command).await,
         Command::Veto { id } => {
             let (signer, market) = (signer()?, told(&*read(&chain, &exchange, id).await?));
             let veto = instructions::veto_proposal(&signer.pubkey(), &exchange.address, market, id);

@@ -1,6 +1,8 @@
 //! Governance: a committee tunes, a guardian vetoes, a margin raise spares open positions until its grace is over, pauses
 //! expire by themselves, and what may not be is refused.
 
+mod upgrade;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
@@ -143,7 +145,7 @@ pub(crate) async fn play(stage: &mut Stage, bar: &ProgressBar) -> Result<Part> {
     emergency(stage, &mut part, &queued, bar).await?;
     tuning(stage, &mut part, &queued, bar).await?;
     raise(stage, &mut part, &queued, bar).await?;
-    // Further acts, such as an upgrade behind the same timelock, come here: each adds its counts to the part.
+    upgrade::play(stage, &mut part, bar).await?;
     forgotten(stage, &mut part, &queued, bar).await?;
     Ok(part)
 }

@@ -29,7 +29,7 @@ const OF_MINUTES: usize = 200;
 /// What is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// A tuning, a vetoed raise, a margin raise with its grace running out, pauses that expire
+    /// A tuning, a vetoed raise, a margin raise with its grace running out, pauses that expire, an upgrade
     Governance,
     /// Deficits, insurance, claims, deleveraging, settlement: who pays the final bill
     Bankruptcy,
