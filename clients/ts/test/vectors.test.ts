@@ -17,7 +17,7 @@ import {
   type Loaded,
   type Margin,
 } from '@ballast/client';
-import { getMarketEncoder, getSubaccountEncoder, type Market } from '@ballast/client/program';
+import * as program from '@ballast/client/program';
 
 type Answer = string | null | { error: string };
 type Strings = Record<string, string>;
@@ -37,14 +37,18 @@ type Case = {
 };
 
 const file = process.env.BALLAST_VECTORS ?? new URL('../../../../target/quote-vectors.json', import.meta.url).pathname;
-const { cases, seed } = JSON.parse(readFileSync(file, 'utf8')) as { cases: Case[]; seed: string };
+const { addresses, cases, seed } = JSON.parse(readFileSync(file, 'utf8')) as {
+  addresses: [string, Record<string, string | number>, string][];
+  cases: Case[];
+  seed: string;
+};
 const key = '11111111111111111111111111111111' as Address;
 const bytes = (base64: string) => Uint8Array.from(Buffer.from(base64, 'base64'));
 
 function loaded(one: Case) {
   const list = one.markets.map((market) => marketOf(key, bytes(market)));
   return {
-    markets: new Map<number, Loaded<Market>>(list.map((market) => [market.data.state.index, market])),
+    markets: new Map<number, Loaded<program.Market>>(list.map((market) => [market.data.state.index, market])),
     now: { restartSlot: BigInt(one.now.restartSlot), slot: BigInt(one.now.slot), unix: BigInt(one.now.unix) },
     subaccount: subaccountOf(key, bytes(one.subaccount)),
   };
@@ -145,7 +149,7 @@ test('accounts are decoded as the native client decodes them, to the last byte',
   for (const [number, one] of cases.entries()) {
     const where = `case ${number}, BALLAST_SEED=${seed}`;
     const { markets, subaccount } = loaded(one);
-    assert.deepEqual(Uint8Array.from(getSubaccountEncoder().encode(subaccount.data)), subaccount.bytes, where);
+    assert.deepEqual(Uint8Array.from(program.getSubaccountEncoder().encode(subaccount.data)), subaccount.bytes, where);
     assert.deepEqual(
       subaccount.data.state.positions.map((p) => `${p.fundingEntry}`),
       one.fundingEntries,
@@ -158,7 +162,7 @@ test('accounts are decoded as the native client decodes them, to the last byte',
       assert.equal(subaccount.data.owner, account.owner, where);
     }
     for (const [index, { bytes: raw, data }] of [...markets.values()].entries()) {
-      assert.deepEqual(Uint8Array.from(getMarketEncoder().encode(data)), raw, where);
+      assert.deepEqual(Uint8Array.from(program.getMarketEncoder().encode(data)), raw, where);
       const { long, pool, price, short } = data.state;
       const wide = [long, short].map((side) => [`${side.index}`, `${side.fundingEntry}`]);
       assert.deepEqual(wide, one.wide[index], where);
@@ -199,4 +203,18 @@ test('a layout that the module does not read is refused, not misread', async () 
   assert.throws(() => subaccountOf(key, version), /layout version 2/);
   assert.throws(() => marketOf(key, trader.subaccount.bytes), /not a market/);
   assert.equal(PRICE_STATES.length, 6);
+});
+
+test(`addresses are the native client's (BALLAST_SEED=${seed})`, async () => {
+  type Find = (seeds: Record<string, bigint | number | string>) => Promise<readonly [string, number]>;
+  const finders = program as unknown as Record<string, Find>;
+  for (const [name, seeds, address] of addresses) {
+    const find = finders[`find${name[0]!.toUpperCase()}${name.slice(1)}Pda`];
+    assert.ok(find, name);
+    // A number of eight bytes is written as text.
+    const read = ([key, value]: [string, number | string]) => [key, key === 'id' ? BigInt(value) : value];
+    const [found] = await find(Object.fromEntries(Object.entries(seeds).map(read)) as Parameters<Find>[0]);
+    assert.equal(found, address, name);
+  }
+  assert.ok(addresses.length >= 9);
 });

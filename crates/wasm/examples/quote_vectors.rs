@@ -4,11 +4,12 @@
 
 use std::path::PathBuf;
 
+use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result};
 use ballast::state::{ACCOUNT_VERSION, Market, Subaccount};
 use ballast_client::accounts::encode;
 use ballast_client::view::{AccountView, MarketView};
-use ballast_client::{Markets, quotes};
+use ballast_client::{Markets, address, quotes};
 use ballast_engine::account::AccountState;
 use ballast_engine::constants::FACTOR_ONE;
 use ballast_engine::market::{Claim, MarketState, Observation};
@@ -38,8 +39,9 @@ fn main() -> Result<()> {
     };
     println!("BALLAST_SEED={seed}");
     let mut draw = Draw(StdRng::seed_from_u64(seed));
+    let addresses = draw.addresses();
     let cases: Vec<Value> = (0..cases).map(|_| draw.case()).collect();
-    let all = json!({ "seed": seed.to_string(), "cases": cases });
+    let all = json!({ "seed": seed.to_string(), "addresses": addresses, "cases": cases });
     std::fs::write(&path, serde_json::to_string(&all)?).with_context(|| path.display().to_string())
 }
 
@@ -54,6 +56,45 @@ impl Draw {
     fn scale(&mut self, from: u64, to: u64) -> u64 {
         let (low, high) = ((from as f64).ln(), (to as f64).ln());
         (self.0.random_range(low..high).exp() as u64).clamp(from, to)
+    }
+
+    /// The program's addresses, each with its name and its seeds.
+    fn addresses(&mut self) -> Value {
+        let mut key = || Pubkey::new_from_array(self.0.random());
+        let (mint, exchange, owner, market, subaccount) = (key(), key(), key(), key(), key());
+        let (id, long): (u16, u64) = (self.0.random(), self.0.random());
+        let text = |key: Pubkey| key.to_string();
+        json!([
+            ["exchange", { "mint": text(mint) }, text(address::exchange(&mint))],
+            ["vault", { "exchange": text(exchange) }, text(address::vault(&exchange))],
+            ["market", { "exchange": text(exchange), "index": id }, text(address::market(&exchange, id))],
+            ["lpMint", { "market": text(market) }, text(address::lp_mint(&market))],
+            [
+                "subaccount",
+                { "exchange": text(exchange), "owner": text(owner), "id": id },
+                text(address::subaccount(&exchange, &owner, id)),
+            ],
+            [
+                "order",
+                { "subaccount": text(subaccount), "id": long.to_string() },
+                text(address::order(&subaccount, long)),
+            ],
+            [
+                "lpDeposit",
+                { "market": text(market), "owner": text(owner) },
+                text(address::lp_deposit(&market, &owner)),
+            ],
+            [
+                "lpWithdrawal",
+                { "market": text(market), "owner": text(owner) },
+                text(address::lp_withdrawal(&market, &owner)),
+            ],
+            [
+                "proposal",
+                { "exchange": text(exchange), "id": long.to_string() },
+                text(address::proposal(&exchange, long)),
+            ],
+        ])
     }
 
     fn case(&mut self) -> Value {
