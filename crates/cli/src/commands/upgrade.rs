@@ -188,7 +188,7 @@ async fn find(chain: &Chain, buffer: &Pubkey) -> Result<Box<Upgrade>> {
 }
 
 /// Writes a buffer, compares what is there, and gives it away; its address.
-async fn write(chain: &Chain, signer: &Keypair, code: &[u8], timelock: &Pubkey) -> Result<Pubkey> {
+pub(crate) async fn write(chain: &Chain, signer: &Keypair, code: &[u8], timelock: &Pubkey) -> Result<Pubkey> {
     let (key, buffer) = (signer.pubkey(), Keypair::new());
     let at = buffer.pubkey();
     let rent = chain.rpc().get_minimum_balance_for_rent_exemption(loader::buffer_space(code)).await?;
