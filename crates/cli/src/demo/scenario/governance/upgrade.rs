@@ -59,7 +59,7 @@ pub(super) async fn play(stage: &mut Stage, part: &mut Part, bar: &ProgressBar) 
     let upgrade = *venue.desk.chain.read::<Upgrade>(&address::upgrade(&buffer)).await?;
     let execute = ix::execute_upgrade(&keeper.pubkey(), &upgrade);
     let early = Expect::Refused(&[Error::ProposalNotReady]);
-    part.count(&venue.desk.send("upgrade too early", &[execute.clone()], &keeper, &[], early).await);
+    part.count(&venue.desk.send("upgrade too early", std::slice::from_ref(&execute), &keeper, &[], early).await);
     bar.set_message("a week passes: the program upgrades itself");
     venue.wait_until(at.eta + 1).await?;
     let outcome = venue.desk.send("upgrade", &[execute], &keeper, &[], Expect::Done).await;
