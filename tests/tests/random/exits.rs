@@ -100,8 +100,13 @@ impl Sim {
             for _ in 0..2 {
                 let state = self.account(sub).state;
                 for (slot, _) in state.slots() {
-                    let position = self.account(sub).state.positions[slot];
+                    let mut position = self.account(sub).state.positions[slot];
                     let market = position.market.into();
+                    if self.view().state(market).is_deleveraged(&position) {
+                        // Its size is not what it was.
+                        self.step(Act::PickUp { sub, market });
+                        position = self.account(sub).state.positions[slot];
+                    }
                     if self.view().state(market).is_settled() {
                         self.step(Act::CloseSettled { sub, market, legs: Legs::Write });
                     } else if position.is_open() {

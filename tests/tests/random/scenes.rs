@@ -184,27 +184,60 @@ impl Sim {
         }
     }
 
+    /// Somebody brings the first market's pool liquidity: a drained one carries no open interest.
+    fn refill(&mut self) {
+        let by = self.person();
+        if self.has_deposit(by, 0) {
+            return;
+        }
+        self.step(Act::FileDeposit { by, market: 0, amount: units(5_000) });
+        self.tick(PLACEMENT_LAG + 1);
+        self.step(Act::ExecuteDeposit { owner: by, market: 0 });
+    }
+
     /// A pool that cannot pay its winners, for two days; then its winning side is deleveraged, and picked up by some.
     fn long_episode(&mut self) {
         self.calm();
+        self.refill();
+        // Losses on paper that nobody can pay count in the pool's equity until they are resolved.
+        for _ in 0..2 {
+            self.keep();
+            self.calm();
+        }
         let flat: Vec<usize> = (0..self.subs.len()).filter(|sub| self.account(*sub).state.is_flat()).collect();
-        let [winner, loser] = [self.any(&flat), self.any(&flat)];
-        let cash = self.view().state(0).pool.free_cash().expect("claims are paid from cash").0 + units(1_000);
-        if winner == loser || self.view().state(0).claims_block() {
+        if flat.len() < 2 {
             return;
         }
-        for (sub, amount) in [(winner, cash), (loser, cash * 3)] {
+        let place = self.rng.random_range(1..flat.len());
+        let [winner, loser] = [flat[0], flat[place]];
+        let cash = self.view().state(0).pool.free_cash().expect("claims are paid from cash").0 + units(1_000);
+        if self.view().state(0).claims_block() {
+            // An older one goes on: what its losers can pay ends it.
+            for sub in 0..self.subs.len() {
+                if self.account(sub).state.find(0).is_some() {
+                    self.step(Act::Settle { sub, market: 0, legs: Legs::Read });
+                }
+            }
+        }
+        if self.view().state(0).claims_block() {
+            return;
+        }
+        for (sub, amount) in [(winner, cash * 2), (loser, cash * 3)] {
             let by = self.subs[sub].owner;
             self.step(Act::Deposit { sub, by, amount });
         }
-        let up = self.quotes[0].price <= self.setup.terms.markets[0].price;
-        for (sub, long) in [(loser, !up), (winner, up)] {
-            let size = self.most(sub, 0, long);
-            if !self.trade(sub, 0, size) {
-                return;
-            }
+        // Upwards, for a short cannot win more than it sold; unless the price has wandered far up already.
+        let up = self.quotes[0].price <= self.setup.terms.markets[0].price.saturating_mul(4);
+        // As much against it: what is lost on paper counts in the pool's equity, and more of it would carry the winning side.
+        let size = self.most(winner, 0, up);
+        if !self.trade(winner, 0, size) {
+            return;
         }
-        for _ in 0..6 {
+        let against = self.most(loser, 0, !up).clamp(-size.abs(), size.abs());
+        if !self.trade(loser, 0, against) {
+            return;
+        }
+        for _ in 0..14 {
             self.shift(0, if up { 2_500 } else { -1_800 });
             self.calm();
             self.step(Act::Settle { sub: winner, market: 0, legs: Legs::Read });
@@ -295,6 +328,7 @@ impl Sim {
     /// A pool that cannot pay its winners at once, and an account whose loss elsewhere takes its claim on that pool.
     fn squeeze(&mut self) {
         self.calm();
+        self.refill();
         let cross: Vec<usize> =
             (0..self.subs.len()).filter(|sub| self.subs[*sub].id < 2 && self.account(*sub).state.is_flat()).collect();
         if cross.is_empty() {
