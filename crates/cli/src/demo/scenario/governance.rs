@@ -145,8 +145,9 @@ pub(crate) async fn play(stage: &mut Stage, bar: &ProgressBar) -> Result<Part> {
     emergency(stage, &mut part, &queued, bar).await?;
     tuning(stage, &mut part, &queued, bar).await?;
     raise(stage, &mut part, &queued, bar).await?;
-    upgrade::play(stage, &mut part, bar).await?;
     forgotten(stage, &mut part, &queued, bar).await?;
+    // Last, for it waits a week itself.
+    upgrade::play(stage, &mut part, bar).await?;
     Ok(part)
 }
 
