@@ -6,8 +6,9 @@
 use ballast_engine::envelope::{check_exchange, check_market};
 use ballast_engine::error::Error;
 use ballast_engine::governance::{
-    Context, ParameterLog, ProposalTerms, Request, Roles, execute_exchange_parameter, execute_market_parameter,
-    execute_role, kind, lowest_maintenance, queue_exchange_parameter, queue_market_parameter, queue_role, state,
+    Context, ExitHolds, Holds, ParameterLog, ProposalTerms, Request, Roles, execute_exchange_parameter,
+    execute_market_parameter, execute_role, kind, lowest_maintenance, queue_exchange_parameter, queue_market_parameter,
+    queue_role, state,
 };
 use ballast_engine::guardian::Emergency;
 use ballast_engine::layout::Key;
@@ -53,12 +54,12 @@ fuzz_target!(|data: &[u8]| {
     let mut market = MarketState::new(0, tier, 9, 6, set, now.unix).unwrap();
     let (mut params, mut log) = (new_exchange(), ParameterLog::default());
     let mut roles = Roles::new(KEYS[0], KEYS[1], KEYS[2]).unwrap();
-    let mut emergency = Emergency::default();
+    let (mut emergency, mut exits) = (Emergency::default(), ExitHolds::default());
     let mut pending: Vec<(ProposalTerms, Roles)> = Vec::new();
     while !bytes.0.is_empty() {
         let kind = bytes.byte();
         let signer = KEYS[usize::from(bytes.byte()) % KEYS.len()];
-        let context = Context { params: &params, roles: &roles, emergency: &emergency };
+        let context = Context { params: &params, roles: &roles, emergency: &emergency, exits: &exits };
         let request = |version: u32| Request { signer, version, last_slot: now.slot + 100, rationale: Key([9; 32]) };
         let before = (market, params, log, roles);
         match kind % 16 {
@@ -104,6 +105,12 @@ fuzz_target!(|data: &[u8]| {
             }
             12 => {
                 let _ = emergency.arm(i64::from(bytes.byte()) * 300, &now);
+                // Exits that are held back stop the clocks, in this market or in another one.
+                if bytes.byte() % 2 == 0 {
+                    exits.hold(&now).unwrap();
+                } else {
+                    market.governed.exit_holds.hold(&now).unwrap();
+                }
             }
             13 => {
                 let _ = roles.dismiss_committee(&signer);
@@ -125,8 +132,9 @@ fuzz_target!(|data: &[u8]| {
                         execute_market_parameter(&mut terms, &mut market, &context, &now).map(|_| ())
                     }
                     kind::EXCHANGE_PARAMETER => {
-                        let (held, seats) = (emergency, roles);
-                        execute_exchange_parameter(&mut terms, &mut params, &mut log, &seats, &held, &now).map(|_| ())
+                        let (held, stopped, seats) = (emergency, exits, roles);
+                        let holds = Holds { emergency: &held, exits: &stopped };
+                        execute_exchange_parameter(&mut terms, &mut params, &mut log, &seats, &holds, &now).map(|_| ())
                     }
                     _ => execute_role(&mut terms, &mut roles, &emergency, &now).map(|_| ()),
                 };
