@@ -9,7 +9,7 @@ use crate::world::{Dice, MARKETS, World, check, params, runs, seed};
 fn books_hold_and_refusals_are_expected_ones_in_any_sequence() {
     let mut dice = Dice::new(seed());
     let mut through: BTreeMap<String, (u32, u32)> = BTreeMap::new();
-    for _ in 0..runs("BALLAST_SEQUENCES", 150) {
+    for _ in 0..runs("BALLAST_SEQUENCES", 2_000) {
         let mut world = if dice.below(2) == 0 {
             World::with(params, [30_000 << dice.below(6); MARKETS], 1 << dice.below(14))
         } else {
