@@ -279,7 +279,11 @@ impl Act {
                 ix::top_up_market_insurance(exchange, &market(m), &key(by), &sim.wallet(by), amount)
             }
             Self::InsureAll { by, amount } => ix::top_up_shared_insurance(exchange, &key(by), &sim.wallet(by), amount),
-            Self::CollectFees { market: m } => ix::collect_fees(exchange, &market(m), &sim.setup.fee_destination),
+            Self::CollectFees { market: m } => {
+                // Where fees go may have been changed by a proposal.
+                let destination = Pubkey::new_from_array(sim.setup.exchange().fee_destination.0);
+                ix::collect_fees(exchange, &market(m), &destination)
+            }
             Self::Update { market: m, feed } => ix::update_market(&market(m), &feed),
             Self::AdvanceSettlement { market: m } => ix::advance_settlement(&market(m)),
             Self::Deleverage { market: m } => ix::deleverage(&market(m)),
