@@ -53,6 +53,8 @@ export type PositionQuote = Readonly<{
   fundingOwed: bigint;
   /** The maintenance margin it is held to, millionths. */
   maintenanceMargin: bigint;
+  /** While a raise of the maintenance margin does not touch it yet: until when, Unix seconds, and the margin from then on. */
+  grace: Readonly<{ until: bigint; then: bigint }> | undefined;
   /** What the pool owes on its claim, and what of that can be collected now. */
   claim: bigint;
   collectable: bigint;
@@ -155,6 +157,7 @@ export class Quotes {
       pnl: signed(w[6]!),
       fundingOwed: signed(w[7]!),
       maintenanceMargin: w[8]!,
+      grace: w[13] === 0n ? undefined : { until: signed(w[12]!), then: w[13]! },
       claim: w[9]!,
       collectable: w[10]!,
       held: w[11]!,

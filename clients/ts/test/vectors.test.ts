@@ -127,6 +127,7 @@ test(`quotes are the native client's (BALLAST_SEED=${seed}, ${cases.length} case
           entry: `${got.entry}`,
           entry_price: `${got.entryPrice}`,
           funding_owed: `${got.fundingOwed}`,
+          grace: got.grace === undefined ? null : { then: `${got.grace.then}`, until: `${got.grace.until}` },
           held: `${got.held}`,
           maintenance_margin: `${got.maintenanceMargin}`,
           market: `${market}`,

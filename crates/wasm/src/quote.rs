@@ -70,11 +70,14 @@ pub fn health(words: &[u64], out: &mut Answer) -> i32 {
 }
 
 /// The position in a market: signed size, entry, entry per unit, last price, that price's state, notional, result at that
-/// price, funding owed, maintenance margin in millionths, claim, what can be collected on it, holdback.
+/// price, funding owed, maintenance margin in millionths, claim, what can be collected on it, holdback, and the end of the grace
+/// and the margin from then on, zeroes without one.
 pub fn position(words: &[u64], out: &mut Answer) -> i32 {
     answer(words, |request| {
         let (_, position) = own(request)?;
         let market = market(request.markets(), request.market)?;
+        // As it stands, a deleveraging that it has yet to pick up included.
+        let position = &market.effective(position)?;
         let price = market.price.last.price;
         let (claim, collectable) = market.claim_value(&position.claim)?;
         let base = position.base();
@@ -83,6 +86,9 @@ pub fn position(words: &[u64], out: &mut Answer) -> i32 {
             true => position.entry.share(ballast_engine::constants::PRICE_SCALE, base.0, Rounding::Down)?.0,
             false => 0,
         };
+        let kept = margin::maintenance_ratio(market, position, &request.now);
+        let then = market.params.maintenance_margin;
+        let grace = if open && kept < then { [word(market.grace_until), then.0] } else { [0, 0] };
         let record = [
             word(position.size.0),
             position.entry.0,
@@ -92,10 +98,12 @@ pub fn position(words: &[u64], out: &mut Answer) -> i32 {
             base.value(price, Rounding::Up)?.0,
             if open { word(margin::unrealised(position, price)?.0) } else { 0 },
             if open { word(margin::funding_owed(market, position)?.0) } else { 0 },
-            margin::maintenance_ratio(market, position, &request.now).0,
+            kept.0,
             claim.0,
             collectable.0,
             position.held.0,
+            grace[0],
+            grace[1],
         ];
         fill(out, &record);
         Ok(())

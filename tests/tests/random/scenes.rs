@@ -85,7 +85,7 @@ impl Sim {
             }
             "execute_lp_withdrawal" => self.providers_leave(false),
             "lapse_lp_withdrawal" | "lapse_lp_deposit" => self.providers_leave(true),
-            _ if GOVERNANCE.contains(&missing) => (0..20).for_each(|_| self.governing()),
+            _ if GOVERNANCE.contains(&missing) => (0..100).for_each(|_| self.governing()),
             _ => (0..50).for_each(|_| self.anything()),
         }
     }
