@@ -9,6 +9,9 @@
 
 use std::collections::BTreeMap;
 
+use ballast_engine::Base;
+use ballast_engine::params::MarketParams;
+use ballast_engine::tier::Tier;
 use ballast_model::number::{q, zero};
 use ballast_model::{Exchange, No, Q, R};
 
@@ -124,11 +127,17 @@ fn is_short(model: &Exchange) -> bool {
     })
 }
 
+/// Parameters under which a small skew is a heavy one, for the governor.
+fn heavy(tier: Tier) -> MarketParams {
+    MarketParams { funding_skew_scale: Base(1_000_000_000), ..params(tier) }
+}
+
 fn history(dice: &mut Dice, tally: &mut Tally, freely: bool, context: &str) {
+    let params = if dice.below(2) == 0 { params } else { heavy };
     let mut world = if dice.below(4) == 0 {
         World::with(params, [30_000 << dice.below(6); MARKETS], 1 << dice.below(14))
     } else {
-        World::crowded(|| dice.next() as u8)
+        World::crowded_with(params, || dice.next() as u8)
     };
     let mut model = model_of(&world);
     let mut running: Option<(Bounds, u32)> = None;

@@ -334,6 +334,20 @@ impl Op {
                 script.extend(all().rev().map(|market| Self::PayClaim { market }));
                 script
             }
+            // A market goes up and comes down, and everybody is settled each time: claims, and losses against them.
+            172..184 => {
+                let (market, first) = (bytes.below(MARKETS), bytes.below(ACCOUNTS));
+                let at = world.oracle_price(market).clamp(100_000, 10_i64.pow(14));
+                let wait = Self::Wait { seconds: 1, slots: 3 };
+                let mut script = Vec::new();
+                for part in [[130, 96], [76, 104]][usize::from(kind % 2)] {
+                    let price = at / 100 * part;
+                    let post = Self::Publish { market, price, conf: price / 10_000, lag: 0 };
+                    script.extend([wait, post, wait, post, wait, post, Self::Tick { seconds: 1 }]);
+                    script.extend((0..ACCOUNTS).map(|i| Self::Settle { account: (first + i) % ACCOUNTS, market }));
+                }
+                script
+            }
             _ => vec![Self::read(bytes, world)],
         }
     }
