@@ -346,6 +346,9 @@ impl Op {
                     script.extend([wait, post, wait, post, wait, post, Self::Tick { seconds: 1 }]);
                     script.extend((0..ACCOUNTS).map(|i| Self::Settle { account: (first + i) % ACCOUNTS, market }));
                 }
+                script.extend((0..KEEPER).map(|account| Self::Flag { account }));
+                script.push(Self::Tick { seconds: 2 });
+                script.extend((0..KEEPER).map(|account| Self::Resolve { account }));
                 script
             }
             _ => vec![Self::read(bytes, world)],
