@@ -1,8 +1,10 @@
-//! Addresses, instructions, account views and quotes for Ballast. Pure: it builds and decodes, it does not send.
+//! Addresses, instructions, account views, quotes and an RPC client for Ballast.
 //!
 //! `address` finds accounts, `instructions` builds what to send, `accounts` and `view` read what is there, `events` what
 //! happened, `errors` why not, `quotes` asks the engine beforehand, `audit` proves the books, `keeping`
 //! finds what a keeper can do for pools that owe.
+//! happened, `errors` why not, `quotes` asks the engine beforehand, `audit` proves the books. All of these are pure: they
+//! build and decode. `rpc` (a feature, on by default) asks a node and sends; `examples/` shows the usual flows.
 
 pub mod accounts;
 pub mod address;
@@ -14,8 +16,12 @@ pub mod keeping;
 pub mod loader;
 pub mod markets;
 pub mod quotes;
+#[cfg(feature = "rpc")]
+pub mod rpc;
 pub mod view;
 
 pub use accounts::{Account, decode};
 pub use audit::{Audit, audit};
 pub use markets::Markets;
+#[cfg(feature = "rpc")]
+pub use rpc::Rpc;

@@ -1,0 +1,376 @@
+//! What the keeper knows of the exchange: every account, with the slot it was true in.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ballast::state::{Exchange, Market, Order, Proposal, Subaccount};
+use ballast_client::Account;
+use ballast_client::instructions::pubkey;
+use ballast_client::rpc::{AccountData, oracle_message};
+use ballast_engine::Now;
+use ballast_engine::constants::FUTURE_TOLERANCE;
+use ballast_engine::price::RawUpdate;
+use solana_pubkey::Pubkey;
+
+/// Each market's oracle accounts with their prices.
+pub type Oracles = BTreeMap<u16, BTreeMap<Pubkey, RawUpdate>>;
+
+/// An account may be heard of so many slots before its slot is; further ahead, its slot is another chain's.
+const HEARD_AHEAD: u64 = 50;
+
+/// A value with the slot it was true in.
+#[derive(Clone, Debug)]
+pub struct Kept<T> {
+    /// The slot.
+    pub slot: u64,
+    /// The value.
+    pub value: T,
+}
+
+/// A subaccount with its address.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its address.
+    pub key: Pubkey,
+    /// The slot it was true in.
+    pub slot: u64,
+    /// Its contents.
+    pub account: Subaccount,
+}
+
+impl AsRef<Subaccount> for Entry {
+    fn as_ref(&self) -> &Subaccount {
+        &self.account
+    }
+}
+
+/// What a change of the book calls for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Something changed that jobs look at.
+    pub any: bool,
+    /// A market or an oracle's price changed: everybody is to be judged again.
+    pub price: bool,
+    /// A market was seen for the first time.
+    pub new_market: bool,
+}
+
+/// Accounts of one exchange.
+#[derive(Debug, Default)]
+pub struct Book {
+    exchange: Pubkey,
+    own: Option<Kept<Box<Exchange>>>,
+    markets: BTreeMap<u16, Kept<Box<Market>>>,
+    indices: HashMap<Pubkey, u16>,
+    accounts: Vec<Entry>,
+    places: HashMap<Pubkey, usize>,
+    orders: HashMap<Pubkey, Kept<Box<Order>>>,
+    proposals: HashMap<Pubkey, Kept<Box<Proposal>>>,
+    oracles: Oracles,
+    /// Accounts that are gone, with the slot in which they were: a late answer must not bring them back.
+    gone: HashMap<Pubkey, u64>,
+}
+
+/// Keeps a value unless a later one is known.
+fn keep<T>(known: &mut HashMap<Pubkey, Kept<T>>, key: Pubkey, slot: u64, value: T) -> bool {
+    let newer = known.get(&key).is_none_or(|kept| slot >= kept.slot);
+    if newer {
+        known.insert(key, Kept { slot, value });
+    }
+    newer
+}
+
+impl Book {
+    /// An empty book of an exchange.
+    pub fn new(exchange: Pubkey) -> Self {
+        Self { exchange, ..Self::default() }
+    }
+
+    /// The exchange's address.
+    pub fn exchange(&self) -> Pubkey {
+        self.exchange
+    }
+
+    /// The exchange, once it was read.
+    pub fn state(&self) -> Option<&Exchange> {
+        self.own.as_ref().map(|kept| &*kept.value)
+    }
+
+    /// Its markets by index.
+    pub fn markets(&self) -> impl Iterator<Item = &Market> {
+        self.markets.values().map(|kept| &*kept.value)
+    }
+
+    /// The index of a market's address.
+    pub fn index_of(&self, market: &Pubkey) -> Option<u16> {
+        self.indices.get(market).copied()
+    }
+
+    /// A market.
+    pub fn market(&self, index: u16) -> Option<&Market> {
+        self.markets.get(&index).map(|kept| &*kept.value)
+    }
+
+    /// All subaccounts.
+    pub fn accounts(&self) -> &[Entry] {
+        &self.accounts
+    }
+
+    /// A subaccount.
+    pub fn account(&self, key: &Pubkey) -> Option<&Entry> {
+        self.places.get(key).and_then(|place| self.accounts.get(*place))
+    }
+
+    /// Orders by address.
+    pub fn orders(&self) -> impl Iterator<Item = (&Pubkey, &Order)> {
+        self.orders.iter().map(|(key, kept)| (key, &*kept.value))
+    }
+
+    /// Proposals by address.
+    pub fn proposals(&self) -> impl Iterator<Item = (&Pubkey, &Proposal)> {
+        self.proposals.iter().map(|(key, kept)| (key, &*kept.value))
+    }
+
+    /// Each market's oracle accounts.
+    pub fn oracles(&self) -> &Oracles {
+        &self.oracles
+    }
+
+    /// The slot in which an account was last seen.
+    pub fn seen(&self, key: &Pubkey) -> Option<u64> {
+        self.account(key)
+            .map(|entry| entry.slot)
+            .or_else(|| self.orders.get(key).map(|kept| kept.slot))
+            .or_else(|| self.proposals.get(key).map(|kept| kept.slot))
+    }
+
+    /// Forgets everything: the chain went back.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.exchange);
+    }
+
+    /// Takes a program account as it was in a slot. An older one than what is known changes nothing; of two of one slot
+    /// the one with more events is the later.
+    pub fn apply(&mut self, key: Pubkey, slot: u64, data: &AccountData) -> Changed {
+        let mut changed = Changed::default();
+        if data.lamports == 0 || data.data.is_empty() {
+            changed.any = self.remove(&key, slot);
+            return changed;
+        }
+        if self.gone.get(&key).is_some_and(|gone| *gone >= slot) {
+            return changed;
+        }
+        let ours = self.exchange.to_bytes();
+        match Account::decode(&data.data) {
+            Ok(Account::Exchange(exchange)) if key == self.exchange => {
+                let newer = self.own.as_ref().is_none_or(|kept| slot >= kept.slot);
+                self.own = if newer { Some(Kept { slot, value: exchange }) } else { self.own.take() };
+                changed.any = newer;
+            }
+            Ok(Account::Market(market)) if market.exchange.0 == ours => {
+                let (index, sequence) = (market.state.index, market.state.sequence);
+                let known = self.markets.get(&index);
+                changed.new_market = known.is_none();
+                if known.is_none_or(|kept| (slot, sequence) >= (kept.slot, kept.value.state.sequence)) {
+                    self.indices.insert(key, index);
+                    self.markets.insert(index, Kept { slot, value: market });
+                    (changed.any, changed.price) = (true, true);
+                }
+            }
+            Ok(Account::Subaccount(account)) if account.exchange.0 == ours => {
+                changed.any = self.apply_account(key, slot, &account);
+            }
+            Ok(Account::Order(order)) => changed.any = keep(&mut self.orders, key, slot, order),
+            Ok(Account::Proposal(proposal)) if proposal.exchange.0 == ours => {
+                changed.any = keep(&mut self.proposals, key, slot, proposal);
+            }
+            _ => {}
+        }
+        changed
+    }
+
+    fn apply_account(&mut self, key: Pubkey, slot: u64, account: &Subaccount) -> bool {
+        match self.places.get(&key).and_then(|place| self.accounts.get_mut(*place)) {
+            Some(entry) => {
+                if (slot, account.state.sequence) < (entry.slot, entry.account.state.sequence) {
+                    return false;
+                }
+                entry.slot = slot;
+                entry.account = *account;
+            }
+            None => {
+                self.places.insert(key, self.accounts.len());
+                self.accounts.push(Entry { key, slot, account: *account });
+            }
+        }
+        true
+    }
+
+    /// Takes note that there is no account at an address any more.
+    pub fn remove(&mut self, key: &Pubkey, slot: u64) -> bool {
+        if self.seen(key).is_some_and(|seen| seen > slot) {
+            return false;
+        }
+        self.gone.insert(*key, slot);
+        let mut removed = self.orders.remove(key).is_some() | self.proposals.remove(key).is_some();
+        if let Some(place) = self.places.remove(key) {
+            self.accounts.swap_remove(place);
+            if let Some(moved) = self.accounts.get(place) {
+                self.places.insert(moved.key, place);
+            }
+            removed = true;
+        }
+        removed
+    }
+
+    /// Takes an oracle's account.
+    pub fn apply_oracle(&mut self, key: Pubkey, data: &AccountData) -> Changed {
+        let mut changed = Changed::default();
+        let Some((message, posted_slot)) = oracle_message(&data.data) else { return changed };
+        let raw = RawUpdate {
+            price: message.price,
+            conf: message.conf,
+            exponent: message.exponent,
+            publish_time: message.publish_time,
+            prev_publish_time: message.prev_publish_time,
+            posted_slot,
+        };
+        for kept in self.markets.values() {
+            let market = &kept.value;
+            if market.feed_id.0 != message.feed_id || pubkey(&market.oracle_program) != data.owner {
+                continue;
+            }
+            let index = market.state.index;
+            if self.oracles.entry(index).or_default().insert(key, raw) != Some(raw) {
+                (changed.any, changed.price) = (true, true);
+            }
+        }
+        changed
+    }
+
+    /// Compares the book with a whole answer of one slot, and mends it: what is missing there and not newer here is gone.
+    /// Returns how many accounts differed although the book had them as of that slot or later: updates that were missed.
+    pub fn reconcile(&mut self, slot: u64, found: &[(Pubkey, AccountData)]) -> usize {
+        let mut missed = 0;
+        let present: std::collections::HashSet<&Pubkey> = found.iter().map(|(key, _)| key).collect();
+        let known: Vec<Pubkey> =
+            self.places.keys().chain(self.orders.keys()).chain(self.proposals.keys()).copied().collect();
+        for key in known {
+            if !present.contains(&key) && self.seen(&key).is_some_and(|seen| seen <= slot) && self.remove(&key, slot) {
+                missed += 1;
+            }
+        }
+        for (key, data) in found {
+            let before = self.account(key).map(|entry| (entry.slot, entry.account));
+            self.apply(*key, slot, data);
+            if let (Some((_, before)), Some(after)) = (before, self.account(key))
+                && before != after.account
+            {
+                missed += 1;
+            }
+        }
+        self.gone.retain(|_, gone| *gone + 1_000 > slot);
+        missed
+    }
+
+    /// Orders with their subaccounts; one whose subaccount is not known (of another exchange) is left out.
+    pub fn order_terms(&self) -> impl Iterator<Item = (&Pubkey, &Order, &Entry)> {
+        self.orders().filter_map(|(key, order)| {
+            let entry = self.account(&pubkey(&order.subaccount))?;
+            Some((key, order, entry))
+        })
+    }
+
+    /// Whether everything that jobs need was read.
+    pub fn is_ready(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| usize::from(own.value.markets) == self.markets.len())
+    }
+
+    /// A clock that is no older than what is known of the chain: the oracles' accounts say when they were posted.
+    pub fn clock(&self, now: Now) -> Now {
+        let known = || self.oracles.values().flat_map(BTreeMap::values);
+        let near = now.slot.saturating_add(HEARD_AHEAD);
+        let posted = known().map(|raw| raw.posted_slot).filter(|slot| *slot <= near).max().unwrap_or(0);
+        // What lies further ahead is no price for the chain either.
+        let latest = now.unix.saturating_add(FUTURE_TOLERANCE);
+        let published = known().map(|raw| raw.publish_time).filter(|time| *time <= latest).max().unwrap_or(0);
+        Now { slot: now.slot.max(posted), unix: now.unix.max(published), ..now }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ballast::state::ACCOUNT_VERSION;
+    use ballast_client::accounts::encode;
+    use ballast_engine::layout::Key;
+
+    fn exchange() -> Pubkey {
+        Pubkey::new_from_array([1; 32])
+    }
+
+    fn data(bytes: Vec<u8>) -> AccountData {
+        AccountData { lamports: 1, owner: ballast::ID, data: bytes }
+    }
+
+    fn account(sequence: u64) -> AccountData {
+        let mut account = Subaccount { version: ACCOUNT_VERSION, exchange: Key([1; 32]), ..Subaccount::default() };
+        account.state.sequence = sequence;
+        data(encode(&account))
+    }
+
+    fn order() -> AccountData {
+        data(encode(&Order { version: ACCOUNT_VERSION, ..Order::default() }))
+    }
+
+    fn key(n: u8) -> Pubkey {
+        Pubkey::new_from_array([n; 32])
+    }
+
+    #[test]
+    fn an_older_answer_changes_nothing() {
+        let mut book = Book::new(exchange());
+        assert!(book.apply(key(5), 10, &account(3)).any);
+        assert!(!book.apply(key(5), 9, &account(9)).any);
+        assert!(!book.apply(key(5), 10, &account(2)).any, "the same slot, fewer events");
+        assert!(book.apply(key(5), 10, &account(4)).any);
+        assert_eq!(book.account(&key(5)).unwrap().account.state.sequence, 4);
+        let foreign = Subaccount { version: ACCOUNT_VERSION, exchange: Key([2; 32]), ..Subaccount::default() };
+        assert!(!book.apply(key(6), 10, &data(encode(&foreign))).any, "another exchange's");
+    }
+
+    #[test]
+    fn what_is_gone_is_not_brought_back_by_a_late_answer() {
+        let mut book = Book::new(exchange());
+        for n in 5..9 {
+            book.apply(key(n), 10, &account(1));
+        }
+        book.apply(key(20), 10, &order());
+        assert!(book.remove(&key(5), 12) && book.remove(&key(20), 12));
+        assert!(!book.apply(key(5), 11, &account(2)).any && !book.apply(key(20), 12, &order()).any);
+        assert_eq!((book.accounts().len(), book.orders().count()), (3, 0));
+        for n in 6..9 {
+            assert_eq!(book.account(&key(n)).unwrap().key, key(n), "the places are right after a removal");
+        }
+        assert!(book.apply(key(5), 13, &account(1)).any, "opened again");
+        assert!(!book.remove(&key(5), 12), "a late answer from before");
+    }
+
+    #[test]
+    fn a_whole_answer_mends_what_was_missed() {
+        let mut book = Book::new(exchange());
+        for n in 5..9 {
+            book.apply(key(n), 10, &account(1));
+        }
+        book.apply(key(8), 30, &account(7));
+        // As of slot 20: 5 has moved on, 6 is as it was, 7 is gone, 8 was older than what is known.
+        let found = [(key(5), account(2)), (key(6), account(1)), (key(8), account(6))];
+        assert_eq!(book.reconcile(20, &found), 2);
+        assert_eq!(book.account(&key(5)).unwrap().account.state.sequence, 2);
+        assert!(book.account(&key(7)).is_none());
+        assert_eq!(book.account(&key(8)).unwrap().account.state.sequence, 7);
+        assert_eq!(book.reconcile(20, &found), 0);
+        book.clear();
+        assert!(book.accounts().is_empty() && book.exchange() == exchange());
+        assert!(book.apply(key(8), 3, &account(1)).any, "the chain began anew");
+    }
+}

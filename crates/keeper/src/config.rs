@@ -1,0 +1,338 @@
+//! The configuration: a TOML file, every key of which has a default, and flags over it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+/// Lamports of a SOL.
+pub const SOL: u128 = 1_000_000_000;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the chain is and who signs.
+    pub chain: ChainConfig,
+    /// What to do.
+    pub jobs: Jobs,
+    /// When.
+    pub timing: Timing,
+    /// What it may cost.
+    pub fees: FeeConfig,
+    /// What it serves.
+    pub serve: Serve,
+    /// Where it keeps its books.
+    pub ledger: LedgerConfig,
+    /// How it logs.
+    pub log: LogConfig,
+}
+
+/// Where the chain is and who signs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChainConfig {
+    /// JSON-RPC nodes, the preferred one first.
+    pub rpc: Vec<String>,
+    /// Their websockets, in the same order; left out: the RPC's address with the port one higher.
+    pub websocket: Vec<String>,
+    /// Collateral of the exchange, where the chain has more than one.
+    pub collateral: Option<String>,
+    /// File with the key that signs and pays.
+    pub keypair: PathBuf,
+    /// Number of the key's subaccount that earns the rewards.
+    pub subaccount: u16,
+    /// Whether to open it if it is not there.
+    pub open_subaccount: bool,
+    /// An address lookup table to shorten transactions with; `ballast-keeper table` makes one.
+    pub lookup_table: Option<String>,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jobs {
+    /// Store oracles' prices in markets, which accrues funding.
+    pub prices: bool,
+    /// Flag accounts below maintenance, liquidate them stage by stage, resolve those below zero.
+    pub liquidate: bool,
+    /// Clear the flags of accounts that are healthy again.
+    pub unflag: bool,
+    /// Settle the worst losing positions of a market while claims on its pool are open.
+    pub settle: bool,
+    /// Fill orders, and clear away those that can never fill again.
+    pub orders: bool,
+    /// End proposals that have expired.
+    pub proposals: bool,
+}
+
+/// When.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timing {
+    /// The whole book is compared with the chain every so many seconds.
+    pub reconcile_seconds: u64,
+    /// The same while there is no websocket.
+    pub poll_seconds: u64,
+    /// A socket that has been silent for so many seconds is dropped.
+    pub silence_seconds: u64,
+    /// The chain's clock is read every so many milliseconds; in between it is counted on by slots.
+    pub clock_millis: u64,
+    /// A market's price is renewed for its own sake once it is so many slots old.
+    pub price_age_slots: u64,
+    /// A standby acts only on what has stood for so many slots; 0 for the first in line.
+    pub standby_slots: u64,
+    /// A node so many slots behind the best is not believed.
+    pub lag_slots: u64,
+    /// Transactions under way at once.
+    pub in_flight: usize,
+}
+
+/// What it may cost.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct FeeConfig {
+    /// What a SOL is worth, in whole units of the collateral.
+    pub sol_price: u64,
+    /// Of a reward's worth at most so many percent go into the transaction's fee.
+    pub reward_percent: u8,
+    /// The priority fee is the one below which so many percent of the recent ones over the same accounts lie.
+    pub percentile: u8,
+    /// No more than so many micro-lamports per compute unit, whatever the others pay.
+    pub most_per_unit: u64,
+    /// Lamports an hour for what nobody pays for: prices, unflagging, settling, resolving, expired proposals.
+    pub unpaid_hourly: u64,
+    /// The base fee of a signature, lamports.
+    pub base: u64,
+}
+
+/// What it serves.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Serve {
+    /// Metrics and health, on loopback only; port 0 for none.
+    pub listen: SocketAddr,
+}
+
+/// Where it keeps its books.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerConfig {
+    /// A SQLite file.
+    pub path: PathBuf,
+}
+
+/// How it logs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// Lines of JSON in place of text.
+    pub json: bool,
+    /// What is logged, as `RUST_LOG` has it.
+    pub filter: String,
+}
+
+impl Default for ChainConfig {
+    fn default() -> Self {
+        Self {
+            rpc: vec!["http://127.0.0.1:8899".to_owned()],
+            websocket: Vec::new(),
+            collateral: None,
+            keypair: PathBuf::from("keeper.json"),
+            subaccount: 0,
+            open_subaccount: true,
+            lookup_table: None,
+        }
+    }
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { prices: true, liquidate: true, unflag: true, settle: true, orders: true, proposals: true }
+    }
+}
+
+impl Jobs {
+    /// Their names.
+    pub const NAMES: [&'static str; 6] = ["prices", "liquidate", "unflag", "settle", "orders", "proposals"];
+
+    /// Only those of a list.
+    ///
+    /// # Errors
+    /// For a name that is none.
+    pub fn only(names: &[String]) -> Result<Self> {
+        let mut jobs =
+            Self { prices: false, liquidate: false, unflag: false, settle: false, orders: false, proposals: false };
+        for name in names {
+            match name.as_str() {
+                "prices" => jobs.prices = true,
+                "liquidate" => jobs.liquidate = true,
+                "unflag" => jobs.unflag = true,
+                "settle" => jobs.settle = true,
+                "orders" => jobs.orders = true,
+                "proposals" => jobs.proposals = true,
+                _ => bail!("there is no job {name:?}; the jobs are {}", Self::NAMES.join(", ")),
+            }
+        }
+        Ok(jobs)
+    }
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            reconcile_seconds: 60,
+            poll_seconds: 2,
+            silence_seconds: 5,
+            clock_millis: 1_000,
+            price_age_slots: 4,
+            standby_slots: 0,
+            lag_slots: 20,
+            in_flight: 32,
+        }
+    }
+}
+
+impl Default for FeeConfig {
+    fn default() -> Self {
+        Self {
+            sol_price: 150,
+            reward_percent: 50,
+            percentile: 75,
+            most_per_unit: 1_000_000,
+            unpaid_hourly: 20_000_000,
+            base: 5_000,
+        }
+    }
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9_464)) }
+    }
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self { path: PathBuf::from("keeper.sqlite") }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { json: false, filter: "info".to_owned() }
+    }
+}
+
+impl Config {
+    /// A file's configuration. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// For a file that cannot be read, or a key or value that makes no sense.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let mut config: Self = toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        for file in [&mut config.chain.keypair, &mut config.ledger.path] {
+            if file.is_relative() {
+                *file = folder.join(&*file);
+            }
+        }
+        Ok(config)
+    }
+
+    /// That it makes sense.
+    ///
+    /// # Errors
+    /// For what does not, saying what to change.
+    pub fn check(&self) -> Result<()> {
+        let Self { chain, timing, fees, serve, .. } = self;
+        ensure!(!chain.rpc.is_empty(), "chain.rpc names no node");
+        for url in &chain.rpc {
+            ensure!(url.starts_with("http://") || url.starts_with("https://"), "chain.rpc: {url:?} is no http address");
+        }
+        for url in &chain.websocket {
+            ensure!(url.starts_with("ws://") || url.starts_with("wss://"), "chain.websocket: {url:?} is no ws address");
+        }
+        ensure!(
+            chain.websocket.is_empty() || chain.websocket.len() == chain.rpc.len(),
+            "chain.websocket: give one for each of chain.rpc, or none"
+        );
+        ensure!(serve.listen.ip().is_loopback(), "serve.listen: {} is not on loopback", serve.listen);
+        ensure!(fees.reward_percent <= 100, "fees.reward_percent: a fee above the reward would be a loss");
+        ensure!(fees.percentile <= 100, "fees.percentile is at most 100");
+        ensure!(fees.sol_price > 0, "fees.sol_price: give what a SOL is worth");
+        let seconds = [timing.reconcile_seconds, timing.poll_seconds, timing.silence_seconds, timing.clock_millis];
+        ensure!(seconds.iter().all(|s| *s > 0), "timing: the intervals are above zero");
+        ensure!(timing.in_flight > 0, "timing.in_flight: at least one transaction");
+        Ok(())
+    }
+
+    /// Each node's websocket.
+    pub fn websockets(&self) -> Vec<String> {
+        if !self.chain.websocket.is_empty() {
+            return self.chain.websocket.clone();
+        }
+        self.chain.rpc.iter().map(|url| websocket_of(url)).collect()
+    }
+}
+
+/// A validator's websocket: the port above its RPC's. A hosted one is at the same address.
+fn websocket_of(url: &str) -> String {
+    let socket = url.replacen("http", "ws", 1);
+    let Some((front, port)) = socket.rsplit_once(':') else { return socket };
+    match port.trim_end_matches('/').parse::<u16>() {
+        Ok(port) => format!("{front}:{}", port.saturating_add(1)),
+        Err(_) => socket,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default_and_a_misspelt_key_is_refused() {
+        assert_eq!(toml::from_str::<Config>("").unwrap(), Config::default());
+        Config::default().check().unwrap();
+        assert!(toml::from_str::<Config>("[fees]\nsol_prize = 3\n").is_err());
+        let config: Config = toml::from_str("[jobs]\norders = false\n[fees]\nsol_price = 99\n").unwrap();
+        assert!(!config.jobs.orders && config.jobs.liquidate);
+        assert_eq!((config.fees.sol_price, config.fees.reward_percent), (99, 50));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let refused = |change: fn(&mut Config), word: &str| {
+            let mut config = Config::default();
+            change(&mut config);
+            let error = config.check().unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        };
+        refused(|c| c.chain.rpc.clear(), "no node");
+        refused(|c| c.chain.rpc = vec!["localhost".into()], "http");
+        refused(|c| c.chain.websocket = vec!["http://x".into()], "ws");
+        refused(|c| c.chain.websocket = vec!["ws://x".into(); 2], "one for each");
+        refused(|c| c.serve.listen = "0.0.0.0:9464".parse().unwrap(), "loopback");
+        refused(|c| c.fees.reward_percent = 101, "loss");
+        refused(|c| c.timing.clock_millis = 0, "above zero");
+    }
+
+    #[test]
+    fn only_named_jobs_run() {
+        let jobs = Jobs::only(&["unflag".into(), "prices".into()]).unwrap();
+        assert!(jobs.unflag && jobs.prices && !jobs.liquidate && !jobs.orders);
+        assert!(Jobs::only(&["liquidations".into()]).is_err());
+        for name in Jobs::NAMES {
+            assert_ne!(Jobs::only(&[name.into()]).unwrap(), Jobs::only(&[]).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_websocket_is_one_port_up() {
+        assert_eq!(websocket_of("http://127.0.0.1:8899"), "ws://127.0.0.1:8900");
+        assert_eq!(websocket_of("https://node.example/"), "wss://node.example/");
+        assert_eq!(websocket_of("https://node.example"), "wss://node.example");
+    }
+}

@@ -1,0 +1,131 @@
+//! What a keeper does, one job a file. A job looks at a [`View`] and says which transactions should go through now by the
+//! engine's own word; it sends nothing and keeps nothing. A new job is one more file and one more line in [`all`].
+
+mod liquidate;
+mod orders;
+mod prices;
+mod proposals;
+mod settle;
+mod unflag;
+
+use ballast_client::{address, instructions};
+use ballast_engine::{Error, Now};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
+
+use crate::book::{Book, Entry};
+use crate::config::{Jobs, Timing};
+use crate::health::{Marks, Scan};
+
+/// Everything at one moment.
+pub struct View<'a> {
+    /// The clock.
+    pub now: Now,
+    /// What is known.
+    pub book: &'a Book,
+    /// The markets to judge by.
+    pub marks: &'a Marks,
+    /// What judging everybody has found.
+    pub scan: &'a Scan,
+    /// The subaccount that earns.
+    pub reward: Pubkey,
+    /// Who signs and pays.
+    pub payer: Pubkey,
+    /// When to do what.
+    pub timing: &'a Timing,
+}
+
+/// A transaction that should go through.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// The job, for logs and books.
+    pub job: &'static str,
+    /// The account acted upon: one action at a time.
+    pub subject: Pubkey,
+    /// Changes when the chain has moved on for this subject.
+    pub version: u64,
+    /// The instructions.
+    pub instructions: Vec<Instruction>,
+    /// Refusals by which the chain says that somebody else did it, or that the moment has passed.
+    pub race: &'static [Error],
+    /// Whether an account of it may be closed by then: also somebody else's doing.
+    pub may_vanish: bool,
+    /// What it earns at least by what is known now, in the collateral's smallest unit; 0 where nobody pays.
+    pub reward: u64,
+    /// Whether the liquidated account was flagged by the keeper itself, which then earns that share too.
+    pub own_flag: bool,
+    /// Lower goes first.
+    pub rank: i64,
+}
+
+/// A job.
+pub trait Job: Send {
+    /// Its name, as in the configuration.
+    fn name(&self) -> &'static str;
+    /// What should be sent now.
+    fn plan(&mut self, view: &View<'_>) -> Vec<Action>;
+}
+
+/// The jobs that are switched on, in the order in which they come if there is no time for all.
+pub fn all(on: &Jobs) -> Vec<Box<dyn Job>> {
+    let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+    let mut add = |on: bool, job: Box<dyn Job>| {
+        if on {
+            jobs.push(job);
+        }
+    };
+    add(on.liquidate, Box::new(liquidate::Liquidate));
+    add(on.orders, Box::new(orders::Orders));
+    add(on.unflag, Box::new(unflag::Unflag));
+    add(on.settle, Box::new(settle::Settle));
+    add(on.prices, Box::new(prices::Prices));
+    add(on.proposals, Box::new(proposals::Proposals));
+    jobs
+}
+
+/// Ranks by which jobs are put in order; within a liquidation the worst account goes first.
+mod rank {
+    pub(super) const LIQUIDATE: i64 = 0;
+    pub(super) const FLAG: i64 = 1_000_000_000;
+    pub(super) const PRICE: i64 = 2_000_000_000;
+    pub(super) const ORDER: i64 = 3_000_000_000;
+    pub(super) const REST: i64 = 4_000_000_000;
+}
+
+impl View<'_> {
+    /// Instructions that store the oracles' newer prices in these markets, to go in front.
+    fn refresh(&self, markets: impl IntoIterator<Item = u16>) -> Vec<Instruction> {
+        let mut indices: Vec<u16> = markets.into_iter().collect();
+        indices.sort_unstable();
+        indices.dedup();
+        let exchange = self.book.exchange();
+        let fresh = |index: u16| {
+            let oracle = self.marks.get(index)?.fresh?;
+            Some(instructions::update_market(&address::market(&exchange, index), &oracle))
+        };
+        indices.into_iter().filter_map(fresh).collect()
+    }
+
+    /// The same for all markets of an account.
+    fn refresh_of(&self, entry: &Entry) -> Vec<Instruction> {
+        self.refresh(entry.account.state.slots().map(|(_, position)| position.market))
+    }
+
+    /// An action on a subaccount, its markets refreshed in front.
+    fn on(&self, entry: &Entry, job: &'static str, instruction: Instruction, race: &'static [Error]) -> Action {
+        let mut instructions = self.refresh_of(entry);
+        instructions.push(instruction);
+        let flag = &entry.account.state.flag;
+        Action {
+            job,
+            subject: entry.key,
+            version: entry.account.state.sequence ^ (flag.slot << 20) ^ flag.last_slot,
+            instructions,
+            race,
+            may_vanish: true,
+            reward: 0,
+            own_flag: false,
+            rank: rank::REST,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Ends proposals whose time is over or whose proposer is no longer in power: they count against the limit of those that
+//! may be pending. Pauses need nobody: they end by themselves.
+
+use ballast_client::instructions;
+use ballast_engine::Error;
+
+use super::{Action, Job, View, rank};
+
+/// Somebody was first.
+const RACE: &[Error] = &[Error::ProposalClosed, Error::ProposalNotExpired];
+
+/// See the module.
+pub(super) struct Proposals;
+
+impl Job for Proposals {
+    fn name(&self) -> &'static str {
+        "proposals"
+    }
+
+    fn plan(&mut self, view: &View<'_>) -> Vec<Action> {
+        let Some(exchange) = view.book.state() else { return Vec::new() };
+        let mut actions = Vec::new();
+        for (key, proposal) in view.book.proposals() {
+            let mut trial = proposal.terms;
+            if trial.expire(&exchange.roles, &exchange.emergency, &view.now).is_err() {
+                continue;
+            }
+            actions.push(Action {
+                job: "proposals",
+                subject: *key,
+                version: proposal.id,
+                instructions: vec![instructions::expire_proposal(&view.payer, &view.book.exchange(), proposal.id)],
+                race: RACE,
+                may_vanish: true,
+                reward: 0,
+                own_flag: false,
+                rank: rank::REST,
+            });
+        }
+        actions
+    }
+}

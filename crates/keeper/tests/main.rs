@@ -1,0 +1,5 @@
+//! The keeper against a local validator: `surfpool` embedded, the SBPF files, keepers as processes of their own.
+
+mod chaos;
+mod once;
+mod support;
