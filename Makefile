@@ -1,8 +1,9 @@
 # The two commands are `make demo` and `make test`; everything they need is set up on the way.
 CARGO ?= cargo
 BALLAST = target/debug/ballast
+KEEPER_KEY = target/keeper/key.json
 
-.PHONY: help program build demo localnet all-targets test lint unit idl docs wasm ts ts-check demo-short test-validator compute fuzz clean
+.PHONY: help program build demo localnet keeper judge soak load all-targets test lint unit idl docs wasm ts ts-check demo-short test-validator compute fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -18,6 +19,13 @@ demo: program ## Trade, fund, liquidate, govern on an embedded local validator; 
 
 localnet: program ## A local validator with a ready exchange, until Ctrl-C
 	$(CARGO) run -q -p ballast-cli -- localnet $(ARGS)
+
+keeper: program ## A keeper against `make localnet` in another terminal; ARGS="…" passes options on
+	$(CARGO) build -q -p ballast-cli -p ballast-keeper
+	@mkdir -p target/keeper
+	@if [ -f $(KEEPER_KEY) ]; then $(BALLAST) -u l -k $(KEEPER_KEY) faucet 1; \
+	else $(BALLAST) -u l faucet 1 --new-wallet $(KEEPER_KEY); fi
+	target/debug/ballast-keeper run --config keeper.sample.toml $(ARGS)
 
 # One feature set for everything in `test`: cargo would build the heavy crates again for each choice of packages.
 all-targets: program
@@ -59,6 +67,15 @@ demo-short: all-targets ## The demo over RPC, short form, and over recorded pric
 test-validator: all-targets ## The end-to-end suite on Agave's own validator
 	BALLAST_AGAVE_VALIDATOR="$$(scripts/agave-validator)" BALLAST_TEST_AGAVE=1 $(CARGO) test --workspace --test main agave -- --test-threads=1
 	BALLAST_AGAVE_VALIDATOR="$$(scripts/agave-validator)" $(BALLAST) demo --validator agave --short --report target/demo-agave.json
+
+judge: ## How fast a keeper judges 50,000 accounts
+	$(CARGO) run --release -q -p ballast-client --no-default-features --example judge
+
+soak: all-targets ## A keeper at work for half an hour: its memory and its latency
+	RUST_LOG=off nice $(CARGO) test --workspace --test keeper -- --ignored --nocapture soak
+
+load: all-targets ## Trades a second on the local validator, in one market and over eight
+	RUST_LOG=off $(CARGO) test --workspace --test keeper -- --ignored --nocapture load
 
 compute: program ## Measure compute units again and write docs/COMPUTE.md and docs/compute.json
 	BALLAST_WRITE_COMPUTE=1 RUST_LOG=off $(CARGO) test --workspace --test main compute

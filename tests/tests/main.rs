@@ -7,6 +7,7 @@ mod docs;
 mod errors;
 mod every_instruction;
 mod promises;
+mod quotes;
 mod random;
 mod registry;
 mod smoke;

@@ -1,9 +1,8 @@
 //! Addresses, instructions, account views, quotes and an RPC client for Ballast.
 //!
 //! `address` finds accounts, `instructions` builds what to send, `accounts` and `view` read what is there, `events` what
-//! happened, `errors` why not, `quotes` asks the engine beforehand, `audit` proves the books, `keeping`
-//! finds what a keeper can do for pools that owe.
-//! happened, `errors` why not, `quotes` asks the engine beforehand, `audit` proves the books. All of these are pure: they
+//! happened, `errors` why not, `quotes` asks the engine beforehand, `health` judges everybody, `keeping` finds what a
+//! keeper can do for pools that owe, `audit` proves the books. All of these are pure: they
 //! build and decode. `rpc` (a feature, on by default) asks a node and sends; `examples/` shows the usual flows.
 
 pub mod accounts;
@@ -11,6 +10,7 @@ pub mod address;
 pub mod audit;
 pub mod errors;
 pub mod events;
+pub mod health;
 pub mod instructions;
 pub mod keeping;
 pub mod loader;

@@ -1,10 +1,14 @@
 //! What to expect before sending: the engine's own answers for decoded accounts, with funding accrued until now.
 
+mod fill;
+
 use ballast::state::Subaccount;
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::{Base, Error, Now, Price, Result, quotes};
 
 use crate::markets::Markets;
+
+pub use fill::{Filled, Liquidated, liquidation, order, reduction};
 
 /// The totals of a margin test as the chain would find them. `markets` as stored or accrued.
 ///

@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use ballast::state::{Exchange, Market, Order, Proposal, Subaccount};
 use ballast_client::Account;
+use ballast_client::health::Oracles;
 use ballast_client::instructions::pubkey;
 use ballast_client::rpc::{AccountData, oracle_message};
 use ballast_engine::Now;
 use ballast_engine::constants::FUTURE_TOLERANCE;
 use ballast_engine::price::RawUpdate;
 use solana_pubkey::Pubkey;
-
-/// Each market's oracle accounts with their prices.
-pub type Oracles = BTreeMap<u16, BTreeMap<Pubkey, RawUpdate>>;
 
 /// An account may be heard of so many slots before its slot is; further ahead, its slot is another chain's.
 const HEARD_AHEAD: u64 = 50;

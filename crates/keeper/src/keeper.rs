@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::dispatch::{Dispatcher, Done, Outcome, Parts};
 use crate::feed::{self, Event, Feed, Listening};
 use crate::fees::Purse;
-use crate::health::{Marks, Scan, scan};
+use ballast_client::health::{Marks, Scan, scan};
 use crate::jobs::{self, Action, Job, View};
 use crate::ledger::{Ledger, Row};
 use crate::metrics::Metrics;

@@ -1,7 +1,7 @@
 //! The keeper: watches every account of an exchange and does what anyone may do, for the rewards that the rules give.
 //!
 //! It reads the program's accounts once, then follows them over a websocket, and compares the whole from time to time
-//! ([`book`], [`feed`]). On every price it judges every account with the engine ([`health`]); each [`jobs::Job`] says what
+//! ([`book`], [`feed`]). On every price it judges every account with the engine ([`ballast_client::health`]); each [`jobs::Job`] says what
 //! should be sent; [`dispatch`] simulates, prices, signs, sends and confirms. It needs no capital: the pool takes over what
 //! is liquidated. docs/KEEPERS.md is for those who run one.
 
@@ -11,7 +11,6 @@ pub mod config;
 pub mod dispatch;
 pub mod feed;
 pub mod fees;
-pub mod health;
 pub mod jobs;
 pub mod keeper;
 pub mod ledger;

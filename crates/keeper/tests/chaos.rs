@@ -228,7 +228,7 @@ async fn whatever_fails_nobody_stays_below_maintenance_and_nobody_is_paid_twice(
     }
     let mut funded = wallets.to_vec();
     funded.push(solana_signer::Signer::pubkey(&*stage.publisher));
-    let started = validator(&Dump { accounts, unix: clock.unix + 2 }, &funded, None).await;
+    let started = validator(&Dump { accounts, unix: clock.unix + 2 }, &funded, 400).await;
     let old = std::mem::replace(&mut stage.net, started);
     old.stop().await.unwrap();
     let rpc_port = port(&stage);

@@ -1,5 +1,8 @@
 //! The keeper against a local validator: `surfpool` embedded, the SBPF files, keepers as processes of their own.
 
 mod chaos;
+mod examples;
+mod load;
 mod once;
+mod soak;
 mod support;

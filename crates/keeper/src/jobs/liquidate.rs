@@ -11,7 +11,7 @@ use ballast_engine::{Error, Rounding, resolve};
 
 use super::{Action, Job, View, rank};
 use crate::book::Entry;
-use crate::health::Sick;
+use ballast_client::health::Sick;
 
 /// Somebody was first, or the price has moved.
 const FLAGGING: &[Error] = &[

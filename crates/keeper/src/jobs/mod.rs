@@ -15,7 +15,7 @@ use solana_pubkey::Pubkey;
 
 use crate::book::{Book, Entry};
 use crate::config::{Jobs, Timing};
-use crate::health::{Marks, Scan};
+use ballast_client::health::{Marks, Scan};
 
 /// Everything at one moment.
 pub struct View<'a> {

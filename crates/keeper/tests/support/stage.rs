@@ -90,8 +90,8 @@ fn programs(authority: Pubkey) -> Vec<ProgramFile> {
     vec![program(ballast::ID, "ballast.so"), program(price_feed::ID, "price_feed.so")]
 }
 
-/// Starts a validator in real time.
-pub(crate) async fn validator(dump: &Dump, wallets: &[Pubkey], port: Option<u16>) -> Localnet {
+/// Starts a validator; with blocks every 400 ms at most it keeps real time.
+pub(crate) async fn validator(dump: &Dump, wallets: &[Pubkey], busy_ms: u64) -> Localnet {
     let authority = ballast_tests::world::fixed_key("upgrade authority").pubkey();
     Localnet::start(Config {
         kind: Kind::Surfpool,
@@ -99,8 +99,7 @@ pub(crate) async fn validator(dump: &Dump, wallets: &[Pubkey], port: Option<u16>
         accounts: dump.accounts.clone(),
         fund: wallets.iter().map(|key| (*key, WALLET)).collect(),
         start_unix: Some(dump.unix),
-        busy_ms: 400,
-        rpc_port: port,
+        busy_ms,
         ..Config::default()
     })
     .await
@@ -110,10 +109,15 @@ pub(crate) async fn validator(dump: &Dump, wallets: &[Pubkey], port: Option<u16>
 impl Stage {
     /// The exchange of a set-up with these traders; `wallets` get lamports too.
     pub(crate) async fn start(setup: &Setup, traders: Vec<Trader>, wallets: &[Pubkey]) -> Self {
+        Self::start_with(setup, traders, wallets, 400).await
+    }
+
+    /// The same with another time between blocks while transactions wait.
+    pub(crate) async fn start_with(setup: &Setup, traders: Vec<Trader>, wallets: &[Pubkey], busy_ms: u64) -> Self {
         let mut funded = wallets.to_vec();
         funded.push(setup.publisher.pubkey());
         funded.extend(traders.iter().map(Trader::address));
-        let net = validator(&dump(setup), &funded, None).await;
+        let net = validator(&dump(setup), &funded, busy_ms).await;
         let rpc = Rpc::new(net.rpc_url());
         let exchange = rpc.exchange(Some(setup.mint)).await.unwrap();
         Self {

@@ -1,18 +1,21 @@
-//! Every account's health by the engine, on every price.
+//! Many accounts' health by the engine, on every price: what a keeper or a risk desk looks at.
 //!
 //! [`Marks`] are the exchange's markets as the chain would judge by them now: funding accrued, and the oracles' newest
 //! prices already taken, since a keeper stores those in the same transaction. The state of each price is found once, not
-//! once per position.
+//! once per position. `examples/judge.rs` measures it.
 
+use std::collections::BTreeMap;
+
+use anchor_lang::prelude::Pubkey;
 use ballast::state::Subaccount;
 use ballast_engine::account::AccountState;
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
 use ballast_engine::price::{RawUpdate, Status};
 use ballast_engine::{Error, Now, Result};
-use solana_pubkey::Pubkey;
 
-use crate::book::Oracles;
+/// Each market's oracle accounts with their prices.
+pub type Oracles = BTreeMap<u16, BTreeMap<Pubkey, RawUpdate>>;
 
 /// A market to judge by.
 #[derive(Clone, Debug)]
