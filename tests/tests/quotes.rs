@@ -20,7 +20,13 @@ fn bare(state: &AccountState) -> AccountState {
     AccountState { sequence: 0, orders: 0, ..*state }
 }
 
-fn compare(setup: &Setup, trader: &Trader, quoted: ballast_engine::Result<quotes::Filled>, outcome: Outcome, fee: u64) -> bool {
+fn compare(
+    setup: &Setup,
+    trader: &Trader,
+    quoted: ballast_engine::Result<quotes::Filled>,
+    outcome: Outcome,
+    fee: u64,
+) -> bool {
     match (quoted, outcome) {
         (Ok(quoted), Ok(sent)) => {
             let traded = event!(sent, Traded);
@@ -59,8 +65,7 @@ fn quotes_of_orders_and_reductions_are_what_the_program_does() {
         funding: true,
     };
     let mut setup = Setup::with(&terms);
-    let traders: Vec<Trader> =
-        (0..4).map(|n| setup.trader(&format!("quoted {n}"), units(1_000 + 3_000 * n))).collect();
+    let traders: Vec<Trader> = (0..4).map(|n| setup.trader(&format!("quoted {n}"), units(1_000 + 3_000 * n))).collect();
     let (mut filled, mut refused) = (0, 0);
     for _ in 0..160 {
         let trader = traders[random.random_range(0..traders.len())].clone();
@@ -84,7 +89,12 @@ fn quotes_of_orders_and_reductions_are_what_the_program_does() {
             let quoted = quotes::order(&setup.account(&trader), &setup.markets(), index, &terms, &now);
             let legs = ballast_client::instructions::leg_metas(&setup.account(&trader), Some(index), true);
             let execute = ballast_client::instructions::execute_order(
-                &setup.market_key(market), &trader.subaccount, &order, &trader.address(), None, &legs,
+                &setup.market_key(market),
+                &trader.subaccount,
+                &order,
+                &trader.address(),
+                None,
+                &legs,
             );
             let outcome = setup.world.send(&[execute], &[]);
             if !compare(&setup, &trader, quoted, outcome, terms.fee.0) {
@@ -123,9 +133,9 @@ fn the_quoted_liquidation_and_its_price_are_the_programs() {
         let price = quotes::liquidation_price(&account, &markets, 0, &now).unwrap().expect("it has one").0;
         let totals = quotes::totals(&account, &markets, Purpose::Maintenance, &now).unwrap();
         assert!(totals.surplus().unwrap().0 > 0);
-        // Prices are posted with exponent -8; the market's scale has one digit more at these decimals.
-        let scale = setup.market(0).state.price.last.price.0 / setup.posted[0].price.unsigned_abs();
-        let posted = i64::try_from(price / scale).unwrap();
+        // One step of the market's price is so many of the oracle's.
+        let step = setup.posted[0].price / i64::try_from(setup.market(0).state.price.last.price.0).unwrap();
+        let posted = i64::try_from(price).unwrap() * step;
         let conf = setup.posted[0].conf;
         let post = |setup: &mut Setup, price: i64| {
             setup.posted[0] = ballast_tests::Posted { price, conf };
@@ -133,11 +143,10 @@ fn the_quoted_liquidation_and_its_price_are_the_programs() {
                 setup.tick(2);
             }
         };
-        // A post beyond it, then one before: a step of the oracle's scale each way.
-        let away = if long { 2 } else { -2 };
-        post(&mut setup, posted + away);
+        // At it the account is not below maintenance; one step on it is.
+        post(&mut setup, posted);
         setup.flag(&trader).fails(ballast_engine::Error::AccountHealthy);
-        post(&mut setup, posted - away);
+        post(&mut setup, if long { posted - step } else { posted + step });
         setup.flag(&trader).must();
 
         setup.tick(2);

@@ -10,7 +10,6 @@ use ballast_engine::tier::Tier;
 use ballast_engine::units::{FundingIndex, Price, Quote, SignedBase};
 use ballast_engine::{Now, Rounding};
 
-
 const ACCOUNTS: usize = 50_000;
 const MARKETS: u16 = 8;
 const ROUNDS: u32 = 50;
@@ -52,7 +51,13 @@ fn main() {
     for number in 0..ACCOUNTS {
         let mut account = Subaccount::default();
         // Every tenth holds four positions, every hundredth eight, the rest one.
-        let count = if number % 100 == 0 { 8 } else if number % 10 == 0 { 4 } else { 1 };
+        let count = if number % 100 == 0 {
+            8
+        } else if number % 10 == 0 {
+            4
+        } else {
+            1
+        };
         let first = next(u64::from(MARKETS)) as u16;
         let mut notional = 0;
         for place in 0..count {

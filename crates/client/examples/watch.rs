@@ -35,7 +35,8 @@ pub async fn run(url: &str, owner: &Pubkey, signature: Option<&str>) -> Result<V
         let signature = signature.parse().ok().context("no signature")?;
         let landed = rpc.landed(&signature).await?.context("the node does not know that transaction")?;
         for event in landed.events {
-            let fields: Vec<String> = event.fields().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+            let fields: Vec<String> =
+                event.fields().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
             lines.push(format!("{}: {}", event.name(), fields.join(", ")));
         }
     }

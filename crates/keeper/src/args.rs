@@ -58,7 +58,7 @@ pub struct Run {
     /// What most commands take.
     #[command(flatten)]
     pub common: Common,
-    /// Only these jobs: prices, liquidate, unflag, settle, orders, proposals
+    /// Only these jobs: prices, liquidate, unflag, settle, orders, insurance, proposals
     #[arg(long, value_name = "JOB", value_delimiter = ',')]
     pub jobs: Vec<String>,
     /// Read, do what there is to do until nobody is below maintenance, and end

@@ -63,6 +63,8 @@ pub struct Jobs {
     pub settle: bool,
     /// Fill orders, and clear away those that can never fill again.
     pub orders: bool,
+    /// Register markets' claims on the shared insurance, and pay what is released on them.
+    pub insurance: bool,
     /// End proposals that have expired.
     pub proposals: bool,
 }
@@ -149,21 +151,37 @@ impl Default for ChainConfig {
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { prices: true, liquidate: true, unflag: true, settle: true, orders: true, proposals: true }
+        Self {
+            prices: true,
+            liquidate: true,
+            unflag: true,
+            settle: true,
+            orders: true,
+            insurance: true,
+            proposals: true,
+        }
     }
 }
 
 impl Jobs {
     /// Their names.
-    pub const NAMES: [&'static str; 6] = ["prices", "liquidate", "unflag", "settle", "orders", "proposals"];
+    pub const NAMES: [&'static str; 7] =
+        ["prices", "liquidate", "unflag", "settle", "orders", "insurance", "proposals"];
 
     /// Only those of a list.
     ///
     /// # Errors
     /// For a name that is none.
     pub fn only(names: &[String]) -> Result<Self> {
-        let mut jobs =
-            Self { prices: false, liquidate: false, unflag: false, settle: false, orders: false, proposals: false };
+        let mut jobs = Self {
+            prices: false,
+            liquidate: false,
+            unflag: false,
+            settle: false,
+            orders: false,
+            insurance: false,
+            proposals: false,
+        };
         for name in names {
             match name.as_str() {
                 "prices" => jobs.prices = true,
@@ -171,6 +189,7 @@ impl Jobs {
                 "unflag" => jobs.unflag = true,
                 "settle" => jobs.settle = true,
                 "orders" => jobs.orders = true,
+                "insurance" => jobs.insurance = true,
                 "proposals" => jobs.proposals = true,
                 _ => bail!("there is no job {name:?}; the jobs are {}", Self::NAMES.join(", ")),
             }

@@ -42,8 +42,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 const MAX_UNITS: u32 = 1_400_000;
 /// Unit limits are raised by a running number below this, which keeps equal transactions apart.
 const SALT: u32 = 1_000;
-/// What a simulation found, plus a tenth and this: state may move before it lands.
-const SPARE_UNITS: u64 = 1_000;
+/// The least limit for each instruction. What is simulated may be less work than what lands: a price that somebody else has
+/// just stored costs next to nothing in the simulation, and all of its units on a block in which that is not so yet.
+const LEAST_UNITS: u64 = 15_000;
 /// Anchor's codes for an account that is not there any more, or is nobody's.
 const GONE: [u32; 4] = [3_001, 3_003, 3_007, 3_012];
 /// How long the details of a confirmed transaction may be in coming.
@@ -258,8 +259,7 @@ impl Dispatcher {
         };
         let reward = if action.reward == 0 { 0 } else { self.earned(action, &simulated.events).max(promised(action)) };
         let salt = self.salt.fetch_add(1, Ordering::Relaxed) % SALT;
-        let units = simulated.units + simulated.units / 10 + SPARE_UNITS + u64::from(salt);
-        let limit = u32::try_from(units).unwrap_or(MAX_UNITS).min(MAX_UNITS);
+        let limit = unit_limit_for(simulated.units, action.instructions.len(), salt);
         let recent = self.recent_fees(action).await.percentile(self.percentile);
         let Some(offer) = self.purse.offer(reward, limit, recent) else {
             return end(ended(action, Outcome::Unprofitable));
@@ -335,6 +335,7 @@ impl Dispatcher {
         let signature = transaction.signatures[0];
         let (sender, mut confirmed) = oneshot::channel();
         let _ = self.watch.send((signature, sender));
+        let rollbacks = self.nodes.rollbacks();
         loop {
             match tokio::time::timeout(RESUBMIT, &mut confirmed).await {
                 Ok(Ok(found)) => return Some(found),
@@ -348,8 +349,8 @@ impl Dispatcher {
             }
             let height = self.nodes.ask(|rpc| async move { rpc.block_height().await }).await;
             let Ok(height) = height else { continue };
-            // A restarted chain counts from the beginning, and does not know the blockhash.
-            let over = height > blockhash.last_height || height + 1_000 < blockhash.last_height;
+            // A chain that went back or began anew may not know the blockhash any more, whatever its height.
+            let over = height > blockhash.last_height || self.nodes.rollbacks() != rollbacks;
             if over {
                 let known = self.nodes.ask(|rpc| async move { rpc.standings(&[signature]).await }).await;
                 match known.ok().and_then(|mut known| known.pop()) {
@@ -475,6 +476,13 @@ impl Dispatcher {
     }
 }
 
+/// A limit from a simulation: a fifth more, and no less than [`LEAST_UNITS`] an instruction.
+fn unit_limit_for(simulated: u64, instructions: usize, salt: u32) -> u32 {
+    let least = LEAST_UNITS.saturating_mul(instructions as u64);
+    let units = simulated.saturating_add(simulated / 5).max(least).saturating_add(salt.into());
+    u32::try_from(units).unwrap_or(MAX_UNITS).min(MAX_UNITS)
+}
+
 /// A flag's reward is paid later, by the liquidation.
 fn promised(action: &Action) -> u64 {
     if action.job == "flag" { action.reward } else { 0 }
@@ -547,6 +555,14 @@ mod tests {
             own_flag: false,
             rank: 0,
         }
+    }
+
+    #[test]
+    fn the_limit_leaves_room_for_what_a_simulation_did_not_meet() {
+        assert_eq!(unit_limit_for(300, 1, 7), 15_007, "a price that was stored already");
+        assert_eq!(unit_limit_for(100_000, 2, 0), 120_000);
+        assert_eq!(unit_limit_for(1_400_000, 1, 999), MAX_UNITS);
+        assert_eq!(unit_limit_for(u64::MAX, usize::MAX, 999), MAX_UNITS);
     }
 
     #[test]

@@ -25,12 +25,12 @@ use crate::config::Config;
 use crate::dispatch::{Dispatcher, Done, Outcome, Parts};
 use crate::feed::{self, Event, Feed, Listening};
 use crate::fees::Purse;
-use ballast_client::health::{Marks, Scan, scan};
 use crate::jobs::{self, Action, Job, View};
 use crate::ledger::{Ledger, Row};
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::serve::Pulse;
+use ballast_client::health::{Marks, Scan, scan};
 
 /// Events that may wait before the socket is read no further.
 const EVENTS: usize = 65_536;
@@ -118,6 +118,8 @@ pub struct Keeper {
     unhealthy: u64,
     /// Whether a market's price waits for its confirmation.
     jumping: bool,
+    /// Whether anything has changed since everybody was judged last.
+    dirty: bool,
     feeds: watch::Sender<Vec<Feed>>,
     news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
     summary: Summary,
@@ -178,6 +180,7 @@ impl Keeper {
             called: HashMap::new(),
             unhealthy: 0,
             jumping: false,
+            dirty: true,
             feeds: watch::Sender::new(Vec::new()),
             news: mpsc::unbounded_channel(),
             summary: Summary::default(),
@@ -274,7 +277,9 @@ impl Keeper {
             while let Ok(news) = self.news.1.try_recv() {
                 self.hear(news);
             }
-            self.plan();
+            if std::mem::take(&mut self.dirty) {
+                self.plan();
+            }
         }
         tracing::info!(under_way = self.busy.len(), "stopping");
         let begun = Instant::now();
@@ -338,7 +343,7 @@ impl Keeper {
 
     fn beat(&mut self, slot: u64) {
         if slot > self.slot {
-            self.slot = slot;
+            (self.slot, self.dirty) = (slot, true);
             self.pulse.beat();
             self.metrics.set("ballast_keeper_slot", &[], i64::try_from(slot).unwrap_or(i64::MAX));
         }
@@ -350,6 +355,7 @@ impl Keeper {
         } else {
             self.book.apply_oracle(key, data)
         };
+        self.dirty |= changed.any;
         if changed.new_market {
             self.announce();
         }
@@ -393,7 +399,7 @@ impl Keeper {
                 for (key, account) in accounts {
                     match account {
                         Some(data) => self.take(key, slot, &data),
-                        None => drop(self.book.remove(&key, slot)),
+                        None => self.dirty |= self.book.remove(&key, slot),
                     }
                 }
             }
@@ -425,7 +431,7 @@ impl Keeper {
         for (key, data) in &snapshot.oracles {
             self.book.apply_oracle(*key, data);
         }
-        self.clock = Some(snapshot.now);
+        (self.clock, self.dirty) = (Some(snapshot.now), true);
         self.beat(snapshot.now.slot);
         self.announce();
         self.metrics.add("ballast_keeper_reconciliations_total", &[], 1);
@@ -563,6 +569,7 @@ impl Keeper {
 
     fn after(&mut self, done: Done) {
         let Done { action, outcome, slot, .. } = done;
+        self.dirty = true;
         self.busy.remove(&action.subject);
         let key = (action.job, action.subject);
         let tries = self.holds.get(&key).map_or(0, |hold| hold.tries);

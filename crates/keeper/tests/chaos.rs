@@ -6,13 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anchor_lang::prelude::Pubkey;
 use ballast::state::Subaccount;
+use ballast_client::Rpc;
 use ballast_client::events::Event;
 use ballast_client::quotes;
-use ballast_client::rpc::Standing;
+use ballast_client::rpc::{ExchangeAccount, Standing};
 use ballast_engine::margin::Purpose;
 use rusqlite::Connection;
 use solana_account::Account;
@@ -45,7 +48,7 @@ fn config(http: &[u16], socket: &[u16], standby: u64) -> String {
 }
 
 /// Since when each account has been below maintenance while it was served.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Watch {
     since: BTreeMap<Pubkey, u64>,
     longest: u64,
@@ -55,12 +58,12 @@ struct Watch {
 
 impl Watch {
     /// Looks at everybody. Where nobody serves, the count starts anew afterwards.
-    async fn look(&mut self, stage: &Stage, served: bool) {
-        let markets = stage.rpc.markets(&stage.exchange).await.unwrap();
-        let now = stage.rpc.now().await.unwrap().value;
+    async fn look(&mut self, rpc: &Rpc, exchange: &ExchangeAccount, served: bool) {
+        let markets = rpc.markets(exchange).await.unwrap();
+        let now = rpc.now().await.unwrap().value;
         let markets = markets.accrued(&now).unwrap();
         let mut below = BTreeSet::new();
-        for (key, account) in stage.rpc.all::<Subaccount>(0, &[]).await.unwrap() {
+        for (key, account) in rpc.all::<Subaccount>(0, &[]).await.unwrap() {
             let Ok(totals) = quotes::totals(&account, &markets, Purpose::Maintenance, &now) else { continue };
             if totals.surplus().unwrap().0 < 0 && totals.largest.is_some() {
                 below.insert(key);
@@ -77,6 +80,34 @@ impl Watch {
             let since = *self.since.entry(key).or_insert(now.slot);
             self.longest = self.longest.max(now.slot.saturating_sub(since));
         }
+    }
+}
+
+/// Looks at everybody all the time, in a task of its own; what it has seen when it is told to end.
+struct Watching {
+    served: Arc<AtomicBool>,
+    ended: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<Watch>,
+}
+
+impl Watching {
+    fn begin(rpc: Rpc, exchange: ExchangeAccount, served: bool) -> Self {
+        let (served, ended) = (Arc::new(AtomicBool::new(served)), Arc::new(AtomicBool::new(false)));
+        let (is_served, is_ended) = (served.clone(), ended.clone());
+        let task = tokio::spawn(async move {
+            let mut watch = Watch::default();
+            while !is_ended.load(Ordering::Relaxed) {
+                watch.look(&rpc, &exchange, is_served.load(Ordering::Relaxed)).await;
+                tokio::time::sleep(LOOK).await;
+            }
+            watch
+        });
+        Self { served, ended, task }
+    }
+
+    async fn end(self) -> Watch {
+        self.ended.store(true, Ordering::Relaxed);
+        self.task.await.unwrap()
     }
 }
 
@@ -150,8 +181,8 @@ async fn whatever_fails_nobody_stays_below_maintenance_and_nobody_is_paid_twice(
     first.start();
     second.start();
 
-    let mut watch = Watch::default();
-    let mut down = false;
+    let watching = Watching::begin(stage.rpc.clone(), stage.exchange.clone(), true);
+    let served = |yes: bool| watching.served.store(yes, Ordering::Relaxed);
     let begun = Instant::now();
     let mut due = begun;
     for second_of in 0..170_usize {
@@ -165,13 +196,13 @@ async fn whatever_fails_nobody_stays_below_maintenance_and_nobody_is_paid_twice(
             // Nobody reaches the chain.
             65 => {
                 [&http_a, &ws_a, &http_b, &ws_b].iter().for_each(|proxy| proxy.set(Mode::Closed));
-                down = true;
+                served(false);
             }
             73 => {
                 [&http_a, &ws_a, &http_b, &ws_b].iter().for_each(|proxy| proxy.set(Mode::Open));
             }
             // From here on it counts as served: the sockets are tried again at most every five seconds.
-            78 => down = false,
+            78 => served(true),
             85 => first.kill(),
             100 => first.start(),
             _ => {}
@@ -180,15 +211,9 @@ async fn whatever_fails_nobody_stays_below_maintenance_and_nobody_is_paid_twice(
         let share = path.get(second_of.saturating_sub(20)).copied().unwrap_or(path[path.len() - 1]);
         stage.publish(share).await;
         due += Duration::from_secs(1);
-        loop {
-            watch.look(&stage, !down).await;
-            if due.saturating_duration_since(Instant::now()) < LOOK {
-                break;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
         tokio::time::sleep(due.saturating_duration_since(Instant::now())).await;
     }
+    let watch = watching.end().await;
     println!(
         "the crash took {:?}: {} looks, at most {} below maintenance at once, longest {} slots",
         begun.elapsed(),
@@ -241,15 +266,16 @@ async fn whatever_fails_nobody_stays_below_maintenance_and_nobody_is_paid_twice(
     let slot = stage.net.clock().await.unwrap().slot;
     assert!(slot + 100 < clock.slot, "{slot} is not earlier than {}", clock.slot);
 
-    let mut watch = Watch::default();
+    let watching = Watching::begin(stage.rpc.clone(), stage.exchange.clone(), false);
     let from = path[path.len() - 1];
     for second_of in 0..60_u32 {
         // Three percent more, from the tenth second on.
         let share = from - 0.0015 * f64::from(second_of.clamp(10, 30) - 10);
         stage.publish(share).await;
-        watch.look(&stage, second_of >= 10).await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        watching.served.store(second_of >= 10, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
+    let watch = watching.end().await;
     println!(
         "after the restart from slot {} at slot {slot}: at most {} below maintenance at once, longest {} slots",
         clock.slot, watch.at_once, watch.longest

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use ballast_client::{address, instructions as ix};
 use ballast_localnet::SendOptions;
 use ballast_tests::{Expect, Setup, Terms, Trader, units};
-use solana_instruction::Instruction;
 use solana_instruction::AccountMeta;
+use solana_instruction::Instruction;
 
 use crate::support::stage::Stage;
 
@@ -102,8 +102,10 @@ async fn trades_a_second() {
     let transfers = rate(&stage, |_, trader| transfer(&trader.address())).await;
     let one = rate(&stage, move |_, trader| reduce(trader, 0)).await;
     let eight = rate(&stage, move |number, trader| reduce(trader, number % MARKETS)).await;
-    println!("{TRADERS} senders, {MEASURED:?} each: transfers {transfers:?}, one market {one:?}, eight markets {eight:?} \
-              (per second, refused in all)");
+    println!(
+        "{TRADERS} senders, {MEASURED:?} each: transfers {transfers:?}, one market {one:?}, eight markets {eight:?} \
+              (per second, refused in all)"
+    );
     assert!(one.0 > 0 && eight.0 > 0);
     posting.abort();
     stage.audit().await;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use ballast::instructions::trader::PlaceOrderArgs;
 use ballast::state::Subaccount;
+use ballast_client::address;
 use ballast_client::events::Event;
 use ballast_client::instructions as ix;
-use ballast_client::address;
 use ballast_keeper::serve::present_millis;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -97,7 +97,9 @@ async fn half_an_hour_of_work() {
     let resident = |value: Option<&u64>| value.map_or(0, |kib| kib / 1_024);
     println!(
         "memory of the keeper (resident): {} MiB after the start, {} MiB at most, {} MiB at the end",
-        resident(memory.get(1)), resident(memory.iter().max()), resident(memory.last())
+        resident(memory.get(1)),
+        resident(memory.iter().max()),
+        resident(memory.last())
     );
     for (kind, values) in &latencies {
         println!("price post to {kind} confirmed: {}", quantiles(values.clone()));

@@ -13,6 +13,10 @@ pub type Result<T> = std::result::Result<T, Fault>;
 /// JSON-RPC codes by which nodes say that they lag behind or are not healthy.
 const UNHEALTHY: [i64; 2] = [-32_005, -32_016];
 
+/// JSON-RPC codes of a node's internal error, and those that it gives to its own troubles.
+const INTERNAL: i64 = -32_603;
+const SERVER: std::ops::RangeInclusive<i64> = -32_099..=-32_000;
+
 /// Why there is no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
@@ -101,6 +105,10 @@ impl Fault {
                 }
                 if UNHEALTHY.contains(code) {
                     return Self::Behind { url, detail: message.clone() };
+                }
+                // Of the node's own making, not of the request's.
+                if *code == INTERNAL || SERVER.contains(code) {
+                    return Self::Unreachable { url, detail: message.clone() };
                 }
                 Self::Invalid(format!("{url}: {message}"))
             }

@@ -1,6 +1,7 @@
 //! What a keeper does, one job a file. A job looks at a [`View`] and says which transactions should go through now by the
 //! engine's own word; it sends nothing and keeps nothing. A new job is one more file and one more line in [`all`].
 
+mod insurance;
 mod liquidate;
 mod orders;
 mod prices;
@@ -79,6 +80,7 @@ pub fn all(on: &Jobs) -> Vec<Box<dyn Job>> {
     add(on.unflag, Box::new(unflag::Unflag));
     add(on.settle, Box::new(settle::Settle));
     add(on.prices, Box::new(prices::Prices));
+    add(on.insurance, Box::new(insurance::Insurance));
     add(on.proposals, Box::new(proposals::Proposals));
     jobs
 }
