@@ -1,6 +1,8 @@
 //! The client's quotes against what the program's file does: the same numbers to the atom, the same account and pool
 //! afterwards, the same refusals.
 
+use ballast_client::health::{Marks, Oracles};
+use ballast_client::rpc::oracle_message;
 use ballast_client::{errors, quotes};
 use ballast_engine::account::AccountState;
 use ballast_engine::margin::Purpose;
@@ -54,6 +56,53 @@ fn compare(
         }
         (Ok(_), Err(refused)) => panic!("quoted as filled, but: {refused}"),
         (Err(fault), Ok(_)) => panic!("{} quoted, but it was filled", fault.error.name()),
+    }
+}
+
+/// Judging many accounts at once gives what judging one gives.
+fn judged_alike(setup: &Setup, traders: &[Trader]) {
+    let (markets, now) = (setup.markets(), setup.world.now());
+    let accrued = markets.accrued(&now).unwrap();
+    let marks = Marks::new(markets.iter().map(|(_, market)| &market.state), &Oracles::new(), &now).unwrap();
+    for trader in traders {
+        let account = setup.account(trader);
+        let one = quotes::totals(&account, &accrued, Purpose::Maintenance, &now);
+        assert_eq!(marks.totals(&account.state, &now), one);
+    }
+}
+
+/// A keeper judges by markets that have taken prices which are only posted: they are what `update_market` makes of them.
+#[test]
+fn a_price_taken_beforehand_is_the_one_that_the_program_stores() {
+    let mut random = StdRng::seed_from_u64(seed());
+    let mut setup = Setup::new();
+    let trader = setup.trader("quoted", units(20_000));
+    setup.open(&trader, 0, i64::try_from(units(50_000)).unwrap());
+    for _ in 0..40 {
+        setup.world.advance(random.random_range(1..20));
+        let price = setup.posted[0].price / 1_000 * random.random_range(980..1_021);
+        let conf = price.unsigned_abs() / random.random_range(40..10_000);
+        setup.publish(0, ballast_tests::Posted { price, conf }).must();
+        let feed = setup.feed(0);
+        let (message, posted_slot) = oracle_message(&setup.world.svm.get_account(&feed).unwrap().data).unwrap();
+        let raw = ballast_engine::price::RawUpdate {
+            price: message.price,
+            conf: message.conf,
+            exponent: message.exponent,
+            publish_time: message.publish_time,
+            prev_publish_time: message.prev_publish_time,
+            posted_slot,
+        };
+        let oracles = Oracles::from([(0, [(feed, raw)].into())]);
+        let (markets, now) = (setup.markets(), setup.world.now());
+        let marks = Marks::new(markets.iter().map(|(_, market)| &market.state), &oracles, &now).unwrap();
+        let mark = marks.get(0).unwrap();
+        assert_eq!(mark.fresh, Some(feed));
+        setup.update(0).must();
+        let stored = setup.market(0).state;
+        let foreseen = ballast_engine::market::MarketState { sequence: stored.sequence, ..*mark.state };
+        assert!(foreseen == stored, "what was foreseen is not what was stored");
+        assert_eq!(mark.status, stored.status(&now).unwrap());
     }
 }
 
@@ -115,6 +164,7 @@ fn quotes_of_orders_and_reductions_are_what_the_program_does() {
         }
         filled += 1;
         setup.audit();
+        judged_alike(&setup, &traders);
     }
     println!("{filled} filled, {refused} refused");
     assert!(filled >= 40 && refused >= 15, "{filled} filled, {refused} refused: the cases have lost their edge");

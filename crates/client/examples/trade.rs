@@ -98,9 +98,9 @@ async fn trade(rpc: &Rpc, exchange: &ExchangeAccount, owner: &Keypair, size: i64
             }
             Err(fault) if matches!(fault.reason(), Some(Error::OrderTooEarly | Error::PriceStale)) => {}
             Err(_) if rpc.account(&order).await?.is_none() => {
-                // Somebody else filled it: the price is in that transaction's event.
-                let entry = rpc.read::<Subaccount>(&key).await?.state.find(MARKET);
-                return Ok(u64::from(entry.is_some()));
+                // A keeper filled it; what it paid is in that transaction's event. Here the market's price will do.
+                let markets = rpc.markets(exchange).await?;
+                return Ok(markets.get(MARKET).map_or(0, |market| market.state.price.last.price.0));
             }
             Err(fault) => return Err(fault.into()),
         }

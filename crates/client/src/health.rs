@@ -4,6 +4,7 @@
 //! prices already taken, since a keeper stores those in the same transaction. The state of each price is found once, not
 //! once per position. `examples/judge.rs` measures it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use anchor_lang::prelude::Pubkey;
@@ -125,6 +126,15 @@ pub struct Scan {
     pub sick: Vec<Sick>,
 }
 
+/// Lower equity per requirement first. A requirement of zero counts as one: an account with nothing left would otherwise
+/// be like any other one, which is no order.
+fn worse(a: &Sick, b: &Sick) -> Ordering {
+    let of = |sick: &Sick| (i128::from(sick.totals.equity.0), i128::from(sick.totals.requirement.0.max(1)));
+    let ((a_equity, a_requirement), (b_equity, b_requirement)) = (of(a), of(b));
+    // Cross-multiplied: no division, no float.
+    (a_equity * b_requirement).cmp(&(b_equity * a_requirement)).then(a.place.cmp(&b.place))
+}
+
 /// Judges all accounts. Spread over so many threads where there are enough accounts to be worth it.
 pub fn scan<T: AsRef<Subaccount> + Sync>(accounts: &[T], marks: &Marks, now: &Now, threads: usize) -> Scan {
     /// Fewer accounts than this are done before a thread would have started.
@@ -152,12 +162,7 @@ pub fn scan<T: AsRef<Subaccount> + Sync>(accounts: &[T], marks: &Marks, now: &No
         });
         whole
     };
-    scan.sick.sort_by(|a, b| {
-        // Cross-multiplied: no division, no float.
-        let left = i128::from(a.totals.equity.0) * i128::from(b.totals.requirement.0);
-        let right = i128::from(b.totals.equity.0) * i128::from(a.totals.requirement.0);
-        left.cmp(&right).then(a.place.cmp(&b.place))
-    });
+    scan.sick.sort_by(worse);
     scan
 }
 
@@ -183,4 +188,36 @@ fn part<T: AsRef<Subaccount>>(accounts: &[T], from: usize, marks: &Marks, now: &
         }
     }
     scan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ballast_engine::{Quote, SignedQuote};
+
+    /// A sort panics where the order is none: an account with neither equity nor requirement must not be like all others.
+    #[test]
+    fn the_order_of_the_sick_is_one() {
+        let mut sick = Vec::new();
+        for equity in [-7, -1, 0, 1, 5, 900] {
+            for requirement in [0, 1, 3, 1_000] {
+                let mut totals = Totals::new(Quote::ZERO).unwrap();
+                (totals.equity, totals.requirement) = (SignedQuote(equity), Quote(requirement));
+                sick.push(Sick { place: sick.len(), totals, below: true });
+            }
+        }
+        for a in &sick {
+            for b in &sick {
+                assert_eq!(worse(a, b), worse(b, a).reverse());
+                for c in &sick {
+                    if worse(a, b) == Ordering::Less && worse(b, c) == Ordering::Less {
+                        assert_eq!(worse(a, c), Ordering::Less, "{a:?} {b:?} {c:?}");
+                    }
+                }
+            }
+        }
+        sick.sort_by(worse);
+        let ratio = |s: &Sick| s.totals.equity.0 * 1_000 / (s.totals.requirement.0.max(1) as i64);
+        assert!(sick.windows(2).all(|pair| ratio(&pair[0]) <= ratio(&pair[1])), "the worst first");
+    }
 }

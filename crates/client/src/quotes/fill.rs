@@ -147,7 +147,7 @@ impl<'a> Desk<'a> {
         let mut totals = Totals::new(self.account.collateral)?;
         for (slot, position) in self.account.slots() {
             let market = match position.market == self.market.index {
-                true => &self.market,
+                true => &*self.market,
                 false => &self.markets.get(position.market).ok_or(Error::WrongMarket)?.state,
             };
             totals.add(slot, &margin::leg(market, position, purpose, self.now)?)?;
