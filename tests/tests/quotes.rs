@@ -126,7 +126,7 @@ fn quotes_of_orders_and_reductions_are_what_the_program_does() {
             let limit = if random.random_bool(0.2) { setup.market(market).state.price.last.price.0 } else { 0 };
             let ask = Ask { size, limit, reduce_only: random.random_bool(0.3), ..Ask::default() };
             let Ok(order) = setup.place(&trader, market, ask) else { continue };
-            setup.tick(random.random_range(1..4));
+            setup.tick(random.random_range(2..6));
             // Sometimes another price, unconfirmed as a large move is.
             if random.random_bool(0.4) {
                 let price = setup.posted[market].price / 1_000 * random.random_range(985..1_016);
@@ -227,14 +227,14 @@ fn the_quoted_largest_increase_fills_and_one_more_does_not() {
         let mut account = setup.account(&trader);
         account.state.collateral.0 -= aside;
         let mut at = setup.clone();
-        at.tick(1);
+        at.later();
         let most = quotes::max_increase(&account, &at.markets(), 0, long, &at.world.now()).unwrap().0;
         assert!(most > 0);
         let fill = |size: u64| {
             let mut setup = setup.clone();
             let size = i64::try_from(size).unwrap();
             let order = setup.place(&trader, 0, if long { size } else { -size }).unwrap();
-            setup.tick(1);
+            setup.later();
             setup.execute(&trader, 0, &order)
         };
         fill(most).must();

@@ -65,7 +65,8 @@ pub(crate) fn crowd(count: usize, seed: u64) -> (Setup, Vec<Trader>) {
         }
         traders.push(trader);
     }
-    setup.tick(1);
+    // An order counts as placed two seconds after its placement.
+    setup.tick(3);
     for (trader, market, order) in orders {
         // A few are refused for want of margin: not everybody gets what it wants.
         let _ = setup.execute(&trader, market, &order);
