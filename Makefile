@@ -3,7 +3,7 @@ CARGO ?= cargo
 BALLAST = target/debug/ballast
 KEEPER_KEY = target/keeper/key.json
 
-.PHONY: help program build demo localnet keeper judge soak load all-targets test lint unit idl docs wasm ts ts-check demo-short test-validator compute fuzz clean
+.PHONY: help program build demo localnet keeper judge chaos soak load all-targets test lint unit idl docs wasm ts ts-check demo-short test-validator compute fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -70,6 +70,9 @@ test-validator: all-targets ## The end-to-end suite on Agave's own validator
 
 judge: ## How fast a keeper judges 50,000 accounts
 	$(CARGO) run --release -q -p ballast-client --no-default-features --example judge
+
+chaos: all-targets ## Two keepers and 500 traders through a crash, while sockets, a keeper and the validator fail
+	RUST_LOG=off $(CARGO) test --workspace --test keeper -- --ignored --nocapture chaos
 
 soak: all-targets ## A keeper at work for half an hour: its memory and its latency
 	RUST_LOG=off nice $(CARGO) test --workspace --test keeper -- --ignored --nocapture soak

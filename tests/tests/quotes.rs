@@ -100,7 +100,9 @@ fn a_price_taken_beforehand_is_the_one_that_the_program_stores() {
         assert_eq!(mark.fresh, Some(feed));
         setup.update(0).must();
         let stored = setup.market(0).state;
-        let foreseen = ballast_engine::market::MarketState { sequence: stored.sequence, ..*mark.state };
+        // Marks have accrued too, as whatever acts on them does first: that notes the time, a stored price does not.
+        let foreseen =
+            ballast_engine::market::MarketState { sequence: stored.sequence, clock: stored.clock, ..*mark.state };
         assert!(foreseen == stored, "what was foreseen is not what was stored");
         assert_eq!(mark.status, stored.status(&now).unwrap());
     }

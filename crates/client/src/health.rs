@@ -44,7 +44,9 @@ impl Marks {
         for market in markets {
             let mut state = Box::new(*market);
             let mut fresh = None;
-            let newer = |raw: &RawUpdate| raw.publish_time > state.price.last.publish_time;
+            // A settled market's price stands.
+            let open = !state.is_settled();
+            let newer = |raw: &RawUpdate| open && raw.publish_time > state.price.last.publish_time;
             let mut prices: Vec<_> =
                 oracles.get(&state.index).into_iter().flatten().filter(|(_, raw)| newer(raw)).collect();
             prices.sort_by_key(|(_, raw)| core::cmp::Reverse(raw.publish_time));

@@ -161,6 +161,7 @@ fn rewards(keeper: &Keeper) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "five minutes, and it measures time: make chaos"]
 async fn whatever_fails_nobody_stays_below_maintenance_and_nobody_is_paid_twice() {
     let seed = std::env::var("BALLAST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let traders = std::env::var("BALLAST_TRADERS").ok().and_then(|text| text.parse().ok()).unwrap_or(TRADERS);

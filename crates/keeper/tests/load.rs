@@ -29,7 +29,7 @@ fn exchange() -> (Setup, Vec<Trader>) {
     for (number, trader) in traders.clone().iter().enumerate() {
         let spread = number % MARKETS;
         for market in [0, spread] {
-            let side = if number / MARKETS % 2 == 0 { 1 } else { -1 };
+            let side = if (number / MARKETS).is_multiple_of(2) { 1 } else { -1 };
             let size = setup.size_for(market, side * i64::try_from(units(10_000)).unwrap());
             setup.trade(trader, market, size).must();
         }

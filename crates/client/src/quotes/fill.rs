@@ -88,7 +88,7 @@ pub fn order(account: &Subaccount, markets: &Markets, market: u16, terms: &Order
         desk.reduce(slot, size.min(held), mark, terms.limit)?;
         return desk.done();
     }
-    desk.close(slot, held, mark)?;
+    let _ = desk.close(slot, held, mark)?;
     desk.increase(size.less(held)?, buy, mark)?;
     desk.finish(terms.limit)
 }

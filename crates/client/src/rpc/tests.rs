@@ -81,5 +81,5 @@ fn a_table_makes_room_for_eight_markets_with_their_oracles() {
     let addresses = tables::shared(&exchange, 8, &oracles);
     let compressed = size(&[AddressLookupTableAccount { key: key(200), addresses }]);
     assert!(plain > 850 && plain <= 1_232, "{plain}");
-    assert!(compressed < 500, "{compressed} instead of {plain}");
+    assert!(compressed * 10 < plain * 6, "{compressed} instead of {plain}");
 }

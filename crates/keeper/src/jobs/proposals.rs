@@ -3,6 +3,7 @@
 
 use ballast_client::instructions;
 use ballast_engine::Error;
+use ballast_engine::governance::kind;
 
 use super::{Action, Job, View, rank};
 
@@ -25,11 +26,14 @@ impl Job for Proposals {
             if trial.expire(&exchange.roles, &exchange.emergency, &view.now).is_err() {
                 continue;
             }
+            // A change of the oracle holds its market in reduce-only until it has ended.
+            let market = (proposal.terms.kind == kind::ORACLE_FEED).then_some(proposal.market_index);
+            let expire = instructions::expire_proposal(&view.payer, &view.book.exchange(), market, proposal.id);
             actions.push(Action {
                 job: "proposals",
                 subject: *key,
                 version: proposal.id,
-                instructions: vec![instructions::expire_proposal(&view.payer, &view.book.exchange(), proposal.id)],
+                instructions: vec![expire],
                 race: RACE,
                 may_vanish: true,
                 reward: 0,
