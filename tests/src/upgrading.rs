@@ -16,8 +16,7 @@ use crate::governing::Queued;
 use crate::setup::Setup;
 use crate::world::{Expect, Outcome, fixed_key, program_bytes};
 
-/// A small program, to be upgraded to where nothing has to run afterwards: hashing it fits in the compute units that a
-/// transaction has by itself.
+/// A small program of one part, to be upgraded to where nothing has to run afterwards.
 pub const SMALL: &str = "price_feed.so";
 
 /// A word of the program's log that [`next_program`] writes otherwise, and how.
@@ -41,9 +40,13 @@ pub fn next_program() -> Vec<u8> {
     code
 }
 
-/// What is committed to: the SHA-256 of a program's file.
-pub fn hash_of(code: &[u8]) -> [u8; 32] {
-    Sha256::digest(code).into()
+/// What is committed to: the digest of a program's file, here by another implementation of SHA-256 and of the chain than the
+/// program's.
+pub fn digest_of(code: &[u8]) -> [u8; 32] {
+    let chain = code
+        .chunks(1 << 20)
+        .fold([0; 32], |chain: [u8; 32], part| Sha256::new().chain_update(chain).chain_update(part).finalize().into());
+    Sha256::new().chain_update(chain).chain_update((code.len() as u64).to_le_bytes()).finalize().into()
 }
 
 /// The bytes of a buffer.
@@ -68,6 +71,9 @@ pub fn loader_ix(number: u32, payload: &[u8], accounts: &[(Pubkey, bool, bool)])
     let data = [&number.to_le_bytes(), payload].concat();
     Instruction { program_id: bpf_loader_upgradeable::ID, accounts, data }
 }
+
+/// What asking for compute units takes itself.
+const COMPUTE_LIMIT_UNITS: u64 = 150;
 
 /// Asks for so many compute units.
 pub fn compute_limit(units: u32) -> Instruction {
@@ -110,7 +116,7 @@ impl Setup {
     pub fn upgrade_args(&self, buffer: &Pubkey) -> QueueUpgradeArgs {
         let data = self.world.svm.get_account(buffer).map(|a| a.data).unwrap_or_default();
         QueueUpgradeArgs {
-            hash: hash_of(data.get(BUFFER_HEADER..).unwrap_or_default()),
+            digest: digest_of(data.get(BUFFER_HEADER..).unwrap_or_default()),
             version: self.exchange().upgrades_so_far().expect("few upgrades"),
             last_slot: self.last_slot(),
             rationale: [7; 32],
@@ -124,7 +130,7 @@ impl Setup {
     pub fn queue_upgrade_as(&mut self, proposer: &Keypair, buffer: &Pubkey, args: QueueUpgradeArgs) -> Queued {
         let (id, payer, refund) = (self.exchange().next_proposal, self.world.payer.pubkey(), self.refund());
         let queue = ix::queue_upgrade(&payer, &proposer.pubkey(), &self.exchange, id, buffer, &refund, args);
-        self.with_room("queue_upgrade", buffer, queue, &[proposer])?;
+        self.world.measure("queue_upgrade", queue, &[proposer])?;
         Ok(id)
     }
 
@@ -167,13 +173,38 @@ impl Setup {
         done
     }
 
+    /// Anyone has the next part of an upgrade's buffer hashed.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn verify_part(&mut self, buffer: &Pubkey) -> Outcome {
+        let verify = ix::verify_upgrade(&self.world.payer.pubkey(), &self.upgrade(buffer));
+        let sent = self.world.send(&[compute_limit(ix::VERIFY_COMPUTE_LIMIT), verify], &[])?;
+        self.world.record("verify_upgrade", sent.units - COMPUTE_LIMIT_UNITS);
+        Ok(sent)
+    }
+
+    /// Anyone has an upgrade's buffer hashed to its end; what came of the last part.
+    ///
+    /// # Errors
+    /// Why a part was refused.
+    pub fn verify_upgrade(&mut self, buffer: &Pubkey) -> Outcome {
+        let length = self.world.svm.get_account(buffer).map_or(0, |a| a.data.len() - BUFFER_HEADER) as u64;
+        loop {
+            let sent = self.verify_part(buffer)?;
+            if ix::upgrade_parts_left(&self.upgrade(buffer), length) == 0 {
+                return Ok(sent);
+            }
+        }
+    }
+
     /// Anyone executes an upgrade, within [`Setup::deploying`] where there is a twin.
     ///
     /// # Errors
     /// Why it was refused.
     pub fn execute_upgrade(&mut self, buffer: &Pubkey) -> Outcome {
         let execute = ix::execute_upgrade(&self.world.payer.pubkey(), &self.upgrade(buffer));
-        self.with_room("execute_upgrade", buffer, execute, &[])
+        self.world.measure("execute_upgrade", execute, &[])
     }
 
     /// Anyone closes what is left of an upgrade.
@@ -230,16 +261,6 @@ impl Setup {
     pub fn execute_new_exchange(&mut self, id: u64) -> Outcome {
         let execute = ix::execute_new_exchange(&self.world.payer.pubkey(), &self.charter(id));
         self.world.measure("execute_new_exchange", execute, &[])
-    }
-
-    /// Sends with as many compute units as a buffer's hash takes, and records what the instruction itself took.
-    fn with_room(&mut self, name: &str, buffer: &Pubkey, instruction: Instruction, signers: &[&Keypair]) -> Outcome {
-        let length = self.world.svm.get_account(buffer).map_or(0, |a| a.data.len());
-        let limit = ix::upgrade_compute_limit(u64::try_from(length).expect("fits"));
-        if limit == ix::COMPUTE_LIMIT {
-            return self.world.measure(name, instruction, signers);
-        }
-        self.world.send(&[compute_limit(limit), instruction], signers)
     }
 }
 

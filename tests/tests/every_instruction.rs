@@ -69,6 +69,7 @@ const UPGRADES: &[&str] = &[
     "queue_new_exchange",
     "queue_upgrade",
     "take_upgrade_authority",
+    "verify_upgrade",
 ];
 const SICK: &[&str] = &["flag", "liquidate", "resolve", "unflag"];
 const SILENT: &[&str] = &["exit_silent"];
@@ -281,6 +282,9 @@ fn the_program_is_upgraded_and_what_was_vetoed_gives_its_buffer_back() {
     setup.audit();
     let args = setup.new_exchange_args("second mint");
     let another = setup.queue_new_exchange(args).expect("queued");
+    let hashed = event!(setup.verify_upgrade(&good).must(), UpgradeHashed);
+    assert!(hashed.verified && hashed.hashed == code.len() as u64);
+    setup.audit();
     setup.wait_for(another);
     let created = event!(setup.execute_new_exchange(another).must(), ExchangeCreated);
     assert_eq!((created.mint, created.governance), (args.mint, args.exchange.governance));

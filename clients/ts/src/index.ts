@@ -6,6 +6,7 @@
  */
 export * from './accounts.js';
 export * from './amounts.js';
+export * from './digest.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './flows.js';

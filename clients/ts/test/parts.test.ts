@@ -18,6 +18,7 @@ import {
   toAtoms,
   toPrice,
   TransactionFailed,
+  upgradeDigest,
   type BallastErrorName,
 } from '@ballast/client';
 import { BALLAST_EVENTS, EVENT_TAG, getDepositedEncoder } from '@ballast/client/program';
@@ -28,6 +29,12 @@ const idl = JSON.parse(read('../../idl/ballast.json')) as {
   errors: { code: number; name: string; msg: string }[];
   events: { name: string; discriminator: number[] }[];
 };
+
+test("an upgrade's digest is what the Rust client computes", async () => {
+  const code = Uint8Array.from({ length: 2_200_000 }, (_, at) => (at * 7) % 251);
+  const digest = Buffer.from(await upgradeDigest(code)).toString('hex');
+  assert.equal(digest, '729e2ee396b7203d6ab7368a196063cdf2506eeafdb7633bbc68cd374b257c6a');
+});
 
 test('amounts are exact and go both ways', () => {
   for (const [text, decimals, atoms] of [

@@ -41,6 +41,11 @@ pub(crate) fn waiting(json: bool, what: &'static str) -> ProgressBar {
     bar
 }
 
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Prints an error with its causes.
 pub(crate) fn error(error: &anyhow::Error, json: bool) {
     if json {

@@ -4,12 +4,21 @@ use anchor_lang::prelude::{AccountMeta, Pubkey, system_program};
 use anchor_lang::solana_program::bpf_loader_upgradeable::{self, ID};
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::system_instruction;
+use ballast::loader::sha256;
 pub use ballast::loader::{BUFFER_HEADER, PROGRAM_DATA_HEADER, buffer_authority_in, upgrade_authority_in};
+
+use ballast_engine::governance;
 
 use crate::address;
 
 /// Bytes of code in one transaction.
 const CHUNK: usize = 900;
+
+/// What an upgrade to a program's file is committed by ([`governance::digest`]): a chain of SHA-256 over parts of the file, for no
+/// transaction can hash all of it.
+pub fn digest(code: &[u8]) -> [u8; 32] {
+    governance::digest(code, sha256).0
+}
 
 /// Bytes of a buffer for code.
 pub const fn buffer_space(code: &[u8]) -> usize {
@@ -45,4 +54,15 @@ pub fn extend(payer: &Pubkey, bytes: u32) -> Instruction {
         AccountMeta::new(*payer, true),
     ];
     Instruction { program_id: ID, accounts, data: [6_u32.to_le_bytes(), bytes.to_le_bytes()].concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_digest_of_a_file_is_what_anybody_else_computes() {
+        // By a script of fifteen lines in another language; the TypeScript client has the same one.
+        let code: Vec<u8> = (0..2_200_000_u32).map(|at| u8::try_from(at * 7 % 251).expect("a byte")).collect();
+        let digest: String = super::digest(&code).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, "729e2ee396b7203d6ab7368a196063cdf2506eeafdb7633bbc68cd374b257c6a");
+    }
 }

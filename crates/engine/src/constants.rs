@@ -145,9 +145,12 @@ pub const EXIT_HOLD_MAX: i64 = 4 * DAY;
 pub const WIND_DOWN_NOTICE: i64 = 30 * DAY;
 /// Replacing the guardian takes so long, seconds (8 days: longer than anything else).
 pub const GUARDIAN_DELAY: i64 = 8 * DAY;
-/// The longest program that an upgrade may bring, bytes. One transaction computes its SHA-256, for half a compute unit a
-/// byte, of the 1.4 million that a transaction may use.
-pub const UPGRADE_LENGTH_MAX: u64 = 2_600_000;
+/// The longest program that an upgrade may bring, bytes: an account has 10 MiB at most, and the loader keeps 45 bytes of a
+/// program's data account for itself.
+pub const UPGRADE_LENGTH_MAX: u64 = 10 * 1_048_576 - 45;
+/// What is hashed of an upgrade in one transaction, bytes: SHA-256 takes half a compute unit a byte, of the 1.4 million that a
+/// transaction may use.
+pub const UPGRADE_PART: u64 = 1_048_576;
 /// A protective pause lasts at most so long, seconds (72 h).
 pub const PAUSE_LIFE: i64 = 72 * HOUR;
 /// Protective pauses last at most so long in a window of 14 days, seconds (96 h).

@@ -117,7 +117,7 @@ macro_rules! for_each_error {
             // Upgrades
             NotTimelock "The program's upgrade authority is not this exchange's timelock address: another exchange's timelock or a key still decides",
             BufferInvalid "The account is not a buffer of the upgradeable loader whose authority is this exchange's timelock address; set that first",
-            UpgradeHash "What the buffer holds does not have the SHA-256 or the length that was committed",
+            UpgradeHash "The buffer does not have the length that was committed (limit, then length)",
             UpgradeLength "The new program is empty or longer than an upgrade may be (limit, then length)",
             ProgramDataTooSmall "The program's data account has no room for the new program (limit, then length); anybody may extend it with the loader",
             ProposalPending "The proposal is still pending: veto it, execute it, or wait for its expiry",
@@ -132,7 +132,9 @@ macro_rules! for_each_error {
             SettlementNotDue "Pool equity is not below its floor (limit: the floor, then equity): the market goes on",
             SettlementTooEarly "The settlement's price cannot be fixed yet (limit: when, then now); equity may still recover",
             MarketSettled "The market is being settled: positions close at one price by anyone's call, then claims are paid, then providers",
-            MarketNotSettled "The market is not settled: use the ordinary instructions"
+            MarketNotSettled "The market is not settled: use the ordinary instructions",
+            UpgradeNotVerified "The buffer has not been hashed to its end (limit: its length, then how far): anybody may go on with verify_upgrade",
+            UpgradeVerified "The whole buffer has been hashed, and holds what was committed: nothing is left to verify"
         }
     };
 }

@@ -25,7 +25,10 @@ pub use keys::{execute_fee_destination, execute_oracle_program, queue_fee_destin
 pub use oracle::{Feeds, NewFeed, execute_oracle_feed, queue_oracle_feed};
 pub use queue::{Request, queue_exchange_parameter, queue_insurance_withdrawal, queue_market_parameter, queue_role};
 pub use roles::{Roles, role};
-pub use upgrade::{Code, check_ended, execute_new_exchange, execute_upgrade, queue_new_exchange, queue_upgrade};
+pub use upgrade::{
+    Hasher, UpgradeCheck, check_ended, digest, execute_new_exchange, execute_upgrade, queue_new_exchange,
+    queue_upgrade, verify_upgrade,
+};
 pub use wind_down::{execute_wind_down, queue_wind_down};
 
 use crate::Now;
@@ -81,6 +84,8 @@ pub mod state {
     pub const VETOED: u8 = 2;
     /// Expired.
     pub const EXPIRED: u8 = 3;
+    /// An upgrade whose buffer does not hold what was committed.
+    pub const REFUSED: u8 = 4;
 }
 
 /// Classes of a proposal, as stored.
@@ -168,7 +173,7 @@ layout! {
         pub old_value: u64,
         /// New value of a parameter; the amount of a withdrawal; the length of an upgrade; 0 for other kinds.
         pub new_value: u64,
-        /// New key, feed id, SHA-256 of an upgrade or mint of an exchange for other kinds; where a withdrawal goes.
+        /// New key, feed id, digest of an upgrade or mint of an exchange for other kinds; where a withdrawal goes.
         pub new_key: Key,
         /// Version of the parameter (or role, feed, program) that it was made for.
         pub version: u32,

@@ -1,11 +1,11 @@
 //! Upgrades of the program: G3's delay, the guardian's veto, the committed bytes and nothing else.
 
-use ballast_engine::constants::UPGRADE_LENGTH_MAX;
+use ballast_engine::constants::{UPGRADE_LENGTH_MAX, UPGRADE_PART};
 use ballast_engine::error::{Error, Fault};
 use ballast_engine::governance::{
-    Code, Context, ExitHolds, ParameterLog, ProposalTerms, Request, Roles, check_ended, class,
+    Context, ExitHolds, ParameterLog, ProposalTerms, Request, Roles, UpgradeCheck, check_ended, class, digest,
     execute_exchange_parameter, execute_new_exchange, execute_role, execute_upgrade, kind, queue_new_exchange,
-    queue_upgrade, state,
+    queue_upgrade, state, verify_upgrade,
 };
 use ballast_engine::guardian::Emergency;
 use ballast_engine::layout::Key;
@@ -21,8 +21,28 @@ const GOVERNANCE: Key = Key([1; 32]);
 const COMMITTEE: Key = Key([2; 32]);
 const GUARDIAN: Key = Key([3; 32]);
 const NEXT: Key = Key([4; 32]);
-const CODE: Code = Code { hash: Key([9; 32]), length: 1_500_000 };
+const COMMITTED: Key = Key([9; 32]);
+const LENGTH: u64 = 1_500_000;
 const ROOM: u64 = 1_600_000;
+/// A buffer that was hashed to its end and holds what was committed.
+const VERIFIED: UpgradeCheck = UpgradeCheck { chain: COMMITTED, hashed: LENGTH, verified: 1, reserved_bytes: [0; 7] };
+/// One that nobody has hashed yet.
+const FRESH: UpgradeCheck = UpgradeCheck { chain: Key([0; 32]), hashed: 0, verified: 0, reserved_bytes: [0; 7] };
+
+/// Something in place of SHA-256 that tells any two inputs here apart.
+fn hash(pieces: &[&[u8]]) -> Key {
+    let mut lanes = [0xcbf2_9ce4_8422_2325_u64, 1, 2, 3];
+    for (at, byte) in pieces.concat().iter().enumerate() {
+        let lane = &mut lanes[at % 4];
+        *lane = (*lane ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(5);
+    }
+    let mut key = [0; 32];
+    for round in 0..4 {
+        lanes[round] = lanes[round].wrapping_add(lanes[(round + 1) % 4]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        key[round * 8..round * 8 + 8].copy_from_slice(&lanes[round].to_le_bytes());
+    }
+    Key(key)
+}
 
 /// An exchange that holds the program's upgrade authority.
 #[derive(Clone)]
@@ -56,19 +76,24 @@ impl World {
     fn request(&self, signer: Key) -> Request {
         Request { signer, version: self.upgrades, last_slot: self.now.slot + 100, rationale: Key([7; 32]) }
     }
-    fn queue(&self, signer: Key, code: &Code) -> Result<ProposalTerms> {
-        queue_upgrade(code, CODE.hash, ROOM, self.upgrades, &self.context(), &self.request(signer), &self.now)
+    fn queue(&self, signer: Key) -> Result<ProposalTerms> {
+        queue_upgrade(LENGTH, COMMITTED, ROOM, self.upgrades, &self.context(), &self.request(signer), &self.now)
     }
     fn queued(&self) -> ProposalTerms {
-        self.queue(GOVERNANCE, &CODE).unwrap()
+        self.queue(GOVERNANCE).unwrap()
     }
-    fn execute_with(&mut self, terms: &mut ProposalTerms, code: &Code, room: u64) -> Result<()> {
+    fn execute_with(
+        &mut self,
+        terms: &mut ProposalTerms,
+        check: &UpgradeCheck,
+        (length, room): (u64, u64),
+    ) -> Result<()> {
         let context =
             Context { params: &self.params, roles: &self.roles, emergency: &self.emergency, exits: &self.exits };
-        execute_upgrade(terms, code, room, &mut self.upgrades, &context, &self.now)
+        execute_upgrade(terms, check, (length, room), &mut self.upgrades, &context, &self.now)
     }
     fn execute(&mut self, terms: &mut ProposalTerms) -> Result<()> {
-        self.execute_with(terms, &CODE, ROOM)
+        self.execute_with(terms, &VERIFIED, (LENGTH, ROOM))
     }
 }
 
@@ -82,7 +107,7 @@ fn an_upgrade_waits_seven_days_to_the_second_and_dies_seven_days_later() {
     let terms = begin.queued();
     assert_eq!((terms.eta - begin.now.unix, terms.expires_at - terms.eta), (WEEK, WEEK));
     assert_eq!((terms.kind, terms.class, terms.tightening), (kind::UPGRADE, class::DEEP, 0));
-    assert_eq!((terms.new_key, terms.new_value, terms.vetoer), (CODE.hash, CODE.length, GUARDIAN));
+    assert_eq!((terms.new_key, terms.new_value, terms.vetoer), (COMMITTED, LENGTH, GUARDIAN));
     for (after, expected) in [
         (0, Some(Error::ProposalNotReady)),
         (WEEK - 1, Some(Error::ProposalNotReady)),
@@ -115,10 +140,10 @@ fn an_upgrade_waits_seven_days_to_the_second_and_dies_seven_days_later() {
 fn only_governance_may_propose_one_and_not_by_an_old_approval() {
     let world = World::new();
     for nobody in [COMMITTEE, GUARDIAN, Key([66; 32]), Key::default()] {
-        assert_eq!(error(world.queue(nobody, &CODE)), Error::NotProposer);
+        assert_eq!(error(world.queue(nobody)), Error::NotProposer);
     }
     let queue = |request: &Request| {
-        error(queue_upgrade(&CODE, CODE.hash, ROOM, world.upgrades, &world.context(), request, &world.now))
+        error(queue_upgrade(LENGTH, COMMITTED, ROOM, world.upgrades, &world.context(), request, &world.now))
     };
     let request = world.request(GOVERNANCE);
     assert_eq!(queue(&Request { version: 2, ..request }), Error::VersionMoved);
@@ -126,18 +151,109 @@ fn only_governance_may_propose_one_and_not_by_an_old_approval() {
     assert_eq!(queue(&Request { last_slot: world.now.slot + 216_001, ..request }), Error::ProposalTooOld);
 }
 
+/// Three parts, the last one shorter.
+fn code() -> Vec<u8> {
+    let length = usize::try_from(2 * UPGRADE_PART + 12_345).unwrap();
+    (0..length).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect()
+}
+
+/// A pending proposal for a code.
+fn proposed(world: &World, code: &[u8], committed: Key) -> ProposalTerms {
+    let (length, request) = (u64::try_from(code.len()).unwrap(), world.request(GOVERNANCE));
+    queue_upgrade(length, committed, length, world.upgrades, &world.context(), &request, &world.now).unwrap()
+}
+
 #[test]
-fn nothing_but_the_committed_bytes_is_queued_or_executed_attack_h12() {
-    let other = Code { hash: Key([8; 32]), ..CODE };
-    let longer = Code { length: CODE.length + 1, ..CODE };
+fn nothing_but_a_buffer_with_the_committed_digest_is_executed_attack_h12() {
     let mut world = World::new();
-    assert_eq!(error(world.queue(GOVERNANCE, &other)), Error::UpgradeHash);
-    let mut terms = world.queued();
+    let code = code();
+    let length = u64::try_from(code.len()).unwrap();
+    let mut terms = proposed(&world, &code, digest(&code, hash));
+    let mut check = FRESH;
     world.wait(WEEK);
-    for swapped in [other, longer] {
-        assert_eq!(error(world.execute_with(&mut terms, &swapped, ROOM)), Error::UpgradeHash);
+    for hashed in [UPGRADE_PART, 2 * UPGRADE_PART, length] {
+        // Not before the last part, and then it is verified for good.
+        assert_eq!(error(world.execute_with(&mut terms, &check, (length, length))), Error::UpgradeNotVerified);
+        verify_upgrade(&mut terms, &mut check, &code, hash).unwrap();
+        assert_eq!((check.hashed, check.verified), (hashed, u8::from(hashed == length)));
     }
-    world.execute(&mut terms).unwrap();
+    assert_eq!((check.chain, terms.state), (terms.new_key, state::PENDING));
+    let before = (terms, check);
+    assert_eq!(error(verify_upgrade(&mut terms, &mut check, &code, hash)), Error::UpgradeVerified);
+    assert_eq!(before, (terms, check));
+    // Should the buffer be another one all the same.
+    assert_eq!(error(world.execute_with(&mut terms, &check, (length + 1, length + 1))), Error::UpgradeHash);
+    // Nor does the check of another digest count, whatever it says.
+    assert_eq!(error(world.execute_with(&mut terms, &VERIFIED, (length, length))), Error::UpgradeNotVerified);
+    world.execute_with(&mut terms, &check, (length, length)).unwrap();
+    assert_eq!(error(verify_upgrade(&mut terms, &mut FRESH.clone(), &code, hash)), Error::ProposalClosed);
+}
+
+#[test]
+fn a_buffer_with_anything_else_in_it_ends_its_proposal_with_the_last_part() {
+    let world = World::new();
+    let good = code();
+    let committed = digest(&good, hash);
+    let last = good.len() - 1;
+    let part = usize::try_from(UPGRADE_PART).unwrap();
+    for at in [0, part - 1, part, 2 * part - 1, 2 * part, last] {
+        let mut other = good.clone();
+        other[at] ^= 1;
+        let (mut terms, mut check) = (proposed(&world, &other, committed), FRESH);
+        for _ in 0..2 {
+            verify_upgrade(&mut terms, &mut check, &other, hash).unwrap();
+            assert_eq!((terms.state, check.verified), (state::PENDING, 0));
+        }
+        verify_upgrade(&mut terms, &mut check, &other, hash).unwrap();
+        assert_eq!((terms.state, check.verified), (state::REFUSED, 0));
+        // That is the end of it, and its buffer may be closed.
+        check_ended(&terms).unwrap();
+        assert_eq!(error(verify_upgrade(&mut terms, &mut check, &other, hash)), Error::ProposalClosed);
+        assert_eq!(error(terms.veto(&GUARDIAN)), Error::ProposalClosed);
+        assert_eq!(error(terms.expire(&world.roles, &world.emergency, &world.now)), Error::ProposalClosed);
+        let mut world = world.clone();
+        world.wait(WEEK);
+        let length = terms.new_value;
+        assert_eq!(error(world.execute_with(&mut terms, &check, (length, length))), Error::ProposalClosed);
+    }
+    // A buffer of another length than was queued is not hashed at all.
+    let (mut terms, mut check) = (proposed(&world, &good, committed), FRESH);
+    for other in [&good[..last], &[&good[..], &[0]].concat()] {
+        assert_eq!(error(verify_upgrade(&mut terms, &mut check, other, hash)), Error::UpgradeHash);
+    }
+    assert_eq!((check, terms.state), (FRESH, state::PENDING));
+    let mut role = ProposalTerms { kind: kind::GUARDIAN, ..terms };
+    assert_eq!(error(verify_upgrade(&mut role, &mut check, &good, hash)), Error::ParameterUnknown);
+}
+
+#[test]
+fn a_digest_tells_parts_order_and_length_apart() {
+    let part = usize::try_from(UPGRADE_PART).unwrap();
+    let good = code();
+    let mut swapped = good.clone();
+    swapped[..2 * part].rotate_left(part);
+    // What ends on the border of a part, and one byte to each side of it; zeros, which pad a program's account.
+    let codes = [
+        good.clone(),
+        swapped,
+        good[..part].to_vec(),
+        good[..part - 1].to_vec(),
+        good[..part + 1].to_vec(),
+        [&good[..part], &[0]].concat(),
+        [&good[..], &[0]].concat(),
+        [&[0; 32][..], &good[..part]].concat(),
+        vec![],
+        vec![0],
+    ];
+    for (i, one) in codes.iter().enumerate() {
+        for other in &codes[..i] {
+            assert_ne!(digest(one, hash), digest(other, hash), "{i}");
+        }
+    }
+    // By hand.
+    let chain = hash(&[&hash(&[&[0; 32], &good[..part]]).0, &good[part..2 * part]]);
+    let chain = hash(&[&chain.0, &good[2 * part..]]);
+    assert_eq!(digest(&good, hash), hash(&[&chain.0, &u64::try_from(good.len()).unwrap().to_le_bytes()]));
 }
 
 #[test]
@@ -145,9 +261,8 @@ fn what_cannot_become_the_program_is_refused_at_once_and_at_the_end() {
     let mut world = World::new();
     let room = UPGRADE_LENGTH_MAX + 1;
     let queue = |length: u64, room: u64| {
-        let code = Code { length, ..CODE };
         let request = world.request(GOVERNANCE);
-        queue_upgrade(&code, CODE.hash, room, world.upgrades, &world.context(), &request, &world.now).map(|_| ())
+        queue_upgrade(length, COMMITTED, room, world.upgrades, &world.context(), &request, &world.now).map(|_| ())
     };
     for (length, room, expected) in [
         (0, room, Some(Error::UpgradeLength)),
@@ -161,8 +276,8 @@ fn what_cannot_become_the_program_is_refused_at_once_and_at_the_end() {
     }
     let mut terms = world.queued();
     world.wait(WEEK);
-    assert_eq!(error(world.execute_with(&mut terms, &CODE, CODE.length - 1)), Error::ProgramDataTooSmall);
-    world.execute_with(&mut terms, &CODE, CODE.length).unwrap();
+    assert_eq!(error(world.execute_with(&mut terms, &VERIFIED, (LENGTH, LENGTH - 1))), Error::ProgramDataTooSmall);
+    world.execute_with(&mut terms, &VERIFIED, (LENGTH, LENGTH)).unwrap();
 }
 
 #[test]
@@ -281,7 +396,7 @@ proptest! {
             match what {
                 0 => {
                     let signer = world.roles.governance;
-                    let terms = world.queue(signer, &CODE).unwrap();
+                    let terms = world.queue(signer).unwrap();
                     pending.push((terms, world.now, world.roles.epoch[0], world.upgrades));
                 }
                 1 => world.wait(time),
@@ -299,15 +414,15 @@ proptest! {
                     world.roles.accept_governance(&next).unwrap();
                 }
                 _ => {
-                    let code = if time % 5 == 0 { Code { hash: Key([8; 32]), ..CODE } } else { CODE };
+                    let check = if time % 5 == 0 { UpgradeCheck { verified: 0, ..VERIFIED } } else { VERIFIED };
                     for (terms, queued, epoch, version) in &mut pending {
                         let before = *terms;
-                        if world.execute_with(terms, &code, ROOM).is_ok() {
+                        if world.execute_with(terms, &check, (LENGTH, ROOM)).is_ok() {
                             landed += 1;
                             prop_assert_eq!(before.state, state::PENDING);
                             prop_assert!(world.now.unix >= queued.unix + WEEK);
                             prop_assert!(world.now.unix < queued.unix + 2 * WEEK + 2 * DAY);
-                            prop_assert_eq!((code, *epoch, *version), (CODE, world.roles.epoch[0], landed - 1));
+                            prop_assert_eq!((check, *epoch, *version), (VERIFIED, world.roles.epoch[0], landed - 1));
                         } else {
                             prop_assert_eq!(*terms, before);
                         }

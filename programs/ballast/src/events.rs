@@ -78,7 +78,7 @@ macro_rules! for_each_event {
             /// A proposal was queued.
             ProposalQueued { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Proposal.", id: u64 = "Its number.", market: Pubkey = "Market; default for the exchange.", kind: u8 = "Kind.", parameter: u16 = "Parameter id.", old_value: u64 = "Old value.", new_value: u64 = "New value.", new_key: Pubkey = "New key or feed.", version: u32 = "Version it was made for.", class: u8 = "Class.", eta: i64 = "When it may be executed.", expires_at: i64 = "When it is dead.", rationale: [u8; 32] = "Hash of its rationale.", sequence: u64 = "Exchange's sequence." }
             /// A proposal ended.
-            ProposalEnded { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Proposal.", id: u64 = "Its number.", state: u8 = "1 executed, 2 vetoed, 3 expired.", market: Pubkey = "Market; default for the exchange.", kind: u8 = "Kind.", parameter: u16 = "Parameter id.", old_value: u64 = "Old value.", new_value: u64 = "New value.", new_key: Pubkey = "New key or feed.", by: Pubkey = "Who did it.", sequence: u64 = "Exchange's sequence." }
+            ProposalEnded { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Proposal.", id: u64 = "Its number.", state: u8 = "1 executed, 2 vetoed, 3 expired, 4 an upgrade whose buffer holds something else.", market: Pubkey = "Market; default for the exchange.", kind: u8 = "Kind.", parameter: u16 = "Parameter id.", old_value: u64 = "Old value.", new_value: u64 = "New value.", new_key: Pubkey = "New key or feed.", by: Pubkey = "Who did it.", sequence: u64 = "Exchange's sequence." }
             /// What a batch that was queued or executed changes; only the first `count` entries count.
             BatchChanges { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Proposal.", id: u64 = "Its number.", state: u8 = "0 queued, 1 executed.", count: u8 = "How many changes.", parameters: [u16; 8] = "Parameter ids.", old_values: [u64; 8] = "Old values.", new_values: [u64; 8] = "New values.", versions: [u32; 8] = "Versions that they were made for.", sequence: u64 = "Exchange's sequence." }
             /// Governance changed hands: the second step.
@@ -87,6 +87,8 @@ macro_rules! for_each_event {
             CommitteeDismissed { exchange: Pubkey = "Exchange.", committee: Pubkey = "Who was dismissed.", sequence: u64 = "Exchange's sequence." }
             /// An exchange's timelock took the program's upgrade authority, for good.
             UpgradeAuthorityTaken { exchange: Pubkey = "Exchange.", timelock: Pubkey = "Its timelock address, the authority from now on.", from: Pubkey = "Who held it.", sequence: u64 = "Exchange's sequence." }
+            /// A part of an upgrade's buffer was hashed.
+            UpgradeHashed { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Its proposal.", buffer: Pubkey = "Its buffer.", hashed: u64 = "Bytes hashed so far.", length: u64 = "Bytes in all.", chain: [u8; 32] = "The chain so far; once all is hashed, the digest.", verified: bool = "All is hashed, and it is what was committed.", sequence: u64 = "Exchange's sequence." }
             /// What was left of an upgrade was closed.
             UpgradeClosed { exchange: Pubkey = "Exchange.", proposal: Pubkey = "Its proposal.", buffer: Pubkey = "Its buffer.", refund: Pubkey = "Who got the lamports.", lamports: u64 = "Lamports of the buffer; 0 if it was gone.", sequence: u64 = "Exchange's sequence." }
             /// The guardian put protection over a market.

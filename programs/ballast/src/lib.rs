@@ -277,7 +277,11 @@ pub mod ballast {
     pub fn queue_upgrade(ctx: Context<QueueUpgrade>, args: QueueUpgradeArgs) -> Result<()> {
         queue_upgrade::handle(ctx, args)
     }
-    /// Anyone: upgrades the program when the proposal's delay is over.
+    /// Anyone: hashes the next part of an upgrade's buffer; the last part decides whether it is what was announced.
+    pub fn verify_upgrade(ctx: Context<VerifyUpgrade>) -> Result<()> {
+        verify_upgrade::handle(ctx)
+    }
+    /// Anyone: upgrades the program when the proposal's delay is over and its buffer was verified.
     pub fn execute_upgrade(ctx: Context<ExecuteUpgrade>) -> Result<()> {
         execute_upgrade::handle(ctx)
     }

@@ -4,16 +4,16 @@
 //! executed proposal, and closes the buffer of an ended one. It never gives the authority away, and the loader does not
 //! let a program write a buffer by CPI at all: a buffer whose authority is that address can change no more.
 
+use core::cell::Ref;
+
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
 use anchor_lang::solana_program::instruction::Instruction;
 use anchor_lang::solana_program::program::invoke_signed;
-use ballast_engine::constants::UPGRADE_LENGTH_MAX;
-use ballast_engine::governance::Code;
+use ballast_engine::Error as EngineError;
 use ballast_engine::layout;
-use ballast_engine::{Error as EngineError, Fault};
 
-use crate::error::{BallastError, ensure, refuse};
+use crate::error::{BallastError, ensure};
 use crate::seeds;
 
 /// Bytes before a program in its data account: tag (u32), slot (u64), an optional key.
@@ -60,16 +60,19 @@ pub fn is_buffer_of(buffer: &AccountInfo<'_>, authority: &Pubkey) -> Result<bool
 }
 
 /// The code in a buffer that is in an authority's hands.
-pub fn code_in(buffer: &AccountInfo<'_>, authority: &Pubkey) -> Result<Code> {
+pub fn code_in<'a>(buffer: &'a AccountInfo<'_>, authority: &Pubkey) -> Result<Ref<'a, [u8]>> {
     ensure(is_buffer_of(buffer, authority)?, EngineError::BufferInvalid)?;
-    let data = buffer.try_borrow_data()?;
-    let code = data.get(BUFFER_HEADER..).ok_or(BallastError::BufferInvalid)?;
-    let length = u64::try_from(code.len()).map_err(|_| BallastError::MathOverflow)?;
-    // Asked first: hashing more would run out of compute units, which tells nobody why.
-    if length > UPGRADE_LENGTH_MAX {
-        return Err(refuse(Fault::new(EngineError::UpgradeLength, UPGRADE_LENGTH_MAX, length)));
-    }
-    Ok(Code { hash: layout::Key(solana_sha256_hasher::hash(code).to_bytes()), length })
+    Ok(Ref::map(buffer.try_borrow_data()?, |data| data.get(BUFFER_HEADER..).unwrap_or_default()))
+}
+
+/// How long the code in such a buffer is, bytes.
+pub fn length_in(buffer: &AccountInfo<'_>, authority: &Pubkey) -> Result<u64> {
+    u64::try_from(code_in(buffer, authority)?.len()).map_err(|_| BallastError::MathOverflow.into())
+}
+
+/// SHA-256 of pieces, one after the other.
+pub fn sha256(pieces: &[&[u8]]) -> layout::Key {
+    layout::Key(solana_sha256_hasher::hashv(pieces).to_bytes())
 }
 
 /// That this exchange's timelock address holds the program's upgrade authority.

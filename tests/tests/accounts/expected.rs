@@ -50,7 +50,7 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("upgrade", "of another buffer", &["BufferInvalid"]),
     ("upgrade", "for another's refund", &["WrongOwner"]),
     ("buffer", "with *", &["UpgradeHash"]),
-    ("buffer", "cut to its header", &["UpgradeHash"]),
+    ("buffer", "cut to its header", &["UpgradeHash", "UpgradeLength"]),
     ("buffer", "*", &["BufferInvalid", "ConstraintSeeds", "ConstraintMut"]),
     ("refund", "*", &["WrongOwner", "BufferInvalid", "ConstraintMut", "ConstraintClose"]),
     (
@@ -261,6 +261,16 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("top_up_market_insurance", "market", "another market", OWN_CHOICE),
     ("execute_new_exchange", "fee_destination", "frozen", "governance chose it; fees wait until it thaws"),
     ("queue_upgrade", "refund", "*", OWN_CHOICE),
+    ("queue_upgrade", "buffer", "with *", "nobody has hashed it yet: with its last part its proposal ends"),
+    ("verify_upgrade", "buffer", "with another byte", "its last part ends its proposal, as it should"),
+    (
+        "execute_upgrade",
+        "buffer",
+        "with another byte",
+        "cannot be made: it was hashed in the timelock's hands, where the loader lets nobody write it",
+    ),
+    ("verify_upgrade", "upgrade", "for another's refund", "nothing is refunded here"),
+    ("verify_upgrade", "verifier", "a stranger", ANYONE),
     (
         "close_upgrade",
         "buffer",

@@ -156,7 +156,7 @@ fn guardian(all: &mut Units) {
     setup.audit();
 }
 
-/// With buffers of the price feed's size: half a unit a byte is their hash.
+/// With buffers of the price feed's size, and one whose first part is a whole one: half a unit a byte is the hash.
 fn upgrades(all: &mut Units) {
     let mut setup = Setup::new();
     let code = program_bytes(SMALL);
@@ -176,6 +176,16 @@ fn upgrades(all: &mut Units) {
     }
     let units = setup.world.units.remove("queue_new_exchange").expect("recorded");
     all.0.entry("queue_new_exchange".to_owned()).or_default().extend(units);
+    let mut long = setup.clone();
+    let large = long.buffer("large", &vec![1; 1_500_000]);
+    long.queue_upgrade(&large).expect("queued");
+    long.verify_upgrade(&large).must();
+    setup.verify_upgrade(&buffers[1]).must();
+    setup.verify_upgrade(&buffers[2]).must();
+    for setup in [&mut setup, &mut long] {
+        let units = setup.world.units.remove("verify_upgrade").expect("recorded");
+        all.0.entry("verify_upgrade".to_owned()).or_default().extend(units);
+    }
     setup.wait_for(ids[1]);
     let mut other = setup.clone();
     all.add("execute_upgrade", setup.execute_upgrade(&buffers[1]));

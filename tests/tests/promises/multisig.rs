@@ -221,6 +221,8 @@ fn governance_a_vault_hands_the_upgrade_authority_over_and_upgrades_by_cpi() {
     let execute = ix::execute_upgrade(&multisig.vault, &setup.upgrade(&buffer));
     let approval = multisig.approve(&mut setup, &execute);
     refused_inside(multisig.execute(&mut setup, approval, &execute), Error::ProposalNotReady);
+    // Anybody has it verified; the vault need not.
+    setup.verify_upgrade(&buffer).must();
     setup.wait_for(id);
     // Three programs deep: the multisig, Ballast, the loader.
     setup.deploying(|setup| multisig.execute(setup, approval, &execute)).must();

@@ -59,7 +59,7 @@ fn privileged(setup: &Setup) -> Vec<(&'static str, Instruction, Vec<Keypair>)> {
     let destination = setup.fee_destination;
     let out = QueueInsuranceWithdrawalArgs { from: 0, amount: 5, destination, version: 0, last_slot, rationale };
     let buffer = fixed_key("a buffer").pubkey();
-    let upgrade = ix::UpgradeArgs { hash: [8; 32], version: 0, last_slot, rationale };
+    let upgrade = ix::UpgradeArgs { digest: [8; 32], version: 0, last_slot, rationale };
     let protect = ProtectMarketArgs { reduce_only_seconds: 60, cap: 0, cap_seconds: 0 };
     let market = setup.new_market_args(3, &MarketTerms::DEEP);
     let authority = setup.world.upgrade_authority.insecure_clone();

@@ -8,7 +8,7 @@ use ballast_client::{address, instructions as ix};
 use ballast_engine::Error;
 use ballast_engine::governance::{class, kind, state};
 use ballast_tests::upgrading::{
-    BUFFER_LAMPORTS, LOGGED, SMALL, buffer_bytes, hash_of, loader_ix, next_program, set_authority,
+    BUFFER_LAMPORTS, LOGGED, SMALL, buffer_bytes, digest_of, loader_ix, next_program, set_authority,
 };
 use ballast_tests::world::{fixed_key, program_bytes};
 use ballast_tests::{Expect as _, Setup, Terms, event, units};
@@ -52,10 +52,19 @@ fn p09_the_program_upgrades_itself_after_seven_days_to_the_second() {
     let id = setup.queue_upgrade(&buffer).expect("queued");
     let terms = setup.proposal(id).terms;
     assert_eq!((terms.kind, terms.class, terms.state), (kind::UPGRADE, class::DEEP, state::PENDING));
-    assert_eq!((terms.new_key.0, terms.new_value), (hash_of(&code), code.len() as u64));
+    assert_eq!((terms.new_key.0, terms.new_value), (digest_of(&code), code.len() as u64));
     assert_eq!(terms.eta - setup.world.now().unix, WEEK);
 
     setup.execute_upgrade(&buffer).fails(Error::ProposalNotReady);
+    let parts = code.len().div_ceil(1 << 20);
+    assert!(parts > 1, "the program has grown small");
+    for part in 1..=parts {
+        let hashed = event!(setup.verify_part(&buffer).must(), UpgradeHashed);
+        let end = code.len().min(part << 20) as u64;
+        assert_eq!((hashed.hashed, hashed.length, hashed.verified), (end, code.len() as u64, part == parts));
+        assert_eq!(hashed.chain == digest_of(&code), hashed.verified);
+    }
+    setup.verify_part(&buffer).fails(Error::UpgradeVerified);
     wait_until(&mut setup, terms.eta - 1);
     setup.execute_upgrade(&buffer).fails(Error::ProposalNotReady);
     assert_eq!(deployed(&mut setup).0[..code.len()], program_bytes("ballast.so"));
@@ -71,7 +80,7 @@ fn p09_the_program_upgrades_itself_after_seven_days_to_the_second() {
         ended
     });
     assert_eq!((ended.id, ended.state, ended.kind), (id, state::EXECUTED, kind::UPGRADE));
-    assert_eq!((ended.new_key.to_bytes(), ended.new_value), (hash_of(&code), code.len() as u64));
+    assert_eq!((ended.new_key.to_bytes(), ended.new_value), (digest_of(&code), code.len() as u64));
     let (now, authority) = deployed(&mut setup);
     assert_eq!((&now[..code.len()], authority), (&code[..], Some(timelock)));
     assert!(now[code.len()..].iter().all(|byte| *byte == 0));
@@ -94,6 +103,10 @@ fn p09_the_program_upgrades_itself_after_seven_days_to_the_second() {
     let back = setup.buffer("second buffer", &program_bytes("ballast.so"));
     let id = setup.queue_upgrade(&back).expect("queued");
     setup.wait_for(id);
+    setup.execute_upgrade(&back).fails(Error::UpgradeNotVerified);
+    setup.verify_part(&back).must();
+    setup.execute_upgrade(&back).fails(Error::UpgradeNotVerified);
+    setup.verify_upgrade(&back).must();
     setup.deploying(|setup| setup.execute_upgrade(&back)).must();
     assert_eq!(setup.exchange().upgrades, 2);
     assert_eq!(deployed(&mut setup).0[..code.len()], program_bytes("ballast.so"));
@@ -201,17 +214,50 @@ fn p09_a_buffer_in_the_timelocks_hands_changes_no_more() {
     setup.close_upgrade(&buffer).fails(Error::ProposalPending);
     assert_eq!(setup.world.svm.get_account(&buffer).expect("a buffer").data, before);
 
-    // Should it change all the same, by a fault that nobody knows of, what was announced is what counts.
+    // Should it change all the same before it was hashed, by a fault that nobody knows of: another length is not hashed, and
+    // other bytes end the proposal.
     let mut other = code.clone();
     *other.last_mut().expect("bytes") ^= 1;
     let longer = [&code[..], &[0]].concat();
-    setup.wait_for(id);
-    for swapped in [other, longer] {
+    let put = |setup: &mut Setup, code: &[u8]| {
         let mut account = setup.world.svm.get_account(&buffer).expect("a buffer");
-        account.data = buffer_bytes(&swapped, &timelock);
+        account.data = buffer_bytes(code, &timelock);
         setup.world.set_account(buffer, account);
-        setup.execute_upgrade(&buffer).fails(Error::UpgradeHash);
+    };
+    put(&mut setup, &longer);
+    setup.verify_part(&buffer).fails(Error::UpgradeHash);
+    put(&mut setup, &other);
+    let ended = event!(setup.verify_upgrade(&buffer).must(), ProposalEnded);
+    assert_eq!((ended.id, ended.state), (id, state::REFUSED));
+    setup.wait_for(id);
+    setup.execute_upgrade(&buffer).fails(Error::ProposalClosed);
+}
+
+#[test]
+fn p09_a_buffer_that_does_not_hold_what_was_announced_is_refused_and_given_back() {
+    let mut setup = in_charge();
+    let code = next_program();
+    let mut other = code.clone();
+    *other.last_mut().expect("bytes") ^= 1;
+    let buffer = setup.buffer("buffer", &other);
+    let args = QueueUpgradeArgs { digest: digest_of(&code), ..setup.upgrade_args(&buffer) };
+    let governance = setup.governance.clone();
+    let id = setup.queue_upgrade_as(&governance, &buffer, args).expect("nobody has hashed it yet");
+    setup.execute_upgrade(&buffer).fails(Error::ProposalNotReady);
+    setup.wait_for(id);
+    setup.execute_upgrade(&buffer).fails(Error::UpgradeNotVerified);
+    let sent = setup.verify_upgrade(&buffer).must();
+    let hashed = event!(sent.clone(), UpgradeHashed);
+    assert_eq!((hashed.hashed, hashed.chain, hashed.verified), (code.len() as u64, digest_of(&other), false));
+    assert_eq!(event!(sent, ProposalEnded).state, state::REFUSED);
+    assert_eq!((setup.proposal(id).terms.state, setup.exchange().pending_proposals), (state::REFUSED, 0));
+    for refused in [setup.execute_upgrade(&buffer), setup.verify_part(&buffer), setup.veto(id), setup.expire(id)] {
+        refused.fails(Error::ProposalClosed);
     }
+    let closed = event!(setup.close_upgrade(&buffer).must(), UpgradeClosed);
+    assert_eq!((closed.lamports, closed.refund), (BUFFER_LAMPORTS, setup.refund()));
+    assert!(!setup.world.exists(&buffer) && !setup.world.exists(&address::upgrade(&buffer)));
+    assert_eq!(deployed(&mut setup).0[..code.len()], program_bytes("ballast.so"));
 }
 
 #[test]
@@ -222,7 +268,6 @@ fn p09_only_committed_bytes_that_fit_are_queued_by_governance_alone() {
     let good = setup.upgrade_args(&buffer);
     let governance = setup.governance.clone();
     for (args, reason) in [
-        (QueueUpgradeArgs { hash: [9; 32], ..good }, Error::UpgradeHash),
         (QueueUpgradeArgs { version: 1, ..good }, Error::VersionMoved),
         (QueueUpgradeArgs { last_slot: setup.world.now().slot - 1, ..good }, Error::ProposalTooOld),
         (QueueUpgradeArgs { last_slot: setup.world.now().slot + 216_001, ..good }, Error::ProposalTooOld),
@@ -284,6 +329,7 @@ fn p09_a_vetoed_and_an_expired_upgrade_give_their_buffers_back() {
                 setup.execute_upgrade(&left).fails(Error::ProposalExpired);
                 setup.expire(second).must();
                 setup.execute_upgrade(&left).fails(Error::ProposalClosed);
+                setup.verify_part(&left).fails(Error::ProposalClosed);
             }
         }
     }
@@ -314,6 +360,7 @@ fn p09_an_upgrade_dies_with_its_proposers_power_and_waits_out_an_emergency() {
     wait_until(&mut setup, queued + WEEK + 12 * HOUR - 1);
     setup.execute_upgrade(&buffer).fails(Error::ProposalNotReady);
     wait_until(&mut setup, queued + WEEK + 12 * HOUR);
+    setup.verify_upgrade(&buffer).must();
     setup.deploying(|setup| setup.execute_upgrade(&buffer)).must();
 }
 

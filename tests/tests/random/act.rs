@@ -81,6 +81,7 @@ pub(crate) enum Act {
     QueueNew { by: usize, args: QueueNewExchangeArgs },
     ExecuteNew { id: u64 },
     QueueUpgrade { by: usize, buffer: usize, args: QueueUpgradeArgs },
+    VerifyUpgrade { buffer: usize },
     ExecuteUpgrade { buffer: usize },
     CloseUpgrade { buffer: usize },
 }
@@ -144,6 +145,7 @@ impl Act {
             Self::QueueNew { .. } => "queue_new_exchange",
             Self::ExecuteNew { .. } => "execute_new_exchange",
             Self::QueueUpgrade { .. } => "queue_upgrade",
+            Self::VerifyUpgrade { .. } => "verify_upgrade",
             Self::ExecuteUpgrade { .. } => "execute_upgrade",
             Self::CloseUpgrade { .. } => "close_upgrade",
         }

@@ -80,9 +80,12 @@ impl Sim {
                 self.midnights();
             }
             "exit_silent" => self.silence(),
-            "queue_upgrade" | "execute_upgrade" | "close_upgrade" | "queue_new_exchange" | "execute_new_exchange" => {
-                self.upgrade_program()
-            }
+            "queue_upgrade"
+            | "verify_upgrade"
+            | "execute_upgrade"
+            | "close_upgrade"
+            | "queue_new_exchange"
+            | "execute_new_exchange" => self.upgrade_program(),
             "execute_lp_withdrawal" => self.providers_leave(false),
             "lapse_lp_withdrawal" | "lapse_lp_deposit" => self.providers_leave(true),
             _ if GOVERNANCE.contains(&missing) => (0..100).for_each(|_| self.governing()),

@@ -5,22 +5,22 @@ use ballast::instructions::governance::{QueueNewExchangeArgs, QueueUpgradeArgs};
 use ballast::loader::{BUFFER_HEADER, PROGRAM_DATA_HEADER, buffer_authority_in};
 use ballast::state::{Proposal, Upgrade};
 use ballast_client::{address, instructions as ix};
-use ballast_engine::governance::{self, Code, Request};
+use ballast_engine::governance::{self, Request};
 use ballast_engine::layout::Key;
 use ballast_engine::{Error, Result};
-use ballast_tests::upgrading::{compute_limit, hash_of};
+use ballast_tests::upgrading::compute_limit;
 use ballast_tests::world::{fixed_key, program_bytes};
 use rand::Rng as _;
+use sha2::Digest as _;
 use solana_instruction::Instruction;
 
 use super::act::Act;
 use super::judge::Reasons;
 use super::world::{Sim, View};
 
-/// What instructions about an upgrade want before them: compute units for the hash.
+/// What an instruction about an upgrade wants before it: compute units for the hash.
 pub(crate) fn before(act: &Act) -> Option<Instruction> {
-    let hashes = matches!(act, Act::QueueUpgrade { .. } | Act::ExecuteUpgrade { .. });
-    hashes.then(|| compute_limit(1_400_000))
+    matches!(act, Act::VerifyUpgrade { .. }).then(|| compute_limit(ix::VERIFY_COMPUTE_LIMIT))
 }
 
 impl Sim {
@@ -57,7 +57,7 @@ impl Sim {
         let slot = self.setup.world.now().slot;
         let good = self.setup.upgrade_args(&self.buffers[buffer]);
         let args = QueueUpgradeArgs {
-            hash: if self.percent(90) { good.hash } else { [1; 32] },
+            digest: if self.percent(90) { good.digest } else { [1; 32] },
             version: if self.percent(95) { good.version } else { good.version + 1 },
             last_slot: if self.percent(95) { slot + self.rng.random_range(0..200_000) } else { slot - 1 },
             rationale: [3; 32],
@@ -68,6 +68,10 @@ impl Sim {
         let another = self.charter_exchange();
         self.step(Act::ExecuteUpgrade { buffer });
         self.step(Act::CloseUpgrade { buffer });
+        // Mostly to its end and once more, sometimes not.
+        for _ in 0..if self.percent(90) { 4 } else { self.rng.random_range(0..3) } {
+            self.step(Act::VerifyUpgrade { buffer });
+        }
         let (id, terms) = (self.proposal_of(buffer).id, self.proposal_of(buffer).terms);
         match self.rng.random_range(0..10) {
             0 => {
@@ -90,11 +94,15 @@ impl Sim {
 }
 
 /// What the program finds in a buffer.
-fn code_in(sim: &Sim, buffer: &Pubkey) -> Option<Code> {
+fn code_in(sim: &Sim, buffer: &Pubkey) -> Option<Vec<u8>> {
     let data = sim.setup.world.svm.get_account(buffer)?.data;
     let own = buffer_authority_in(&data) == Some(address::timelock(&sim.setup.exchange));
-    let code = data.get(BUFFER_HEADER..).filter(|_| own)?;
-    Some(Code { hash: Key(hash_of(code)), length: code.len() as u64 })
+    data.get(BUFFER_HEADER..).filter(|_| own).map(<[u8]>::to_vec)
+}
+
+/// SHA-256 as the harness computes it.
+fn sha256(pieces: &[&[u8]]) -> Key {
+    Key(sha2::Sha256::digest(pieces.concat()).into())
 }
 
 fn room(sim: &Sim) -> u64 {
@@ -113,8 +121,9 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> boo
             let signer = Key(sim.address(by).to_bytes());
             let (version, last_slot, rationale) = (args.version, args.last_slot, Key(args.rationale));
             let request = Request { signer, version, last_slot, rationale };
-            let queued = |code: &Code| -> Result<()> {
-                governance::queue_upgrade(code, Key(args.hash), room(sim), upgrades, &context, &request, now)?;
+            let queued = |code: &Vec<u8>| -> Result<()> {
+                let length = code.len() as u64;
+                governance::queue_upgrade(length, Key(args.digest), room(sim), upgrades, &context, &request, now)?;
                 let proposer = exchange.roles.proposer(&signer)?;
                 governance::check_pending(proposer, exchange.pending_proposals, None)
             };
@@ -138,10 +147,17 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> boo
         Act::ExecuteUpgrade { buffer } => {
             let code = code_in(sim, &sim.buffers[buffer]);
             why.need(code.is_some(), Error::BufferInvalid);
-            let mut terms = sim.proposal_of(buffer).terms;
+            let (mut terms, check) = (sim.proposal_of(buffer).terms, sim.upgrade_of(buffer).check);
             why.run(code.as_ref().map_or(Ok(()), |code| {
-                governance::execute_upgrade(&mut terms, code, room(sim), &mut upgrades, &context, now)
+                let sizes = (code.len() as u64, room(sim));
+                governance::execute_upgrade(&mut terms, &check, sizes, &mut upgrades, &context, now)
             }));
+        }
+        Act::VerifyUpgrade { buffer } => {
+            let code = code_in(sim, &sim.buffers[buffer]);
+            why.need(code.is_some(), Error::BufferInvalid);
+            let (mut terms, mut check) = (sim.proposal_of(buffer).terms, sim.upgrade_of(buffer).check);
+            why.run(code.map_or(Ok(()), |code| governance::verify_upgrade(&mut terms, &mut check, &code, sha256)));
         }
         Act::CloseUpgrade { buffer } => why.run(governance::check_ended(&sim.proposal_of(buffer).terms)),
         _ => return false,
@@ -164,6 +180,7 @@ pub(crate) fn build(sim: &Sim, act: &Act) -> Option<Instruction> {
         }
         Act::ExecuteNew { id } => ix::execute_new_exchange(&payer, &sim.setup.charter(id)),
         Act::ExecuteUpgrade { buffer } => ix::execute_upgrade(&payer, &sim.upgrade_of(buffer)),
+        Act::VerifyUpgrade { buffer } => ix::verify_upgrade(&payer, &sim.upgrade_of(buffer)),
         Act::CloseUpgrade { buffer } => ix::close_upgrade(&sim.upgrade_of(buffer)),
         _ => return None,
     })

@@ -4,7 +4,6 @@ pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod cancel;
 pub(crate) mod docs;
-pub(crate) mod exchange;
 pub(crate) mod faucet;
 pub(crate) mod funds;
 pub(crate) mod govern;
@@ -15,7 +14,6 @@ pub(crate) mod localnet;
 pub(crate) mod market;
 pub(crate) mod roles;
 pub(crate) mod trade;
-pub(crate) mod upgrade;
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};

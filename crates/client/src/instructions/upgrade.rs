@@ -7,20 +7,18 @@ pub use ballast::instructions::governance::QueueNewExchangeArgs as NewExchangeAr
 pub use ballast::instructions::governance::QueueUpgradeArgs as UpgradeArgs;
 use ballast::state::{Charter, Upgrade};
 use ballast::{accounts, instruction};
+use ballast_engine::constants::UPGRADE_PART;
 
-use super::{COMPUTE_LIMIT, build, pubkey};
+use super::{build, pubkey};
 use crate::address;
 use crate::address::INSTRUCTIONS;
 
 const RENT: Pubkey = Pubkey::from_str_const("SysvarRent111111111111111111111111111111111");
 const CLOCK: Pubkey = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
-/// A compute-unit limit high enough to queue or execute the upgrade to a program of `length` bytes: the SHA-256 of the
-/// buffer costs half a unit a byte, its passage through calls of other programs a little more.
-pub fn upgrade_compute_limit(length: u64) -> u32 {
-    let hash = u32::try_from(length / 2 + length / 50).unwrap_or(u32::MAX);
-    hash.saturating_add(COMPUTE_LIMIT / 2).clamp(COMPUTE_LIMIT, 1_400_000)
-}
+/// A compute-unit limit high enough for [`verify_upgrade`], of which the SHA-256 of a part takes half a unit a byte; that is more
+/// than a transaction has by itself.
+pub const VERIFY_COMPUTE_LIMIT: u32 = 600_000;
 
 /// Hands the program's upgrade authority to an exchange's timelock address, for good. Signed by the authority.
 pub fn take_upgrade_authority(upgrade_authority: &Pubkey, exchange: &Pubkey) -> Instruction {
@@ -38,7 +36,6 @@ pub fn take_upgrade_authority(upgrade_authority: &Pubkey, exchange: &Pubkey) -> 
 
 /// Queues an upgrade to what is in `buffer`, whose authority must be the exchange's timelock address, as proposal `id`,
 /// which must be the exchange's next. `refund` gets the buffer's lamports in the end. Signed by `payer` and governance.
-/// Needs more compute units than a transaction has by itself: [`upgrade_compute_limit`].
 pub fn queue_upgrade(
     payer: &Pubkey,
     proposer: &Pubkey,
@@ -66,7 +63,7 @@ pub fn queue_upgrade(
     build(accounts, instruction::QueueUpgrade { args }, &[])
 }
 
-/// What an upgrade's account says, by its parts.
+/// What an upgrade's account says when it is queued.
 pub fn upgrade_parts(exchange: &Pubkey, proposal: u64, buffer: &Pubkey, refund: &Pubkey) -> Upgrade {
     let key = |address: &Pubkey| ballast_engine::layout::Key(address.to_bytes());
     Upgrade {
@@ -78,8 +75,29 @@ pub fn upgrade_parts(exchange: &Pubkey, proposal: u64, buffer: &Pubkey, refund: 
     }
 }
 
-/// Executes an upgrade whose delay is over. Signed by anyone. Needs more compute units than a transaction has by itself:
-/// [`upgrade_compute_limit`].
+/// Hashes the next part of an upgrade's buffer: as many times as it has parts ([`upgrade_parts_left`]), and it is verified, or
+/// refused. Signed by anyone. Give it [`VERIFY_COMPUTE_LIMIT`].
+pub fn verify_upgrade(verifier: &Pubkey, upgrade: &Upgrade) -> Instruction {
+    let exchange = pubkey(&upgrade.exchange);
+    let accounts = accounts::VerifyUpgrade {
+        verifier: *verifier,
+        exchange,
+        proposal: pubkey(&upgrade.proposal),
+        upgrade: address::upgrade(&pubkey(&upgrade.buffer)),
+        buffer: pubkey(&upgrade.buffer),
+        timelock: address::timelock(&exchange),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::VerifyUpgrade {}, &[])
+}
+
+/// How often [`verify_upgrade`] is still to be called for a buffer of `length` bytes.
+pub fn upgrade_parts_left(upgrade: &Upgrade, length: u64) -> u64 {
+    length.saturating_sub(upgrade.check.hashed).div_ceil(UPGRADE_PART)
+}
+
+/// Executes an upgrade whose delay is over and whose buffer was verified. Signed by anyone.
 pub fn execute_upgrade(executor: &Pubkey, upgrade: &Upgrade) -> Instruction {
     let exchange = pubkey(&upgrade.exchange);
     let accounts = accounts::ExecuteUpgrade {

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use ballast_client::{address, instructions as ix, loader};
 use ballast_localnet::{Config, Kind, Localnet, ProgramFile, Sender};
-use ballast_tests::upgrading::{LOGGED, SMALL, hash_of, next_program};
+use ballast_tests::upgrading::{LOGGED, SMALL, digest_of, next_program};
 use ballast_tests::world::{fixed_key, program_bytes, program_dir};
 use ballast_tests::{Expect as _, Setup};
 use solana_account::Account;
@@ -106,7 +106,15 @@ async fn the_program_upgrades_itself(kind: Kind) -> Result<()> {
     let old = program_bytes("ballast.so");
     assert!(stage.deployed().await? == (old, Some(timelock)));
 
-    let execute = ix::execute_upgrade(&stage.payer.pubkey(), &stage.setup.upgrade(&stage.ripe));
+    let upgrade = stage.setup.upgrade(&stage.ripe);
+    let execute = ix::execute_upgrade(&stage.payer.pubkey(), &upgrade);
+    for _ in 0..ix::upgrade_parts_left(&upgrade, code.len() as u64) {
+        let refused = stage.sender.send(std::slice::from_ref(&execute), &stage.payer, &[]).await.expect_err("not yet");
+        assert!(refused.logs.iter().any(|line| line.contains("UpgradeNotVerified")), "{:?}", refused.logs);
+        let verify = ix::verify_upgrade(&stage.payer.pubkey(), &upgrade);
+        let sent = stage.sender.send(&[verify], &stage.payer, &[]).await?;
+        println!("verify_upgrade on {kind:?}: {} compute units", sent.details.units);
+    }
     let sent = stage.sender.send(&[execute], &stage.payer, &[]).await?;
     println!("execute_upgrade of {} bytes on {kind:?}: {} compute units", code.len(), sent.details.units);
     assert!(stage.deployed().await? == (code, Some(timelock)), "another program was deployed");
@@ -141,7 +149,7 @@ async fn a_buffer_written_through_the_loader_is_queued_and_nobodys_any_more(kind
     }
     stage.sends(loader::give_buffer(&payer.pubkey(), &buffer.pubkey(), &timelock), &[]).await?;
     let args = ballast_client::instructions::UpgradeArgs {
-        hash: hash_of(&code),
+        digest: digest_of(&code),
         version: 0,
         last_slot: stage.net.clock().await?.slot + 1_000,
         rationale: [7; 32],

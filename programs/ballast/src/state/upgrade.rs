@@ -1,12 +1,13 @@
 //! What an upgrade's proposal is about.
 
+use ballast_engine::governance::UpgradeCheck;
 use ballast_engine::layout::Key;
 
 use crate::zero_copy_account;
 
 zero_copy_account! {
-    /// A buffer that is to become the program. Its hash, length, delay and state are in its proposal.
-    pub struct Upgrade = 168, discriminator [15, 153, 218, 141, 155, 217, 106, 189], {
+    /// A buffer that is to become the program. Its digest, length, delay and state are in its proposal.
+    pub struct Upgrade = 216, discriminator [15, 153, 218, 141, 155, 217, 106, 189], {
         /// Layout version.
         pub version: u8,
         /// Bump of this address.
@@ -21,6 +22,8 @@ zero_copy_account! {
         pub buffer: Key,
         /// Who gets the buffer's lamports, however the proposal ends.
         pub refund: Key,
+        /// How far it was hashed.
+        pub check: UpgradeCheck,
         /// For later versions.
         pub reserved: [u64; 4],
     }

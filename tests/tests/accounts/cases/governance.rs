@@ -209,8 +209,11 @@ fn upgrades() -> Vec<Case> {
     let mut vetoed = setup.clone();
     vetoed.veto(id).must();
     let close = Case::new("close_upgrade", vetoed, ix::close_upgrade(&upgrade), &[]);
+    let verify = ix::verify_upgrade(&payer.pubkey(), &upgrade);
+    let verify = Case::new("verify_upgrade", setup.clone(), verify, &[&payer]);
+    setup.verify_upgrade(&buffer).must();
     setup.wait_for(id);
     let execute = ix::execute_upgrade(&payer.pubkey(), &upgrade);
     let execute = Case::new("execute_upgrade", setup, execute, &[&payer]);
-    vec![take, queue, another, create, close, execute]
+    vec![take, queue, another, create, close, verify, execute]
 }

@@ -82,6 +82,8 @@ import {
   type UpgradeAuthorityTaken,
   getUpgradeClosedDecoder,
   type UpgradeClosed,
+  getUpgradeHashedDecoder,
+  type UpgradeHashed,
   getWithdrawnDecoder,
   type Withdrawn,
 } from './types/index.js';
@@ -171,6 +173,8 @@ export type BallastEvent =
   | { name: 'UpgradeAuthorityTaken'; data: UpgradeAuthorityTaken }
   /** What was left of an upgrade was closed. */
   | { name: 'UpgradeClosed'; data: UpgradeClosed }
+  /** A part of an upgrade's buffer was hashed. */
+  | { name: 'UpgradeHashed'; data: UpgradeHashed }
   /** Collateral went out. */
   | { name: 'Withdrawn'; data: Withdrawn };
 
@@ -343,6 +347,10 @@ export const BALLAST_EVENTS: {
   UpgradeClosed: {
     discriminator: new Uint8Array([76, 121, 250, 37, 185, 165, 80, 223]),
     decode: (b) => getUpgradeClosedDecoder().decode(b),
+  },
+  UpgradeHashed: {
+    discriminator: new Uint8Array([127, 44, 30, 59, 163, 38, 36, 144]),
+    decode: (b) => getUpgradeHashedDecoder().decode(b),
   },
   Withdrawn: {
     discriminator: new Uint8Array([20, 89, 223, 198, 194, 124, 219, 13]),

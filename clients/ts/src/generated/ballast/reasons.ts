@@ -284,10 +284,7 @@ export const BALLAST_ERRORS = {
     message:
       "The account is not a buffer of the upgradeable loader whose authority is this exchange's timelock address; set that first",
   },
-  UpgradeHash: {
-    code: 6101,
-    message: 'What the buffer holds does not have the SHA-256 or the length that was committed',
-  },
+  UpgradeHash: { code: 6101, message: 'The buffer does not have the length that was committed (limit, then length)' },
   UpgradeLength: {
     code: 6102,
     message: 'The new program is empty or longer than an upgrade may be (limit, then length)',
@@ -343,6 +340,15 @@ export const BALLAST_ERRORS = {
       "The market is being settled: positions close at one price by anyone's call, then claims are paid, then providers",
   },
   MarketNotSettled: { code: 6114, message: 'The market is not settled: use the ordinary instructions' },
+  UpgradeNotVerified: {
+    code: 6115,
+    message:
+      'The buffer has not been hashed to its end (limit: its length, then how far): anybody may go on with verify_upgrade',
+  },
+  UpgradeVerified: {
+    code: 6116,
+    message: 'The whole buffer has been hashed, and holds what was committed: nothing is left to verify',
+  },
 } as const;
 
 /** The name of a reason. */

@@ -5,7 +5,7 @@ use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS};
 
 use super::effect::Crowd;
 use super::list::{Line, line};
-use super::read;
+use super::{read, upgrade};
 use crate::amount::{moment, span};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
@@ -16,7 +16,8 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
     let proposal = read(chain, exchange, id).await?;
     let now = chain.now().await?;
     let crowd = Crowd::read(chain, exchange, now).await?;
-    let line = line(&proposal, exchange, &crowd, &now)?;
+    let mut line = line(&proposal, exchange, &crowd, &now)?;
+    line.upgrade = upgrade::of_proposal(chain, exchange, &proposal).await?;
     output::show(global.json, &line, |line| text(line, now.unix))
 }
 
@@ -28,6 +29,7 @@ fn text(line: &Line, now: i64) -> String {
         lines.extend(row.map(|row| format!("  {}", row.doc)));
     }
     lines.extend(line.new_key.as_ref().map(|key| format!("new: {key}")));
+    lines.extend(line.upgrade.as_ref().map(upgrade::explained));
     lines.push(format!("queued by {} ({}) at {}", line.role, line.proposer, moment(line.queued_at)));
     let class = match line.class {
         "G1" => "tune: 48 hours at least",

@@ -11,10 +11,11 @@ use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS, Row};
 use serde::Serialize;
 
 use super::effect::{Crowd, Effect};
+use super::upgrade::Upgrading;
 use crate::amount::{moment, span};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
-use crate::output::{self, table};
+use crate::output::{self, hex, table};
 
 /// One change of a proposal.
 #[derive(Serialize)]
@@ -50,6 +51,8 @@ pub(super) struct Line {
     pub(super) ready: bool,
     pub(super) rationale: String,
     pub(super) effect: Option<Effect>,
+    /// What an upgrade is about; filled in for one proposal alone, for it reads a whole buffer.
+    pub(super) upgrade: Option<Upgrading>,
 }
 
 /// A proposal's line.
@@ -75,12 +78,14 @@ pub(super) fn line(proposal: &Proposal, exchange: &ExchangeAccount, crowd: &Crow
             state::PENDING => "pending",
             state::EXECUTED => "executed",
             state::VETOED => "vetoed",
+            state::REFUSED => "refused: its buffer holds something else",
             _ => "expired",
         },
         class: ["?", "G1", "G2", "G3", "guardian"].get(usize::from(terms.class)).copied().unwrap_or("?"),
         what: what(proposal)?,
         changes: changes(proposal),
-        new_key: key(terms.new_key.0),
+        // An upgrade's is no key but a digest.
+        new_key: key(terms.new_key.0).filter(|_| terms.kind != kind::UPGRADE),
         proposer: Pubkey::new_from_array(proposal.proposer.0).to_string(),
         role: if terms.proposer == 0 { "governance" } else { "committee" },
         queued_at: terms.queued_at,
@@ -90,8 +95,9 @@ pub(super) fn line(proposal: &Proposal, exchange: &ExchangeAccount, crowd: &Crow
         vetoer: key(terms.vetoer.0),
         tightening: terms.tightening != 0,
         ready: pending && !powerless && now.unix >= ready_at && now.unix < dead_at,
-        rationale: terms.rationale.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+        rationale: hex(&terms.rationale.0),
         effect: if pending { crowd.effect(proposal) } else { None },
+        upgrade: None,
     })
 }
 
@@ -130,7 +136,9 @@ fn what(proposal: &Proposal) -> Result<String> {
         kind::GOVERNANCE => "new governance".to_owned(),
         kind::COMMITTEE => "new committee".to_owned(),
         kind::GUARDIAN => "new guardian".to_owned(),
-        kind::UPGRADE => "upgrade of the program".to_owned(),
+        kind::UPGRADE => {
+            format!("upgrade of the program to {} bytes, digest {}", terms.new_value, hex(&terms.new_key.0))
+        }
         kind::NEW_EXCHANGE => "exchange of another mint".to_owned(),
         kind::ORACLE_FEED => format!("market {market}: oracle"),
         kind::WIND_DOWN if terms.new_value == 0 => format!("market {market}: opened again"),

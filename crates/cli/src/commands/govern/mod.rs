@@ -3,8 +3,10 @@
 mod ask;
 mod dry_run;
 mod effect;
+mod exchange;
 mod explain;
 mod list;
+pub(crate) mod upgrade;
 
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result};
@@ -13,10 +15,10 @@ use ballast_client::{address, instructions};
 use ballast_engine::governance::kind;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use super::{exchange, upgrade};
 use crate::amount::moment;
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
@@ -107,7 +109,7 @@ enum Command {
 
 /// How something is queued.
 #[derive(Args)]
-struct How {
+pub(crate) struct How {
     /// Hash of the rationale, 64 hexadecimal digits
     #[arg(long, global = true, value_name = "HEX", value_parser = hash)]
     rationale: Option<Hash>,
@@ -198,17 +200,72 @@ async fn queue(
     signer: impl Fn() -> Result<Keypair>,
     (ask, how): (Ask, How),
 ) -> Result<()> {
-    let within = how.within.unwrap_or(if how.dry_run { WITHIN_SLOTS_MULTISIG } else { WITHIN_SLOTS });
-    let last_slot = chain.now().await?.slot + within;
-    let rationale = how.rationale.unwrap_or_default();
-    if how.dry_run {
-        let proposer = how.proposer.unwrap_or_else(|| Pubkey::new_from_array(exchange.state.roles.governance.0));
-        let queue = ask.build(chain, exchange, &proposer, last_slot, rationale).await?;
-        return dry_run::show(global, exchange.state.next_proposal, &proposer, last_slot, &queue);
+    let proposing = how.begin(chain, exchange, signer).await?;
+    let (proposer, last_slot, rationale) = (proposing.proposer, proposing.last_slot, proposing.rationale);
+    let queue = ask.build(chain, exchange, &proposer, last_slot, rationale).await?;
+    let Some(queued) = proposing.submit(global, chain, exchange, &queue).await? else { return Ok(()) };
+    done(global, queued.id, &queued.text(), queued.signature)
+}
+
+/// A proposal that is about to be made.
+struct Proposing {
+    /// Who signs; nobody when it is only printed.
+    signer: Option<Keypair>,
+    proposer: Pubkey,
+    id: u64,
+    last_slot: u64,
+    rationale: Hash,
+}
+
+/// One that was made.
+struct Queued {
+    signer: Keypair,
+    id: u64,
+    eta: i64,
+    signature: String,
+}
+
+impl Queued {
+    fn text(&self) -> String {
+        format!("queued; it may be executed from {} on", moment(self.eta))
     }
-    let (signer, id) = (signer()?, exchange.state.next_proposal);
-    let queue = ask.build(chain, exchange, &signer.pubkey(), last_slot, rationale).await?;
-    let sent = chain.send("queue", &[queue], &signer, &[]).await?;
-    let eta = read(chain, exchange, id).await?.terms.eta;
-    done(global, id, &format!("queued; it may be executed from {} on", moment(eta)), sent.signature.to_string())
+}
+
+impl How {
+    async fn begin(
+        self,
+        chain: &Chain,
+        exchange: &ExchangeAccount,
+        signer: impl FnOnce() -> Result<Keypair>,
+    ) -> Result<Proposing> {
+        let within = self.within.unwrap_or(if self.dry_run { WITHIN_SLOTS_MULTISIG } else { WITHIN_SLOTS });
+        let governance = Pubkey::new_from_array(exchange.state.roles.governance.0);
+        let signer = if self.dry_run { None } else { Some(signer()?) };
+        Ok(Proposing {
+            proposer: signer.as_ref().map_or_else(|| self.proposer.unwrap_or(governance), Signer::pubkey),
+            signer,
+            id: exchange.state.next_proposal,
+            last_slot: chain.now().await?.slot + within,
+            rationale: self.rationale.unwrap_or_default(),
+        })
+    }
+}
+
+impl Proposing {
+    /// Sends it; or prints it and sends nothing.
+    async fn submit(
+        self,
+        global: &Global,
+        chain: &Chain,
+        exchange: &ExchangeAccount,
+        instruction: &Instruction,
+    ) -> Result<Option<Queued>> {
+        let Some(signer) = self.signer else {
+            dry_run::show(global, self.id, &self.proposer, self.last_slot, instruction)?;
+            return Ok(None);
+        };
+        let sent = chain.send("queue", std::slice::from_ref(instruction), &signer, &[]).await?;
+        let eta = read(chain, exchange, self.id).await?.terms.eta;
+        Ok(Some(Queued { signer, id: self.id, eta, signature: sent.signature.to_string() }))
+    }
 }

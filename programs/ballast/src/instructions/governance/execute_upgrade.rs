@@ -1,4 +1,5 @@
-//! Upgrades the program when the proposal's delay is over: the loader puts the announced buffer in its place.
+//! Upgrades the program when the proposal's delay is over: the loader puts the announced buffer, whose digest
+//! was found to be the committed one, in its place.
 
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
@@ -31,7 +32,7 @@ pub struct ExecuteUpgrade<'info> {
     pub proposal: AccountLoader<'info, Proposal>,
     /// What it is about.
     pub upgrade: AccountLoader<'info, Upgrade>,
-    /// CHECK: the buffer that it names; its owner and bytes are checked.
+    /// CHECK: the buffer that it names; its owner, authority and length are checked.
     #[account(mut)]
     pub buffer: UncheckedAccount<'info>,
     /// CHECK: the address that it names for the buffer's lamports.
@@ -99,14 +100,16 @@ pub fn handle(ctx: Context<ExecuteUpgrade>) -> Result<()> {
     ctx.accounts.validate()?;
     let accounts = &ctx.accounts;
     let now = legs::now()?;
-    let code = loader::code_in(&accounts.buffer, accounts.timelock.key)?;
+    let length = loader::length_in(&accounts.buffer, accounts.timelock.key)?;
     let room = loader::room(&accounts.program_data)?;
+    let check = accounts.upgrade.load()?.check;
     let event = {
         let mut exchange = accounts.exchange.load_mut()?;
         let mut proposal = accounts.proposal.load_mut()?;
         let mut upgrades = exchange.upgrades_so_far().on_chain()?;
         let context = exchange.governance();
-        governance::execute_upgrade(&mut proposal.terms, &code, room, &mut upgrades, &context, &now).on_chain()?;
+        governance::execute_upgrade(&mut proposal.terms, &check, (length, room), &mut upgrades, &context, &now)
+            .on_chain()?;
         exchange.upgrades = upgrades.into();
         proposals::end(&mut exchange, accounts.proposal.key(), &proposal, accounts.executor.key())?
     };

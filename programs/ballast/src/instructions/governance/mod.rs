@@ -21,6 +21,7 @@ pub mod queue_new_exchange;
 pub mod queue_oracle_feed;
 pub mod queue_upgrade;
 pub mod take_upgrade_authority;
+pub mod verify_upgrade;
 pub mod veto_proposal;
 
 pub use accept_governance::*;
@@ -41,4 +42,5 @@ pub use queue_new_exchange::*;
 pub use queue_oracle_feed::*;
 pub use queue_upgrade::*;
 pub use take_upgrade_authority::*;
+pub use verify_upgrade::*;
 pub use veto_proposal::*;

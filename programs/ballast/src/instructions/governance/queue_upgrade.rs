@@ -1,4 +1,4 @@
-//! Queues an upgrade of the program: a buffer that nobody can write any more, by its hash.
+//! Queues an upgrade of the program: a buffer that nobody can write any more, by the digest of what it must hold.
 
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
@@ -19,8 +19,8 @@ use crate::state::{ACCOUNT_VERSION, Exchange, Proposal, Upgrade};
 /// Arguments of `queue_upgrade`.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueUpgradeArgs {
-    /// SHA-256 of the new program's file, which is what the buffer must hold.
-    pub hash: [u8; 32],
+    /// Digest of the new program's file (a chain of SHA-256 over parts), which is what the buffer must hold.
+    pub digest: [u8; 32],
     /// How often the exchange has upgraded the program: the version that this is made for.
     pub version: u32,
     /// The last slot in which it may be queued, at most a day ahead.
@@ -121,15 +121,16 @@ pub fn handle(ctx: Context<QueueUpgrade>, args: QueueUpgradeArgs) -> Result<()> 
     ctx.accounts.validate()?;
     let accounts = &ctx.accounts;
     let now = legs::now()?;
-    let code = loader::code_in(&accounts.buffer, accounts.timelock.key)?;
+    let length = loader::length_in(&accounts.buffer, accounts.timelock.key)?;
     let room = loader::room(&accounts.program_data)?;
     let event = {
         let mut exchange = accounts.exchange.load_mut()?;
         let request = proposals::request(accounts.proposer.key, args.version, args.last_slot, args.rationale);
         let upgrades = exchange.upgrades_so_far().on_chain()?;
         let context = exchange.governance();
-        let committed = layout::Key(args.hash);
-        let terms = governance::queue_upgrade(&code, committed, room, upgrades, &context, &request, &now).on_chain()?;
+        let committed = layout::Key(args.digest);
+        let terms =
+            governance::queue_upgrade(length, committed, room, upgrades, &context, &request, &now).on_chain()?;
         proposals::open(&mut exchange, &accounts.place(ctx.bumps.proposal), terms)?
     };
     accounts.record(ctx.bumps.upgrade)?;

@@ -41,6 +41,7 @@ import {
   type ReadonlyUint8Array,
 } from '@solana/kit';
 import { findUpgradePda, UpgradeSeeds } from '../pdas/index.js';
+import { getUpgradeCheckDecoder, getUpgradeCheckEncoder, type UpgradeCheck, type UpgradeCheckArgs } from '../types/index.js';
 
 export const UPGRADE_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([15, 153, 218, 141, 155, 217, 106, 189]);
 
@@ -64,6 +65,8 @@ export type Upgrade = {
   buffer: Address;
   /** Who gets the buffer's lamports, however the proposal ends. */
   refund: Address;
+  /** How far it was hashed. */
+  check: UpgradeCheck;
   /** For later versions. */
   reserved: Array<bigint>;
 };
@@ -83,6 +86,8 @@ export type UpgradeArgs = {
   buffer: Address;
   /** Who gets the buffer's lamports, however the proposal ends. */
   refund: Address;
+  /** How far it was hashed. */
+  check: UpgradeCheckArgs;
   /** For later versions. */
   reserved: Array<number | bigint>;
 };
@@ -99,6 +104,7 @@ export function getUpgradeEncoder(): FixedSizeEncoder<UpgradeArgs> {
       ['proposal', getAddressEncoder()],
       ['buffer', getAddressEncoder()],
       ['refund', getAddressEncoder()],
+      ['check', getUpgradeCheckEncoder()],
       ['reserved', getArrayEncoder(getU64Encoder(), { size: 4 })],
     ]),
     (value) => ({ ...value, discriminator: UPGRADE_DISCRIMINATOR }),
@@ -116,6 +122,7 @@ export function getUpgradeDecoder(): FixedSizeDecoder<Upgrade> {
     ['proposal', getAddressDecoder()],
     ['buffer', getAddressDecoder()],
     ['refund', getAddressDecoder()],
+    ['check', getUpgradeCheckDecoder()],
     ['reserved', getArrayDecoder(getU64Decoder(), { size: 4 })],
   ]);
 }
@@ -176,7 +183,7 @@ export async function fetchAllMaybeUpgrade(
 }
 
 export function getUpgradeSize(): number {
-  return 176;
+  return 224;
 }
 
 export async function fetchUpgradeFromSeeds(

@@ -216,7 +216,7 @@ export const BALLAST_ERROR__INSURANCE_BATCH_BUSY = 0x17d2; // 6098
 export const BALLAST_ERROR__NOT_TIMELOCK = 0x17d3; // 6099
 /** BufferInvalid: The account is not a buffer of the upgradeable loader whose authority is this exchange's timelock address; set that first */
 export const BALLAST_ERROR__BUFFER_INVALID = 0x17d4; // 6100
-/** UpgradeHash: What the buffer holds does not have the SHA-256 or the length that was committed */
+/** UpgradeHash: The buffer does not have the length that was committed (limit, then length) */
 export const BALLAST_ERROR__UPGRADE_HASH = 0x17d5; // 6101
 /** UpgradeLength: The new program is empty or longer than an upgrade may be (limit, then length) */
 export const BALLAST_ERROR__UPGRADE_LENGTH = 0x17d6; // 6102
@@ -244,6 +244,10 @@ export const BALLAST_ERROR__SETTLEMENT_TOO_EARLY = 0x17e0; // 6112
 export const BALLAST_ERROR__MARKET_SETTLED = 0x17e1; // 6113
 /** MarketNotSettled: The market is not settled: use the ordinary instructions */
 export const BALLAST_ERROR__MARKET_NOT_SETTLED = 0x17e2; // 6114
+/** UpgradeNotVerified: The buffer has not been hashed to its end (limit: its length, then how far): anybody may go on with verify_upgrade */
+export const BALLAST_ERROR__UPGRADE_NOT_VERIFIED = 0x17e3; // 6115
+/** UpgradeVerified: The whole buffer has been hashed, and holds what was committed: nothing is left to verify */
+export const BALLAST_ERROR__UPGRADE_VERIFIED = 0x17e4; // 6116
 
 export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_BANKRUPT
@@ -353,6 +357,8 @@ export type BallastError =
   | typeof BALLAST_ERROR__TIER_INVALID
   | typeof BALLAST_ERROR__UPGRADE_HASH
   | typeof BALLAST_ERROR__UPGRADE_LENGTH
+  | typeof BALLAST_ERROR__UPGRADE_NOT_VERIFIED
+  | typeof BALLAST_ERROR__UPGRADE_VERIFIED
   | typeof BALLAST_ERROR__VERSION_MOVED
   | typeof BALLAST_ERROR__WORSENS_SHORTFALL
   | typeof BALLAST_ERROR__WRONG_EXCHANGE
@@ -470,8 +476,10 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__TICKET_NOT_LAPSED]: `The liquidity ticket has not lapsed; execute it instead`,
     [BALLAST_ERROR__TICKET_NOT_RIPE]: `The liquidity ticket is not ripe (limit: ripe at, then now); wait`,
     [BALLAST_ERROR__TIER_INVALID]: `The tier must be 0 (A), 1 (B) or 2 (C)`,
-    [BALLAST_ERROR__UPGRADE_HASH]: `What the buffer holds does not have the SHA-256 or the length that was committed`,
+    [BALLAST_ERROR__UPGRADE_HASH]: `The buffer does not have the length that was committed (limit, then length)`,
     [BALLAST_ERROR__UPGRADE_LENGTH]: `The new program is empty or longer than an upgrade may be (limit, then length)`,
+    [BALLAST_ERROR__UPGRADE_NOT_VERIFIED]: `The buffer has not been hashed to its end (limit: its length, then how far): anybody may go on with verify_upgrade`,
+    [BALLAST_ERROR__UPGRADE_VERIFIED]: `The whole buffer has been hashed, and holds what was committed: nothing is left to verify`,
     [BALLAST_ERROR__VERSION_MOVED]: `The parameter's version is not the one given (limit: current, then given): it was changed since`,
     [BALLAST_ERROR__WORSENS_SHORTFALL]: `This reduction would leave the account less healthy; close the position whole or deposit first`,
     [BALLAST_ERROR__WRONG_EXCHANGE]: `An account belongs to another exchange`,

@@ -64,5 +64,6 @@ export * from './topUpSharedInsurance.js';
 export * from './transfer.js';
 export * from './unflag.js';
 export * from './updateMarket.js';
+export * from './verifyUpgrade.js';
 export * from './vetoProposal.js';
 export * from './withdraw.js';

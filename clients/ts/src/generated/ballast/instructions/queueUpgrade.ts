@@ -94,8 +94,8 @@ export type QueueUpgradeInstruction<
 
 export type QueueUpgradeInstructionData = {
   discriminator: ReadonlyUint8Array;
-  /** SHA-256 of the new program's file, which is what the buffer must hold. */
-  hash: ReadonlyUint8Array;
+  /** Digest of the new program's file (a chain of SHA-256 over parts), which is what the buffer must hold. */
+  digest: ReadonlyUint8Array;
   /** How often the exchange has upgraded the program: the version that this is made for. */
   version: number;
   /** The last slot in which it may be queued, at most a day ahead. */
@@ -105,8 +105,8 @@ export type QueueUpgradeInstructionData = {
 };
 
 export type QueueUpgradeInstructionDataArgs = {
-  /** SHA-256 of the new program's file, which is what the buffer must hold. */
-  hash: ReadonlyUint8Array;
+  /** Digest of the new program's file (a chain of SHA-256 over parts), which is what the buffer must hold. */
+  digest: ReadonlyUint8Array;
   /** How often the exchange has upgraded the program: the version that this is made for. */
   version: number;
   /** The last slot in which it may be queued, at most a day ahead. */
@@ -119,7 +119,7 @@ export function getQueueUpgradeInstructionDataEncoder(): FixedSizeEncoder<QueueU
   return transformEncoder(
     getStructEncoder([
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
-      ['hash', fixEncoderSize(getBytesEncoder(), 32)],
+      ['digest', fixEncoderSize(getBytesEncoder(), 32)],
       ['version', getU32Encoder()],
       ['lastSlot', getU64Encoder()],
       ['rationale', fixEncoderSize(getBytesEncoder(), 32)],
@@ -131,7 +131,7 @@ export function getQueueUpgradeInstructionDataEncoder(): FixedSizeEncoder<QueueU
 export function getQueueUpgradeInstructionDataDecoder(): FixedSizeDecoder<QueueUpgradeInstructionData> {
   return getStructDecoder([
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
-    ['hash', fixDecoderSize(getBytesDecoder(), 32)],
+    ['digest', fixDecoderSize(getBytesDecoder(), 32)],
     ['version', getU32Decoder()],
     ['lastSlot', getU64Decoder()],
     ['rationale', fixDecoderSize(getBytesDecoder(), 32)],
@@ -179,7 +179,7 @@ export type QueueUpgradeAsyncInput<
   systemProgram?: Address<TAccountSystemProgram>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
-  hash: QueueUpgradeInstructionDataArgs['hash'];
+  digest: QueueUpgradeInstructionDataArgs['digest'];
   version: QueueUpgradeInstructionDataArgs['version'];
   lastSlot: QueueUpgradeInstructionDataArgs['lastSlot'];
   rationale: QueueUpgradeInstructionDataArgs['rationale'];
@@ -361,7 +361,7 @@ export type QueueUpgradeInput<
   systemProgram?: Address<TAccountSystemProgram>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
-  hash: QueueUpgradeInstructionDataArgs['hash'];
+  digest: QueueUpgradeInstructionDataArgs['digest'];
   version: QueueUpgradeInstructionDataArgs['version'];
   lastSlot: QueueUpgradeInstructionDataArgs['lastSlot'];
   rationale: QueueUpgradeInstructionDataArgs['rationale'];

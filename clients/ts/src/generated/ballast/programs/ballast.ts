@@ -121,6 +121,7 @@ import {
   getTransferInstruction,
   getUnflagInstruction,
   getUpdateMarketInstruction,
+  getVerifyUpgradeInstructionAsync,
   getVetoProposalInstruction,
   getWithdrawInstructionAsync,
   parseAcceptGovernanceInstruction,
@@ -181,6 +182,7 @@ import {
   parseTransferInstruction,
   parseUnflagInstruction,
   parseUpdateMarketInstruction,
+  parseVerifyUpgradeInstruction,
   parseVetoProposalInstruction,
   parseWithdrawInstruction,
   type AcceptGovernanceInput,
@@ -271,6 +273,7 @@ import {
   type ParsedTransferInstruction,
   type ParsedUnflagInstruction,
   type ParsedUpdateMarketInstruction,
+  type ParsedVerifyUpgradeInstruction,
   type ParsedVetoProposalInstruction,
   type ParsedWithdrawInstruction,
   type PayInsuranceClaimInput,
@@ -301,6 +304,7 @@ import {
   type TransferInput,
   type UnflagInput,
   type UpdateMarketInput,
+  type VerifyUpgradeAsyncInput,
   type VetoProposalInput,
   type WithdrawAsyncInput,
 } from '../instructions/index.js';
@@ -482,6 +486,7 @@ export enum BallastInstruction {
   Transfer,
   Unflag,
   UpdateMarket,
+  VerifyUpgrade,
   VetoProposal,
   Withdraw,
 }
@@ -1015,6 +1020,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([228, 190, 21, 3, 148, 206, 248, 142])),
+      0,
+    )
+  ) {
+    return BallastInstruction.VerifyUpgrade;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([177, 197, 208, 96, 169, 68, 23, 162])),
       0,
     )
@@ -1101,6 +1115,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.Transfer } & ParsedTransferInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Unflag } & ParsedUnflagInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.UpdateMarket } & ParsedUpdateMarketInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.VerifyUpgrade } & ParsedVerifyUpgradeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.VetoProposal } & ParsedVetoProposalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Withdraw } & ParsedWithdrawInstruction<TProgram>);
 
@@ -1404,6 +1419,10 @@ export function parseBallastInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.UpdateMarket, ...parseUpdateMarketInstruction(instruction) };
     }
+    case BallastInstruction.VerifyUpgrade: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.VerifyUpgrade, ...parseVerifyUpgradeInstruction(instruction) };
+    }
     case BallastInstruction.VetoProposal: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.VetoProposal, ...parseVetoProposalInstruction(instruction) };
@@ -1581,6 +1600,9 @@ export type BallastPluginInstructions = {
   transfer: (input: TransferInput) => ReturnType<typeof getTransferInstruction> & SelfPlanAndSendFunctions;
   unflag: (input: UnflagInput) => ReturnType<typeof getUnflagInstruction> & SelfPlanAndSendFunctions;
   updateMarket: (input: UpdateMarketInput) => ReturnType<typeof getUpdateMarketInstruction> & SelfPlanAndSendFunctions;
+  verifyUpgrade: (
+    input: VerifyUpgradeAsyncInput,
+  ) => ReturnType<typeof getVerifyUpgradeInstructionAsync> & SelfPlanAndSendFunctions;
   vetoProposal: (input: VetoProposalInput) => ReturnType<typeof getVetoProposalInstruction> & SelfPlanAndSendFunctions;
   withdraw: (input: WithdrawAsyncInput) => ReturnType<typeof getWithdrawInstructionAsync> & SelfPlanAndSendFunctions;
 };
@@ -1752,6 +1774,7 @@ export function ballastProgram() {
           transfer: (input) => addSelfPlanAndSendFunctions(client, getTransferInstruction(input)),
           unflag: (input) => addSelfPlanAndSendFunctions(client, getUnflagInstruction(input)),
           updateMarket: (input) => addSelfPlanAndSendFunctions(client, getUpdateMarketInstruction(input)),
+          verifyUpgrade: (input) => addSelfPlanAndSendFunctions(client, getVerifyUpgradeInstructionAsync(input)),
           vetoProposal: (input) => addSelfPlanAndSendFunctions(client, getVetoProposalInstruction(input)),
           withdraw: (input) => addSelfPlanAndSendFunctions(client, getWithdrawInstructionAsync(input)),
         },

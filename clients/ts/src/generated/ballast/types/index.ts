@@ -81,5 +81,7 @@ export * from './traded.js';
 export * from './transferred.js';
 export * from './unflagged.js';
 export * from './upgradeAuthorityTaken.js';
+export * from './upgradeCheck.js';
 export * from './upgradeClosed.js';
+export * from './upgradeHashed.js';
 export * from './withdrawn.js';

@@ -32,7 +32,7 @@ export type ProposalEnded = {
   proposal: Address;
   /** Its number. */
   id: bigint;
-  /** 1 executed, 2 vetoed, 3 expired. */
+  /** 1 executed, 2 vetoed, 3 expired, 4 an upgrade whose buffer holds something else. */
   state: number;
   /** Market; default for the exchange. */
   market: Address;
@@ -59,7 +59,7 @@ export type ProposalEndedArgs = {
   proposal: Address;
   /** Its number. */
   id: number | bigint;
-  /** 1 executed, 2 vetoed, 3 expired. */
+  /** 1 executed, 2 vetoed, 3 expired, 4 an upgrade whose buffer holds something else. */
   state: number;
   /** Market; default for the exchange. */
   market: Address;

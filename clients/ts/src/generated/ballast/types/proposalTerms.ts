@@ -39,7 +39,7 @@ export type ProposalTerms = {
   oldValue: bigint;
   /** New value of a parameter; the amount of a withdrawal; the length of an upgrade; 0 for other kinds. */
   newValue: bigint;
-  /** New key, feed id, SHA-256 of an upgrade or mint of an exchange for other kinds; where a withdrawal goes. */
+  /** New key, feed id, digest of an upgrade or mint of an exchange for other kinds; where a withdrawal goes. */
   newKey: Address;
   /** Version of the parameter (or role, feed, program) that it was made for. */
   version: number;
@@ -80,7 +80,7 @@ export type ProposalTermsArgs = {
   oldValue: number | bigint;
   /** New value of a parameter; the amount of a withdrawal; the length of an upgrade; 0 for other kinds. */
   newValue: number | bigint;
-  /** New key, feed id, SHA-256 of an upgrade or mint of an exchange for other kinds; where a withdrawal goes. */
+  /** New key, feed id, digest of an upgrade or mint of an exchange for other kinds; where a withdrawal goes. */
   newKey: Address;
   /** Version of the parameter (or role, feed, program) that it was made for. */
   version: number;

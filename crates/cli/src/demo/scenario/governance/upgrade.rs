@@ -5,13 +5,12 @@ use ballast::state::Upgrade;
 use ballast_client::{address, instructions as ix, loader};
 use ballast_engine::Error;
 use indicatif::ProgressBar;
-use sha2::{Digest, Sha256};
 use solana_signer::Signer;
 
 use super::super::super::stage::Stage;
 use super::{Part, eta, exchange};
 use crate::amount::span;
-use crate::commands::upgrade::write;
+use crate::commands::govern::upgrade::{verify, write};
 use crate::desk::Expect;
 use crate::{keys, programs};
 
@@ -37,21 +36,17 @@ pub(super) async fn play(stage: &mut Stage, part: &mut Part, bar: &ProgressBar) 
 
     bar.set_message("the next program is written into a buffer");
     let code = next_program()?;
-    let hash: [u8; 32] = Sha256::digest(&code).into();
     let buffer = write(&venue.desk.chain, &governance, &code, &timelock).await?;
     let state = exchange(stage).await?;
     let args = ix::UpgradeArgs {
-        hash,
+        digest: loader::digest(&code),
         version: state.upgrades_so_far().map_err(|fault| anyhow::anyhow!("{fault:?}"))?,
         last_slot: venue.net.clock().await?.slot + 1_000,
         rationale: [0; 32],
     };
     let id = state.next_proposal;
-    let queue = |args| ix::queue_upgrade(&key, &key, &venue.exchange, id, &buffer, &key, args);
-    let other = ix::UpgradeArgs { hash: [7; 32], ..args };
-    let refused = Expect::Refused(&[Error::UpgradeHash]);
-    part.count(&venue.desk.send("queue other bytes", &[queue(other)], &governance, &[], refused).await);
-    let outcome = venue.desk.send("queue an upgrade", &[queue(args)], &governance, &[], Expect::Done).await;
+    let queue = ix::queue_upgrade(&key, &key, &venue.exchange, id, &buffer, &key, args);
+    let outcome = venue.desk.send("queue an upgrade", &[queue], &governance, &[], Expect::Done).await;
     part.governance.queued += u64::from(outcome.is_done());
     let at = eta(stage, id).await?.terms;
 
@@ -62,6 +57,9 @@ pub(super) async fn play(stage: &mut Stage, part: &mut Part, bar: &ProgressBar) 
     part.count(&venue.desk.send("upgrade too early", std::slice::from_ref(&execute), &keeper, &[], early).await);
     bar.set_message("a week passes: the program upgrades itself");
     venue.wait_until(at.eta + 1).await?;
+    let blind = Expect::Refused(&[Error::UpgradeNotVerified]);
+    part.count(&venue.desk.send("upgrade unverified", std::slice::from_ref(&execute), &keeper, &[], blind).await);
+    verify(true, &venue.desk.chain, &keeper, &buffer).await?;
     let outcome = venue.desk.send("upgrade", &[execute], &keeper, &[], Expect::Done).await;
     part.governance.executed += u64::from(outcome.is_done());
     part.governance.upgrades += u64::from(outcome.is_done());

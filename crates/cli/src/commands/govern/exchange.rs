@@ -3,19 +3,17 @@
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result, ensure};
 use ballast::instructions::governance::InitializeExchangeArgs;
-use ballast::state::{Charter, Proposal};
+use ballast::state::Charter;
 use ballast_client::{address, instructions as ix};
 use clap::Subcommand;
 use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
+use super::How;
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
 use crate::output;
-
-/// A proposal must reach the chain within so many slots of being signed: some ten minutes.
-const WITHIN_SLOTS: u64 = 1_500;
 
 /// What can be done.
 #[derive(Subcommand)]
@@ -39,6 +37,8 @@ pub(crate) enum Command {
         /// A program that may own its markets' oracle accounts; one or two
         #[arg(long, required = true, num_args = 1..=2)]
         oracle_program: Vec<Pubkey>,
+        #[command(flatten)]
+        how: Box<How>,
     },
     /// Create the exchange of a proposal whose delay is over
     Create {
@@ -62,11 +62,10 @@ pub(crate) async fn run(
     signer: impl FnOnce() -> Result<Keypair>,
     command: Command,
 ) -> Result<()> {
-    let signer = signer()?;
-    let key = signer.pubkey();
     let done = match command {
-        Command::Propose { collateral, fees, governance, guardian, committee, oracle_program } => {
+        Command::Propose { collateral, fees, governance, guardian, committee, oracle_program, how } => {
             ensure!(chain.account(&address::exchange(&collateral)).await?.is_none(), "{collateral} has one already");
+            let proposing = how.begin(chain, root, signer).await?;
             let mut oracle_programs = [Pubkey::default(); 2];
             oracle_programs.iter_mut().zip(oracle_program).for_each(|(place, program)| *place = program);
             let committee = committee.unwrap_or_default();
@@ -75,21 +74,21 @@ pub(crate) async fn run(
                 fee_destination: fees,
                 exchange: InitializeExchangeArgs { governance, committee, guardian, oracle_programs },
                 version: u32::try_from(root.state.upgrades)?,
-                last_slot: chain.now().await?.slot + WITHIN_SLOTS,
-                rationale: [0; 32],
+                last_slot: proposing.last_slot,
+                rationale: proposing.rationale,
             };
-            let id = root.state.next_proposal;
-            let queue = ix::queue_new_exchange(&key, &key, &root.address, id, args);
-            chain.send("propose", &[queue], &signer, &[]).await?;
-            let eta = chain.read::<Proposal>(&address::proposal(&root.address, id)).await?.terms.eta;
+            let by = proposing.proposer;
+            let queue = ix::queue_new_exchange(&by, &by, &root.address, proposing.id, args);
+            let Some(queued) = proposing.submit(global, chain, root, &queue).await? else { return Ok(()) };
             let exchange = address::exchange(&collateral).to_string();
-            Done { proposal: id, exchange, what: format!("queued; it may be created from {eta} (Unix seconds) on") }
+            Done { proposal: queued.id, exchange, what: queued.text() }
         }
         Command::Create { id } => {
             let found = chain.find::<Charter>(&address::charter(&address::proposal(&root.address, id))).await?;
             let charter =
                 found.with_context(|| format!("proposal {id} is about no exchange that is still to be made"))?;
-            chain.send("create", &[ix::execute_new_exchange(&key, &charter)], &signer, &[]).await?;
+            let signer = signer()?;
+            chain.send("create", &[ix::execute_new_exchange(&signer.pubkey(), &charter)], &signer, &[]).await?;
             let exchange = address::exchange(&ix::pubkey(&charter.mint)).to_string();
             Done { proposal: id, exchange, what: "created; its governance makes its markets".to_owned() }
         }
