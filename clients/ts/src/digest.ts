@@ -18,7 +18,7 @@ async function sha256(...pieces: Uint8Array[]): Promise<Uint8Array> {
  * on, and in the end `SHA-256(h ‖ length)`, the length in eight bytes, little endian.
  */
 export async function upgradeDigest(code: Uint8Array): Promise<Uint8Array> {
-  let chain = new Uint8Array(32);
+  let chain: Uint8Array = new Uint8Array(32);
   for (let at = 0; at < code.length; at += PART) {
     chain = await sha256(chain, code.subarray(at, at + PART));
   }
