@@ -58,7 +58,7 @@ pub struct Run {
     /// What most commands take.
     #[command(flatten)]
     pub common: Common,
-    /// Only these jobs: prices, liquidate, unflag, settle, orders, insurance, proposals
+    /// Only these jobs, by their keys in the configuration's [jobs]
     #[arg(long, value_name = "JOB", value_delimiter = ',')]
     pub jobs: Vec<String>,
     /// Read, do what there is to do until nobody is below maintenance, and end

@@ -49,24 +49,64 @@ pub struct ChainConfig {
     pub lookup_table: Option<String>,
 }
 
-/// What to do.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, default)]
-pub struct Jobs {
+/// The jobs, each with its switch: a new one is a line here, a file in `jobs` and a line in [`crate::jobs::all`].
+macro_rules! jobs {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What to do.
+        #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Jobs {
+            $($(#[$doc])* pub $name: bool,)*
+        }
+
+        impl Jobs {
+            /// Their names.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+            /// Every job.
+            pub const ALL: Self = Self { $($name: true),* };
+            /// None.
+            pub const NONE: Self = Self { $($name: false),* };
+
+            fn switch(&mut self, name: &str) -> Option<&mut bool> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+jobs! {
     /// Store oracles' prices in markets, which accrues funding.
-    pub prices: bool,
+    prices,
     /// Flag accounts below maintenance, liquidate them stage by stage, resolve those below zero.
-    pub liquidate: bool,
+    liquidate,
     /// Clear the flags of accounts that are healthy again.
-    pub unflag: bool,
-    /// Settle the worst losing positions of a market while claims on its pool are open.
-    pub settle: bool,
+    unflag,
     /// Fill orders, and clear away those that can never fill again.
-    pub orders: bool,
+    orders,
+    /// Settle the worst losing positions of a market while claims on its pool are open; give holdbacks back.
+    settle,
+    /// Collect what pools have paid on traders' claims.
+    claims,
+    /// Deleverage a market whose claims stay unpaid, and let its positions pick that up.
+    deleverage,
+    /// Begin, call off and fix the settlement of markets, and close what is left in settled ones.
+    settlement,
     /// Register markets' claims on the shared insurance, and pay what is released on them.
-    pub insurance: bool,
+    insurance,
+    /// Execute providers' tickets, and give back those that have lapsed.
+    liquidity,
+    /// Execute proposals whose time has come.
+    execute,
     /// End proposals that have expired.
-    pub proposals: bool,
+    proposals,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self::ALL
+    }
 }
 
 /// When.
@@ -89,6 +129,8 @@ pub struct Timing {
     pub lag_slots: u64,
     /// Transactions under way at once.
     pub in_flight: usize,
+    /// What became of transactions is asked every so many milliseconds.
+    pub confirm_millis: u64,
 }
 
 /// What it may cost.
@@ -103,7 +145,7 @@ pub struct FeeConfig {
     pub percentile: u8,
     /// No more than so many micro-lamports per compute unit, whatever the others pay.
     pub most_per_unit: u64,
-    /// Lamports an hour for what nobody pays for: prices, unflagging, settling, resolving, expired proposals.
+    /// Lamports an hour for what nobody pays for: prices, unflagging, settling, resolving, tickets, proposals.
     pub unpaid_hourly: u64,
     /// The base fee of a signature, lamports.
     pub base: u64,
@@ -149,50 +191,18 @@ impl Default for ChainConfig {
     }
 }
 
-impl Default for Jobs {
-    fn default() -> Self {
-        Self {
-            prices: true,
-            liquidate: true,
-            unflag: true,
-            settle: true,
-            orders: true,
-            insurance: true,
-            proposals: true,
-        }
-    }
-}
-
 impl Jobs {
-    /// Their names.
-    pub const NAMES: [&'static str; 7] =
-        ["prices", "liquidate", "unflag", "settle", "orders", "insurance", "proposals"];
-
     /// Only those of a list.
     ///
     /// # Errors
     /// For a name that is none.
     pub fn only(names: &[String]) -> Result<Self> {
-        let mut jobs = Self {
-            prices: false,
-            liquidate: false,
-            unflag: false,
-            settle: false,
-            orders: false,
-            insurance: false,
-            proposals: false,
-        };
+        let mut jobs = Self::NONE;
         for name in names {
-            match name.as_str() {
-                "prices" => jobs.prices = true,
-                "liquidate" => jobs.liquidate = true,
-                "unflag" => jobs.unflag = true,
-                "settle" => jobs.settle = true,
-                "orders" => jobs.orders = true,
-                "insurance" => jobs.insurance = true,
-                "proposals" => jobs.proposals = true,
-                _ => bail!("there is no job {name:?}; the jobs are {}", Self::NAMES.join(", ")),
-            }
+            let Some(on) = jobs.switch(name) else {
+                bail!("there is no job {name:?}; the jobs are {}", Self::NAMES.join(", "));
+            };
+            *on = true;
         }
         Ok(jobs)
     }
@@ -209,6 +219,7 @@ impl Default for Timing {
             standby_slots: 0,
             lag_slots: 20,
             in_flight: 32,
+            confirm_millis: 80,
         }
     }
 }
@@ -284,6 +295,7 @@ impl Config {
         ensure!(fees.sol_price > 0, "fees.sol_price: give what a SOL is worth");
         let seconds = [timing.reconcile_seconds, timing.poll_seconds, timing.silence_seconds, timing.clock_millis];
         ensure!(seconds.iter().all(|s| *s > 0), "timing: the intervals are above zero");
+        ensure!(timing.confirm_millis > 0, "timing.confirm_millis: above zero");
         ensure!(timing.in_flight > 0, "timing.in_flight: at least one transaction");
         Ok(())
     }
@@ -344,8 +356,10 @@ mod tests {
         assert!(jobs.unflag && jobs.prices && !jobs.liquidate && !jobs.orders);
         assert!(Jobs::only(&["liquidations".into()]).is_err());
         for name in Jobs::NAMES {
-            assert_ne!(Jobs::only(&[name.into()]).unwrap(), Jobs::only(&[]).unwrap(), "{name}");
+            assert_ne!(Jobs::only(&[(*name).into()]).unwrap(), Jobs::NONE, "{name}");
         }
+        let all: Vec<String> = Jobs::NAMES.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(Jobs::only(&all).unwrap(), Jobs::ALL);
     }
 
     #[test]

@@ -17,6 +17,11 @@ const HELP: &[(&str, &str, &str)] = &[
     ("ballast_keeper_accounts_unhealthy", "gauge", "Accounts below maintenance."),
     ("ballast_keeper_accounts_unknown", "gauge", "Accounts that could not be judged."),
     ("ballast_keeper_actions_total", "counter", "Actions by job and what became of them."),
+    (
+        "ballast_keeper_doubtful_updates_total",
+        "counter",
+        "Accounts that a socket told of with a slot that they cannot have, and that were read again.",
+    ),
     ("ballast_keeper_fees_lamports_total", "counter", "Fees paid, lamports."),
     ("ballast_keeper_in_flight", "gauge", "Transactions under way."),
     (

@@ -1,14 +1,15 @@
 //! Metrics and health over HTTP, on loopback only.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::lock;
 use crate::metrics::Metrics;
 
 /// Without a newer slot for so long it is not healthy.
@@ -25,6 +26,9 @@ pub struct Pulse {
     pub socket: AtomicBool,
     /// When a newer slot was last seen, Unix seconds.
     pub slot_at: AtomicU64,
+    /// Whether the last look at everybody left nothing to do, and the publish time of the oldest price of an open market
+    /// that it judged by, Unix seconds.
+    resting: Mutex<(bool, i64)>,
 }
 
 /// The present, Unix seconds by this machine's clock.
@@ -44,6 +48,11 @@ impl Pulse {
         self.slot_at.store(present(), Ordering::Relaxed);
     }
 
+    /// Takes note of a look at everybody: whether nothing is left to do and nothing under way, and by how old a price.
+    pub fn rest(&self, idle: bool, price_time: i64) {
+        *lock(&self.resting) = (idle, price_time);
+    }
+
     /// Whether it is healthy, with the reasons in JSON.
     pub fn answer(&self) -> (bool, String) {
         let ready = self.ready.load(Ordering::Relaxed);
@@ -51,7 +60,15 @@ impl Pulse {
         let age = present().saturating_sub(self.slot_at.load(Ordering::Relaxed));
         // Without a socket it polls, which is slower but works.
         let healthy = ready && age <= SLOT_AGE;
-        let text = serde_json::json!({ "healthy": healthy, "ready": ready, "socket": socket, "slot_age_seconds": age });
+        let (idle, price_time) = *lock(&self.resting);
+        let text = serde_json::json!({
+            "healthy": healthy,
+            "ready": ready,
+            "socket": socket,
+            "slot_age_seconds": age,
+            "idle": idle,
+            "price_time": price_time,
+        });
         (healthy, text.to_string())
     }
 }
@@ -132,7 +149,10 @@ mod tests {
         assert!(get(address, "/health").await.starts_with("HTTP/1.1 503"));
         pulse.ready.store(true, Ordering::Relaxed);
         pulse.beat();
-        assert!(get(address, "/health").await.starts_with("HTTP/1.1 200"));
+        pulse.rest(true, 1_700_000_000);
+        let answer = get(address, "/health").await;
+        assert!(answer.starts_with("HTTP/1.1 200"));
+        assert!(answer.contains("\"idle\":true,\"price_time\":1700000000"), "{answer}");
         assert!(get(address, "/metrics").await.contains("ballast_keeper_accounts 3"));
         assert!(get(address, "/else").await.starts_with("HTTP/1.1 404"));
         pulse.slot_at.store(present() - SLOT_AGE - 1, Ordering::Relaxed);

@@ -5,4 +5,5 @@ mod examples;
 mod load;
 mod once;
 mod soak;
+mod socket;
 mod support;

@@ -1,12 +1,18 @@
 //! What a keeper does, one job a file. A job looks at a [`View`] and says which transactions should go through now by the
-//! engine's own word; it sends nothing and keeps nothing. A new job is one more file and one more line in [`all`].
+//! engine's own word; it sends nothing and keeps nothing. A new job is a file, a line in [`all`] and one in the
+//! configuration's list ([`crate::config::Jobs`]).
 
+mod claims;
+mod deleverage;
+mod execute;
 mod insurance;
 mod liquidate;
+mod liquidity;
 mod orders;
 mod prices;
 mod proposals;
 mod settle;
+mod settlement;
 mod unflag;
 
 use ballast_client::{address, instructions};
@@ -81,6 +87,11 @@ pub fn all(on: &Jobs) -> Vec<Box<dyn Job>> {
     add(on.settle, Box::new(settle::Settle));
     add(on.prices, Box::new(prices::Prices));
     add(on.insurance, Box::new(insurance::Insurance));
+    add(on.claims, Box::new(claims::Claims));
+    add(on.settlement, Box::new(settlement::Settlement));
+    add(on.deleverage, Box::new(deleverage::Deleverage));
+    add(on.liquidity, Box::new(liquidity::Liquidity));
+    add(on.execute, Box::new(execute::Execute));
     add(on.proposals, Box::new(proposals::Proposals));
     jobs
 }
@@ -125,6 +136,23 @@ impl View<'_> {
             instructions,
             race,
             may_vanish: true,
+            reward: 0,
+            own_flag: false,
+            rank: rank::REST,
+        }
+    }
+
+    /// An action on a market that nobody pays for, its price refreshed in front.
+    fn on_market(&self, index: u16, job: &'static str, instruction: Instruction, race: &'static [Error]) -> Action {
+        let mut instructions = self.refresh([index]);
+        instructions.push(instruction);
+        Action {
+            job,
+            subject: address::market(&self.book.exchange(), index),
+            version: self.book.market(index).map_or(0, |market| market.state.sequence),
+            instructions,
+            race,
+            may_vanish: false,
             reward: 0,
             own_flag: false,
             rank: rank::REST,

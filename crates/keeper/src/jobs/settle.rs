@@ -1,5 +1,6 @@
 //! While claims on a pool are open: settles the positions that have lost most, so that the pool gets the cash to pay them
-//! with, and moves what one pool has paid on a claim that another pool holds.
+//! with, and moves what one pool has paid on a claim that another pool holds. Gives back what was held back of whoever left a
+//! silent market, once its price is good again.
 
 use ballast_client::{address, instructions};
 use ballast_engine::margin::{funding_owed, unrealised};
@@ -40,8 +41,25 @@ impl Job for Settle {
             }
         }
         actions.extend(between_pools(view));
+        actions.extend(holdbacks(view));
         actions
     }
+}
+
+/// What a silent exit left behind, where the price is good again.
+fn holdbacks(view: &View<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for entry in view.book.accounts() {
+        let held = entry.account.state.slots().find(|(_, position)| {
+            let good = |mark: &ballast_client::health::Mark| mark.status == Status::Good && !mark.state.is_settled();
+            !position.held.is_zero() && view.marks.get(position.market).is_some_and(good)
+        });
+        let Some((_, position)) = held else { continue };
+        let market = address::market(&view.book.exchange(), position.market);
+        let legs = instructions::leg_metas(&entry.account, Some(position.market), false);
+        actions.push(view.on(entry, "settle", instructions::settle_with(&market, &entry.key, &legs), RACE));
+    }
+    actions
 }
 
 fn worst(view: &View<'_>, index: u16) -> Vec<Action> {

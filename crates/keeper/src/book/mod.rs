@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ballast::state::{Exchange, Market, Order, Proposal, Subaccount};
+use ballast::state::{Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount};
 use ballast_client::Account;
 use ballast_client::health::Oracles;
 use ballast_client::instructions::pubkey;
@@ -50,6 +50,18 @@ pub struct Changed {
     pub price: bool,
     /// A market was seen for the first time.
     pub new_market: bool,
+    /// It was not taken, for its slot is older than what is known; but it says something that is not known. Either it is late
+    /// or its slot is wrong: only reading the account again can tell.
+    pub late: bool,
+}
+
+/// A liquidity ticket.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ticket {
+    /// Money that waits to come in.
+    Deposit(Box<LpDeposit>),
+    /// Shares that wait to leave.
+    Exit(Box<LpWithdrawal>),
 }
 
 /// Accounts of one exchange.
@@ -63,18 +75,29 @@ pub struct Book {
     places: HashMap<Pubkey, usize>,
     orders: HashMap<Pubkey, Kept<Box<Order>>>,
     proposals: HashMap<Pubkey, Kept<Box<Proposal>>>,
+    tickets: HashMap<Pubkey, Kept<Ticket>>,
     oracles: Oracles,
     /// Accounts that are gone, with the slot in which they were: a late answer must not bring them back.
     gone: HashMap<Pubkey, u64>,
 }
 
 /// Keeps a value unless a later one is known.
-fn keep<T>(known: &mut HashMap<Pubkey, Kept<T>>, key: Pubkey, slot: u64, value: T) -> bool {
-    let newer = known.get(&key).is_none_or(|kept| slot >= kept.slot);
-    if newer {
-        known.insert(key, Kept { slot, value });
+fn keep<T: PartialEq>(known: &mut HashMap<Pubkey, Kept<T>>, key: Pubkey, slot: u64, value: T) -> Changed {
+    match known.get(&key) {
+        Some(kept) if slot < kept.slot => Changed { late: kept.value != value, ..Changed::default() },
+        _ => {
+            known.insert(key, Kept { slot, value });
+            Changed { any: true, ..Changed::default() }
+        }
     }
-    newer
+}
+
+/// Whether something of this slot and sequence is no older than what is known, and if it is not taken, whether its sequence
+/// says that it is newer all the same.
+fn newer(heard: (u64, u64), known: Option<(u64, u64)>) -> (bool, bool) {
+    let Some(known) = known else { return (true, false) };
+    let taken = heard >= known;
+    (taken, !taken && heard.1 > known.1)
 }
 
 impl Book {
@@ -128,6 +151,11 @@ impl Book {
         self.proposals.iter().map(|(key, kept)| (key, &*kept.value))
     }
 
+    /// Liquidity tickets by address.
+    pub fn tickets(&self) -> impl Iterator<Item = (&Pubkey, &Ticket)> {
+        self.tickets.iter().map(|(key, kept)| (key, &kept.value))
+    }
+
     /// Each market's oracle accounts.
     pub fn oracles(&self) -> &Oracles {
         &self.oracles
@@ -139,6 +167,9 @@ impl Book {
             .map(|entry| entry.slot)
             .or_else(|| self.orders.get(key).map(|kept| kept.slot))
             .or_else(|| self.proposals.get(key).map(|kept| kept.slot))
+            .or_else(|| self.tickets.get(key).map(|kept| kept.slot))
+            .or_else(|| self.indices.get(key).and_then(|index| self.markets.get(index)).map(|kept| kept.slot))
+            .or_else(|| self.own.as_ref().filter(|_| *key == self.exchange).map(|kept| kept.slot))
     }
 
     /// Forgets everything: the chain went back.
@@ -151,56 +182,66 @@ impl Book {
     pub fn apply(&mut self, key: Pubkey, slot: u64, data: &AccountData) -> Changed {
         let mut changed = Changed::default();
         if data.lamports == 0 || data.data.is_empty() {
+            let known = self.seen(&key).is_some();
             changed.any = self.remove(&key, slot);
+            changed.late = known && !changed.any;
             return changed;
         }
         if self.gone.get(&key).is_some_and(|gone| *gone >= slot) {
+            changed.late = true;
             return changed;
         }
         let ours = self.exchange.to_bytes();
         match Account::decode(&data.data) {
             Ok(Account::Exchange(exchange)) if key == self.exchange => {
-                let newer = self.own.as_ref().is_none_or(|kept| slot >= kept.slot);
-                self.own = if newer { Some(Kept { slot, value: exchange }) } else { self.own.take() };
-                changed.any = newer;
+                let known = self.own.as_ref().map(|kept| (kept.slot, kept.value.sequence));
+                (changed.any, changed.late) = newer((slot, exchange.sequence), known);
+                if changed.any {
+                    self.own = Some(Kept { slot, value: exchange });
+                }
             }
             Ok(Account::Market(market)) if market.exchange.0 == ours => {
                 let (index, sequence) = (market.state.index, market.state.sequence);
-                let known = self.markets.get(&index);
+                let known = self.markets.get(&index).map(|kept| (kept.slot, kept.value.state.sequence));
                 changed.new_market = known.is_none();
-                if known.is_none_or(|kept| (slot, sequence) >= (kept.slot, kept.value.state.sequence)) {
+                (changed.any, changed.late) = newer((slot, sequence), known);
+                if changed.any {
                     self.indices.insert(key, index);
                     self.markets.insert(index, Kept { slot, value: market });
-                    (changed.any, changed.price) = (true, true);
+                    changed.price = true;
                 }
             }
             Ok(Account::Subaccount(account)) if account.exchange.0 == ours => {
-                changed.any = self.apply_account(key, slot, &account);
+                (changed.any, changed.late) = self.apply_account(key, slot, &account);
             }
-            Ok(Account::Order(order)) => changed.any = keep(&mut self.orders, key, slot, order),
+            Ok(Account::Order(order)) => return keep(&mut self.orders, key, slot, order),
             Ok(Account::Proposal(proposal)) if proposal.exchange.0 == ours => {
-                changed.any = keep(&mut self.proposals, key, slot, proposal);
+                return keep(&mut self.proposals, key, slot, proposal);
             }
+            Ok(Account::LpDeposit(ticket)) => return keep(&mut self.tickets, key, slot, Ticket::Deposit(ticket)),
+            Ok(Account::LpWithdrawal(ticket)) => return keep(&mut self.tickets, key, slot, Ticket::Exit(ticket)),
             _ => {}
         }
         changed
     }
 
-    fn apply_account(&mut self, key: Pubkey, slot: u64, account: &Subaccount) -> bool {
+    fn apply_account(&mut self, key: Pubkey, slot: u64, account: &Subaccount) -> (bool, bool) {
         match self.places.get(&key).and_then(|place| self.accounts.get_mut(*place)) {
             Some(entry) => {
-                if (slot, account.state.sequence) < (entry.slot, entry.account.state.sequence) {
-                    return false;
+                let known = (entry.slot, entry.account.state.sequence);
+                let (taken, late) = newer((slot, account.state.sequence), Some(known));
+                if taken {
+                    entry.slot = slot;
+                    entry.account = *account;
                 }
-                entry.slot = slot;
-                entry.account = *account;
+                (taken, late)
             }
             None => {
                 self.places.insert(key, self.accounts.len());
                 self.accounts.push(Entry { key, slot, account: *account });
+                (true, false)
             }
         }
-        true
     }
 
     /// Takes note that there is no account at an address any more.
@@ -209,7 +250,9 @@ impl Book {
             return false;
         }
         self.gone.insert(*key, slot);
-        let mut removed = self.orders.remove(key).is_some() | self.proposals.remove(key).is_some();
+        let mut removed = self.orders.remove(key).is_some()
+            | self.proposals.remove(key).is_some()
+            | self.tickets.remove(key).is_some();
         if let Some(place) = self.places.remove(key) {
             self.accounts.swap_remove(place);
             if let Some(moved) = self.accounts.get(place) {
@@ -250,8 +293,8 @@ impl Book {
     pub fn reconcile(&mut self, slot: u64, found: &[(Pubkey, AccountData)]) -> usize {
         let mut missed = 0;
         let present: std::collections::HashSet<&Pubkey> = found.iter().map(|(key, _)| key).collect();
-        let known: Vec<Pubkey> =
-            self.places.keys().chain(self.orders.keys()).chain(self.proposals.keys()).copied().collect();
+        let others = self.orders.keys().chain(self.proposals.keys()).chain(self.tickets.keys());
+        let known: Vec<Pubkey> = self.places.keys().chain(others).copied().collect();
         for key in known {
             if !present.contains(&key) && self.seen(&key).is_some_and(|seen| seen <= slot) && self.remove(&key, slot) {
                 missed += 1;
@@ -296,79 +339,4 @@ impl Book {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ballast::state::ACCOUNT_VERSION;
-    use ballast_client::accounts::encode;
-    use ballast_engine::layout::Key;
-
-    fn exchange() -> Pubkey {
-        Pubkey::new_from_array([1; 32])
-    }
-
-    fn data(bytes: Vec<u8>) -> AccountData {
-        AccountData { lamports: 1, owner: ballast::ID, data: bytes }
-    }
-
-    fn account(sequence: u64) -> AccountData {
-        let mut account = Subaccount { version: ACCOUNT_VERSION, exchange: Key([1; 32]), ..Subaccount::default() };
-        account.state.sequence = sequence;
-        data(encode(&account))
-    }
-
-    fn order() -> AccountData {
-        data(encode(&Order { version: ACCOUNT_VERSION, ..Order::default() }))
-    }
-
-    fn key(n: u8) -> Pubkey {
-        Pubkey::new_from_array([n; 32])
-    }
-
-    #[test]
-    fn an_older_answer_changes_nothing() {
-        let mut book = Book::new(exchange());
-        assert!(book.apply(key(5), 10, &account(3)).any);
-        assert!(!book.apply(key(5), 9, &account(9)).any);
-        assert!(!book.apply(key(5), 10, &account(2)).any, "the same slot, fewer events");
-        assert!(book.apply(key(5), 10, &account(4)).any);
-        assert_eq!(book.account(&key(5)).unwrap().account.state.sequence, 4);
-        let foreign = Subaccount { version: ACCOUNT_VERSION, exchange: Key([2; 32]), ..Subaccount::default() };
-        assert!(!book.apply(key(6), 10, &data(encode(&foreign))).any, "another exchange's");
-    }
-
-    #[test]
-    fn what_is_gone_is_not_brought_back_by_a_late_answer() {
-        let mut book = Book::new(exchange());
-        for n in 5..9 {
-            book.apply(key(n), 10, &account(1));
-        }
-        book.apply(key(20), 10, &order());
-        assert!(book.remove(&key(5), 12) && book.remove(&key(20), 12));
-        assert!(!book.apply(key(5), 11, &account(2)).any && !book.apply(key(20), 12, &order()).any);
-        assert_eq!((book.accounts().len(), book.orders().count()), (3, 0));
-        for n in 6..9 {
-            assert_eq!(book.account(&key(n)).unwrap().key, key(n), "the places are right after a removal");
-        }
-        assert!(book.apply(key(5), 13, &account(1)).any, "opened again");
-        assert!(!book.remove(&key(5), 12), "a late answer from before");
-    }
-
-    #[test]
-    fn a_whole_answer_mends_what_was_missed() {
-        let mut book = Book::new(exchange());
-        for n in 5..9 {
-            book.apply(key(n), 10, &account(1));
-        }
-        book.apply(key(8), 30, &account(7));
-        // As of slot 20: 5 has moved on, 6 is as it was, 7 is gone, 8 was older than what is known.
-        let found = [(key(5), account(2)), (key(6), account(1)), (key(8), account(6))];
-        assert_eq!(book.reconcile(20, &found), 2);
-        assert_eq!(book.account(&key(5)).unwrap().account.state.sequence, 2);
-        assert!(book.account(&key(7)).is_none());
-        assert_eq!(book.account(&key(8)).unwrap().account.state.sequence, 7);
-        assert_eq!(book.reconcile(20, &found), 0);
-        book.clear();
-        assert!(book.accounts().is_empty() && book.exchange() == exchange());
-        assert!(book.apply(key(8), 3, &account(1)).any, "the chain began anew");
-    }
-}
+mod tests;
