@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anchor_lang::Discriminator;
+use anyhow::Result;
 use ballast_client::address;
 use ballast_client::events::Event;
 use ballast_engine::Error;
@@ -12,6 +13,7 @@ use ballast_localnet::{SendError, SendOptions, Sent};
 use serde::Serialize;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
+use solana_signature::Signature;
 use tokio::sync::Semaphore;
 
 use crate::chain::{self, Chain};
@@ -174,6 +176,24 @@ impl Desk {
 }
 
 impl Desk {
+    /// Counts a transaction that somebody else put on the chain, whatever became of it there; its events.
+    pub(crate) async fn count(&self, signature: &Signature) -> Result<Vec<Event>> {
+        let (instructions, result) = self.chain.sender.look_up(signature).await?;
+        let mut tally = self.tally();
+        tally.counts.sent += 1;
+        let what = instructions.iter().rfind(|i| i.program_id == address::PROGRAM).map_or("unknown", name_of);
+        match result {
+            Ok(sent) => Ok(tally.confirmed(what, &instructions, &sent, Expect::Done).events()),
+            Err(error) => {
+                // Refused on the chain after all: it was overtaken. What the sender makes of it is its own to say.
+                let reason = chain::reason(&error).map_or("an account is closed", ballast_engine::Error::name);
+                tally.counts.refused_as_expected += 1;
+                *tally.refusals.entry((what.to_owned(), reason, false)).or_default() += 1;
+                Ok(Vec::new())
+            }
+        }
+    }
+
     /// Sends all of them at once and waits for all; outcomes in the order of the jobs.
     pub(crate) async fn send_all(&self, jobs: Vec<Job>) -> Vec<Outcome> {
         let permits = Arc::new(Semaphore::new(IN_FLIGHT));
@@ -287,6 +307,9 @@ names! {
     "top_up_shared_insurance" TopUpSharedInsurance, "collect_fees" CollectFees, "update_market" UpdateMarket,
     "execute_order" ExecuteOrder, "settle" Settle, "collect_claim" CollectClaim,
     "collect_pool_claim" CollectPoolClaim, "flag" Flag, "liquidate" Liquidate, "unflag" Unflag, "resolve" Resolve,
+    "register_insurance_claim" RegisterInsuranceClaim, "pay_insurance_claim" PayInsuranceClaim,
+    "deleverage" Deleverage, "pick_up_deleveraging" PickUpDeleveraging, "advance_settlement" AdvanceSettlement,
+    "close_settled" CloseSettled,
 }
 
 #[cfg(test)]

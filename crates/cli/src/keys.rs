@@ -30,3 +30,5 @@ pub(crate) const PUBLISHER: &str = "publisher";
 pub(crate) const PROVIDER: &str = "provider";
 /// Runs the keeper.
 pub(crate) const KEEPER: &str = "keeper";
+/// Nobody in particular: sends what anyone may.
+pub(crate) const ANYONE: &str = "anyone";

@@ -99,6 +99,7 @@ impl Venue {
             keys::FAUCET,
             keys::PUBLISHER,
             keys::KEEPER,
+            keys::ANYONE,
         ];
         let present: Vec<Pubkey> = start.accounts.iter().map(|(key, _)| *key).collect();
         let wallets = roles.iter().map(|name| keys::local(name).pubkey()).chain(start.wallets);
@@ -157,6 +158,15 @@ impl Venue {
     /// Posts a price for each market and stores it there, all in one transaction; prices by market index, per whole
     /// unit. Waits where the last ones were published in this very second.
     pub(crate) async fn tick(&mut self, prices: &[f64]) -> Result<()> {
+        self.post(prices, true).await.map(|_| ())
+    }
+
+    /// Posts them to the oracle alone, and leaves it to a keeper to store them; the publish time.
+    pub(crate) async fn publish(&mut self, prices: &[f64]) -> Result<i64> {
+        self.post(prices, false).await
+    }
+
+    async fn post(&mut self, prices: &[f64], stored: bool) -> Result<i64> {
         let mut now = self.net.clock().await?.unix;
         while now <= self.published {
             match self.real_time {
@@ -171,11 +181,14 @@ impl Venue {
             let (price, conf) = (mantissa.round() as i64, (mantissa * CONFIDENCE).round() as u64);
             let publisher = self.publisher.pubkey();
             batch.push(instructions::oracle::post(&publisher, &listing.feed, price, conf, EXPONENT, now));
-            batch.push(instructions::update_market(&listing.market, &listing.feed));
+            if stored {
+                batch.push(instructions::update_market(&listing.market, &listing.feed));
+            }
         }
         self.published = now;
         self.posts += prices.len() as u64;
-        done(self.desk.send("post prices", &batch, &self.publisher, &[], Expect::Done).await, self)
+        done(self.desk.send("post prices", &batch, &self.publisher, &[], Expect::Done).await, self)?;
+        Ok(now)
     }
 
     /// Lets seconds pass: moves the clock, or waits where it keeps real time.

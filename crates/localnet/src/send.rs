@@ -223,8 +223,43 @@ impl Sender {
         Err(renumber(failed, added))
     }
 
+    /// What a confirmed transaction did, whoever sent it, with its own instructions as far as their data goes.
+    ///
+    /// # Errors
+    /// If its record cannot be read; the inner error is the transaction's own.
+    pub async fn look_up(
+        &self,
+        signature: &Signature,
+    ) -> Result<(Vec<Instruction>, Result<Sent, SendError>), SendError> {
+        let found = self.record(signature).await?;
+        let transaction = found.transaction.transaction.decode();
+        let transaction = transaction.ok_or_else(|| failure(format!("{signature} cannot be decoded")))?;
+        let message = &transaction.message;
+        let keys = message.static_account_keys();
+        let instructions = message.instructions().iter().map(|compiled| Instruction {
+            program_id: keys.get(usize::from(compiled.program_id_index)).copied().unwrap_or_default(),
+            accounts: Vec::new(),
+            data: compiled.data.clone(),
+        });
+        let instructions = instructions.collect();
+        let Some(meta) = found.transaction.meta else {
+            return Err(failure(format!("{signature} has no metadata")));
+        };
+        let error = meta.err.clone();
+        let details = parse(meta, &transaction, 0);
+        let result = match error {
+            None => Ok(Sent { signature: *signature, slot: found.slot, details }),
+            Some(error) => Err(from_transaction_error(error.into(), details.logs)),
+        };
+        Ok((instructions, result))
+    }
+
     async fn details(&self, transaction: &VersionedTransaction, added: usize) -> Result<Details, SendError> {
-        let signature = transaction.signatures[0];
+        let found = self.record(&transaction.signatures[0]).await?;
+        Ok(found.transaction.meta.map(|meta| parse(meta, transaction, added)).unwrap_or_default())
+    }
+
+    async fn record(&self, signature: &Signature) -> Result<EncodedConfirmedTransactionWithStatusMeta, SendError> {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             commitment: Some(CommitmentConfig::confirmed()),
@@ -233,10 +268,8 @@ impl Sender {
         let begun = Instant::now();
         loop {
             // Agave confirms a transaction a moment before its metadata can be read.
-            match self.rpc.get_transaction_with_config(&signature, config).await {
-                Ok(EncodedConfirmedTransactionWithStatusMeta { transaction: encoded, .. }) => {
-                    return Ok(encoded.meta.map(|meta| parse(meta, transaction, added)).unwrap_or_default());
-                }
+            match self.rpc.get_transaction_with_config(signature, config).await {
+                Ok(found) => return Ok(found),
                 Err(_) if begun.elapsed() < Duration::from_secs(10) => tokio::time::sleep(POLL * 5).await,
                 Err(error) => {
                     return Err(failure(format!(

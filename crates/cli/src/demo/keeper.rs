@@ -1,220 +1,267 @@
-//! The keeper: fills orders, flags accounts below maintenance, liquidates them stage by stage, clears flags, resolves
-//! what is below zero. It judges with the engine on what it reads from the chain, and sends only what should go
-//! through; the chain judges again.
+//! The keeper: `ballast-keeper`, a process of its own that hears and sends over RPC, as it would anywhere. The demo posts
+//! prices to the oracle and waits until the keeper has judged everybody by them and has nothing left to do; what it did is
+//! read from the chain, by the address that pays for it.
 
-use anyhow::Result;
-use ballast::state::Subaccount;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anchor_lang::prelude::Pubkey;
+use anyhow::{Context, Result, bail, ensure};
+use ballast_client::address;
 use ballast_client::events::Event;
-use ballast_client::{Markets, address, instructions, quotes};
-use ballast_engine::margin::{Purpose, Totals, unrealised};
-use ballast_engine::order::OrderTerms;
-use ballast_engine::{Error, Now, Rounding, liquidation};
-use solana_instruction::Instruction;
+use serde::{Deserialize, Serialize};
+use solana_commitment_config::CommitmentConfig;
+use solana_keypair::write_keypair_file;
+use solana_rpc_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
+use solana_signature::Signature;
 use solana_signer::Signer;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use super::stage::{Snapshot, Stage};
-use crate::desk::{Expect, Job, Outcome};
-use crate::{keys, tokens};
+use crate::desk::Desk;
+use crate::keys;
+use crate::venue::Venue;
 
-/// Why a fill may be refused that was right to try: the account, the market or the price has moved since the placing.
-const FILLING: &[Error] = &[
-    Error::OrderTooEarly,
-    Error::OrderLapsed,
-    Error::PriceStale,
-    Error::PriceUnconfirmed,
-    Error::InitialMargin,
-    Error::InsufficientCollateral,
-    Error::OpenInterestCap,
-    Error::OpenInterestImpact,
-    Error::OpenInterestStress,
-    Error::MarketReduceOnly,
-    Error::ExitsWaiting,
-    Error::PoolClaims,
-    Error::PositionNotFound,
-    Error::SizeBelowMinimum,
-    Error::FlaggedAccount,
-    Error::LossNotCovered,
-    Error::WorsensShortfall,
-];
-/// Those of them that pass: the order is tried again.
-const PASSING: &[Error] = &[Error::OrderTooEarly, Error::PriceStale, Error::PriceUnconfirmed, Error::ExitsWaiting];
-/// Somebody was first, or the price has moved.
-const FLAGGING: &[Error] = &[Error::AccountHealthy, Error::AlreadyFlagged, Error::PriceStale, Error::PriceUnconfirmed];
-/// The same for a liquidation.
-const LIQUIDATING: &[Error] = &[
-    Error::NotFlagged,
-    Error::PacingExhausted,
-    Error::CapacityExhausted,
-    Error::PriceStale,
-    Error::PriceUnconfirmed,
-    Error::AccountBankrupt,
-    Error::PositionNotFound,
-];
-/// The position was closed or settled in between, or the price is not good.
-const SETTLING: &[Error] = &[Error::CoverTooEarly, Error::PositionNotFound, Error::PriceStale, Error::PriceUnconfirmed];
-/// Losses are settled from one part in so many of notional on.
-const SETTLED_FROM: u64 = 500;
-/// Positions settled at a time.
-const SETTLED: usize = 4;
-const RESOLVING: &[Error] = &[Error::NotBankrupt, Error::NotFlagged, Error::PriceStale, Error::PriceUnconfirmed];
-const UNFLAGGING: &[Error] = &[Error::NotFlagged, Error::StillUnhealthy, Error::PriceStale];
+/// It has so long to come to rest after a price.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at whether it rests.
+const LOOK: Duration = Duration::from_millis(4);
+/// It has so long to end when asked.
+const END: Duration = Duration::from_secs(15);
+/// The most signatures that a node names at once.
+const PAGE: usize = 1_000;
 
-/// What a job is about.
-#[derive(Clone, Copy)]
-enum About {
-    Order(usize),
-    Account(usize),
+/// The process.
+pub(crate) struct Keeper {
+    /// The subaccount that earns.
+    pub(crate) subaccount: Pubkey,
+    payer: Pubkey,
+    port: u16,
+    child: Child,
+    folder: TempDir,
+    /// The newest of its transactions that was counted.
+    last: Option<Signature>,
 }
 
-impl Stage {
-    /// One round; returns what was seen before it.
-    pub(crate) async fn keep(&mut self) -> Result<Snapshot> {
-        let snapshot = self.snapshot().await?;
-        let mut jobs = Vec::new();
-        let mut about = Vec::new();
-        for (number, account) in snapshot.accounts.iter().enumerate() {
-            if let Some(job) = self.watch(account, &snapshot, number) {
-                jobs.push(job);
-                about.push(About::Account(number));
-            } else if let Some(job) = self.fill(number, account, &snapshot) {
-                jobs.push(job);
-                about.push(About::Order(number));
-            }
-        }
-        if jobs.is_empty() {
-            return Ok(snapshot);
-        }
-        let outcomes = self.venue.desk.send_all(jobs).await;
-        for (about, outcome) in about.into_iter().zip(outcomes) {
-            match about {
-                About::Order(number) => self.after_fill(number, &outcome),
-                About::Account(number) => {
-                    if outcome.events().iter().any(|e| matches!(e, Event::Liquidated(_) | Event::Resolved(_))) {
-                        self.traders[number].liquidated = true;
-                    }
-                }
-            }
-        }
-        Ok(snapshot)
-    }
+/// What its health endpoint says.
+#[derive(Debug, Default, Deserialize)]
+struct Health {
+    #[serde(default)]
+    ready: bool,
+    #[serde(default)]
+    idle: bool,
+    #[serde(default)]
+    price_time: i64,
+}
 
-    /// Settles the open positions that have lost most: their pools get the cash, and can pay profits with it.
-    pub(crate) async fn settle(&self) -> Result<()> {
-        let snapshot = self.snapshot().await?;
-        let mut losers = Vec::new();
-        for (trader, account) in self.traders.iter().zip(&snapshot.accounts) {
-            for (_, position) in account.state.slots().filter(|(_, p)| p.is_open()) {
-                let Some(market) = snapshot.markets.get(position.market) else { continue };
-                let price = market.state.price.last.price;
-                let pnl = unrealised(position, price).map_or(0, |pnl| pnl.0);
-                // Within the confidence that the maintenance test grants, there is no loss yet to settle.
-                let notional = position.base().value(price, Rounding::Up).map_or(0, |value| value.0);
-                if account.state.collateral.is_zero() || pnl >= 0 || pnl.unsigned_abs() < notional / SETTLED_FROM {
-                    continue;
-                }
-                let legs = instructions::leg_metas(account, Some(position.market), false);
-                let market = address::market(&self.venue.exchange, position.market);
-                losers.push((pnl, instructions::settle_with(&market, &trader.subaccount, &legs)));
-            }
-        }
-        losers.sort_by_key(|(pnl, _)| *pnl);
-        let worst = losers.into_iter().take(SETTLED);
-        let jobs = worst.map(|(_, settle)| self.keeper_job("settle", settle, SETTLING));
-        self.venue.desk.send_all(jobs.collect()).await;
-        Ok(())
-    }
+/// What a job of it came to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Line {
+    /// The job.
+    pub(crate) job: String,
+    /// Transactions that did what they were sent for.
+    pub(crate) done: u64,
+    /// What somebody else did first, or what was too late.
+    pub(crate) raced: u64,
+    /// Refused although the engine had allowed it.
+    pub(crate) refused: u64,
+    /// Never landed.
+    pub(crate) lost: u64,
+    /// Left because it would have cost more than it earns.
+    pub(crate) unprofitable: u64,
+    /// Fees, lamports.
+    pub(crate) fees: u64,
+    /// Rewards, smallest unit.
+    pub(crate) rewards: u64,
+    /// Median time from what called for it to its confirmation, milliseconds.
+    pub(crate) median_millis: u64,
+}
 
-    /// Sends the protocol's share of the fees where it belongs.
-    pub(crate) async fn collect_fees(&self) {
-        let destination = tokens::associated(&keys::local(keys::GOVERNANCE).pubkey(), &self.venue.mint);
-        for listing in &self.venue.listings {
-            let collect = instructions::collect_fees(&self.venue.exchange, &listing.market, &destination);
-            let key = &self.keeper.key;
-            let _ = self.venue.desk.send("collect fees", &[collect], key, &[], Expect::Done).await;
-        }
-    }
+/// Its own report, from its ledger.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Report {
+    /// By job.
+    pub(crate) jobs: Vec<Line>,
+    /// Fees, lamports.
+    pub(crate) fees: u64,
+    /// Rewards, smallest unit.
+    pub(crate) rewards: u64,
+    /// What its subaccount holds on chain: the same, if its books are right.
+    #[serde(default)]
+    pub(crate) collateral: u64,
+}
 
-    fn keeper_job(&self, what: &'static str, instruction: Instruction, expect: &'static [Error]) -> Job {
-        let expect = Expect::Either(expect);
-        Job { what, instructions: vec![instruction], payer: self.keeper.key.clone(), expect }
-    }
-
-    /// Fills an order once a price was published after its placing.
-    fn fill(&self, number: usize, account: &Subaccount, snapshot: &Snapshot) -> Option<Job> {
-        let trader = self.traders.get(number)?;
-        let order = trader.order.filter(|order| !order.unwanted)?;
-        let state = &snapshot.markets.get(order.market)?.state;
-        if state.price.last.publish_time <= order.placed_at {
-            return None;
+impl Report {
+    /// What must not be, if there is something.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let refused: u64 = self.jobs.iter().map(|line| line.refused).sum();
+        if refused > 0 {
+            reasons.push(format!("the keeper was refused {refused} times what its engine had allowed"));
         }
-        let market = address::market(&self.venue.exchange, order.market);
-        let owner = trader.key.pubkey();
-        let keeper = Some(&self.keeper.flagger);
-        let terms = OrderTerms { placed_at: order.placed_at, placed_slot: 1, ..OrderTerms::default() };
-        if terms.dead(state, &snapshot.now).is_some() {
-            // Prices were jumping all the while: it can never fill again, and whoever cleans it up gets its fee.
-            let caller = self.keeper.key.pubkey();
-            let cancel =
-                instructions::cancel_order(&caller, &market, &trader.subaccount, &order.address, &owner, keeper);
-            return Some(self.keeper_job("cancel dead order", cancel, &[]));
+        if self.rewards != self.collateral {
+            reasons.push(format!("the keeper books {} of rewards and has {}", self.rewards, self.collateral));
         }
-        let legs = instructions::leg_metas(account, Some(order.market), false);
-        let fill = instructions::execute_order(&market, &trader.subaccount, &order.address, &owner, keeper, &legs);
-        Some(self.keeper_job("fill order", fill, FILLING))
-    }
-
-    fn after_fill(&mut self, number: usize, outcome: &Outcome) {
-        let trader = &mut self.traders[number];
-        match outcome {
-            Outcome::Done(_) => trader.order = None,
-            Outcome::Refused(error) if PASSING.contains(error) => {}
-            Outcome::Refused(_) | Outcome::Failed => {
-                if let Some(order) = &mut trader.order {
-                    order.unwanted = true;
-                }
-            }
-        }
-    }
-
-    /// What an account's health asks for, if anything.
-    fn watch(&self, account: &Subaccount, snapshot: &Snapshot, number: usize) -> Option<Job> {
-        let (markets, now) = (&snapshot.markets, &snapshot.now);
-        let key = &self.traders.get(number)?.subaccount;
-        let flag = &account.state.flag;
-        if account.state.is_flat() && flag.slot == 0 {
-            return None;
-        }
-        let totals = quotes::totals(account, markets, Purpose::Maintenance, now).ok()?;
-        let healthy = totals.surplus().ok()?.loss().is_zero();
-        let all = || instructions::leg_metas(account, None, false);
-        if !liquidation::is_flagged(&account.state, now) {
-            if !healthy && totals.largest.is_some() {
-                return Some(self.keeper_job("flag", instructions::flag(key, &self.keeper.flagger, &all()), FLAGGING));
-            }
-            return None;
-        }
-        if totals.shortage().ok()?.is_zero() {
-            return Some(self.keeper_job("unflag", instructions::unflag(key, &all()), UNFLAGGING));
-        }
-        if !totals.full_equity.loss().is_zero() {
-            let legs = instructions::leg_metas(account, None, true);
-            return Some(self.keeper_job("resolve", instructions::resolve(key, &legs), RESOLVING));
-        }
-        let market = would_liquidate(account, markets, &totals, now)?;
-        let legs = instructions::leg_metas(account, Some(market), true);
-        let market = address::market(&self.venue.exchange, market);
-        let keeper = &self.keeper;
-        let liquidate = instructions::liquidate(&market, key, &keeper.liquidator, Some(&keeper.flagger), &legs);
-        Some(self.keeper_job("liquidate", liquidate, LIQUIDATING))
+        reasons
     }
 }
 
-/// The market in which a liquidation would go through now, by the engine's own word on copies.
-fn would_liquidate(account: &Subaccount, markets: &Markets, totals: &Totals, now: &Now) -> Option<u16> {
-    let (slot, _) = totals.largest?;
-    let index = account.state.position(slot).ok()?.market;
-    let mut market = Box::new(markets.get(index)?.state);
-    let mut account = Box::new(account.state);
-    liquidation::liquidate(&mut market, &mut account, slot, totals, now).ok()?;
-    Some(index)
+/// Where the program is: `BALLAST_KEEPER`, else beside this one.
+fn program() -> Result<PathBuf> {
+    let path = match std::env::var_os("BALLAST_KEEPER") {
+        Some(path) => PathBuf::from(path),
+        None => std::env::current_exe().context("this program's place is not known")?.with_file_name("ballast-keeper"),
+    };
+    ensure!(
+        path.is_file(),
+        "there is no {}; build it (cargo build -p ballast-keeper), or name one in BALLAST_KEEPER",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// A free port on loopback; somebody may take it before the keeper does, which then says so.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0)).context("no free port")?.local_addr()?.port())
+}
+
+impl Keeper {
+    /// Starts it on a venue, without the jobs named.
+    pub(crate) async fn start(venue: &Venue, without: &[&str]) -> Result<Self> {
+        let program = program()?;
+        let folder = tempfile::Builder::new().prefix("ballast-demo-").tempdir().context("no folder for the keeper")?;
+        let key = keys::local(keys::KEEPER);
+        let written = write_keypair_file(&key, folder.path().join("key.json"));
+        ensure!(written.is_ok(), "the keeper's key cannot be written to {}", folder.path().display());
+        let port = free_port()?;
+        let off: String = without.iter().map(|job| format!("{job} = false\n")).collect();
+        let (rpc, socket) = (venue.net.rpc_url(), venue.net.ws_url());
+        // Its wallet is as full as a local wallet is; the chain's blocks are milliseconds apart.
+        let config = format!(
+            "[chain]\nrpc = [\"{rpc}\"]\nwebsocket = [\"{socket}\"]\ncollateral = \"{}\"\nkeypair = \"key.json\"\n\
+             [jobs]\n{off}[timing]\nprice_age_slots = 0\nclock_millis = 250\nconfirm_millis = 2\n\
+             [fees]\nunpaid_hourly = 1_000_000_000_000\n[serve]\nlisten = \"127.0.0.1:{port}\"\n\
+             [ledger]\npath = \"keeper.sqlite\"\n[log]\nfilter = \"warn\"\n",
+            venue.mint
+        );
+        std::fs::write(folder.path().join("keeper.toml"), config).context("the keeper's configuration")?;
+        let log = File::create(folder.path().join("log")).context("the keeper's log")?;
+        let child = Command::new(program)
+            .args(["run", "--config"])
+            .arg(folder.path().join("keeper.toml"))
+            .env_remove("RUST_LOG")
+            .env_remove("BALLAST_KEEPER_CONFIG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("ballast-keeper does not start")?;
+        let payer = key.pubkey();
+        let subaccount = address::subaccount(&venue.exchange, &payer, 0);
+        let mut keeper = Self { subaccount, payer, port, child, folder, last: None };
+        keeper.wait(|health| health.ready).await?;
+        Ok(keeper)
+    }
+
+    /// Waits until it has judged everybody by prices no older than that, and nothing is left to do or under way.
+    pub(crate) async fn rest(&mut self, published: i64) -> Result<()> {
+        self.wait(|health| health.idle && health.price_time >= published).await
+    }
+
+    async fn wait(&mut self, enough: impl Fn(&Health) -> bool) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let health = self.health().await.unwrap_or_default();
+            if enough(&health) {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait().context("the keeper")? {
+                bail!("the keeper has ended ({status}):\n{}", self.log());
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("the keeper did not come to rest within {PATIENCE:?} ({health:?}):\n{}", self.log());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: keeper\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let body = answer.split_once("\r\n\r\n").context("no answer")?.1;
+        Ok(serde_json::from_str(body)?)
+    }
+
+    /// The end of its log.
+    fn log(&self) -> String {
+        let text = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    /// Counts what it has put on the chain since the last time; its events, in order.
+    pub(crate) async fn collect(&mut self, desk: &Desk) -> Result<Vec<Event>> {
+        let rpc = desk.chain.rpc();
+        let mut found = Vec::new();
+        loop {
+            let config = GetConfirmedSignaturesForAddress2Config {
+                before: found.last().copied(),
+                until: self.last,
+                limit: Some(PAGE),
+                commitment: Some(CommitmentConfig::confirmed()),
+            };
+            let page = rpc.get_signatures_for_address_with_config(&self.payer, config).await;
+            let page = page.context("the keeper's transactions cannot be listed")?;
+            let count = page.len();
+            for status in page {
+                found.push(status.signature.parse::<Signature>().context("a signature")?);
+            }
+            if count < PAGE {
+                break;
+            }
+        }
+        let mut events = Vec::new();
+        for signature in found.iter().rev() {
+            events.extend(desk.count(signature).await?);
+        }
+        self.last = found.first().copied().or(self.last);
+        Ok(events)
+    }
+
+    /// Asks it to end, waits until it has, and returns its own report: actions and earnings by job.
+    pub(crate) async fn stop(&mut self) -> Result<Report> {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        ensure!(asked.is_ok_and(|status| status.success()), "the keeper cannot be asked to end");
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().context("the keeper")? {
+                break status;
+            }
+            ensure!(begun.elapsed() < END, "the keeper did not end within {END:?}:\n{}", self.log());
+            tokio::time::sleep(LOOK * 5).await;
+        };
+        ensure!(status.success(), "the keeper ended with {status}:\n{}", self.log());
+        let report = Command::new(program()?)
+            .args(["report", "--json", "--config"])
+            .arg(self.folder.path().join("keeper.toml"))
+            .output()
+            .context("the keeper's report")?;
+        serde_json::from_slice(&report.stdout).context("the keeper's report is no JSON")
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Whatever ends the demo ends it too.
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
 }

@@ -45,6 +45,9 @@ const REAL_TIME: (usize, usize) = (16, 30);
 /// The same of the short form.
 const REAL_TIME_SHORT: (usize, usize) = (11, 20);
 
+/// Jobs that the keeper leaves to the play, which shows what is refused before proposals are executed.
+const GOVERNED: &[&str] = &["execute", "proposals"];
+
 /// Options of `ballast demo`.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -133,13 +136,13 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     let prices = options.prices()?;
     let kind = options.validator.kind();
     let bar = replay::progress(prices.minutes.len(), global.json);
-    let mut stage = Stage::set_up(kind, &prices, options.seed, &bar).await?;
+    let mut stage = Stage::set_up(kind, &prices, options.seed, &bar, GOVERNED).await?;
     let mut story = Story::new(kind, prices.minutes.len());
     let pace = Pace::of(kind, !global.json);
     replay::run(&mut stage, &mut story, &prices, &pace, &bar).await?;
     story.finish(&mut stage, &bar).await?;
     bar.finish_and_clear();
-    let report = Report::write(&stage, &story, &prices, program, begun.elapsed()).await?;
+    let report = Report::write(&mut stage, &story, &prices, program, begun.elapsed()).await?;
     stage.venue.net.stop().await?;
 
     if let Some(mut file) = file {

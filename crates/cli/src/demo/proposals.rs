@@ -75,7 +75,7 @@ pub(crate) async fn queue(
 
 /// Executes a proposal, as anyone may.
 pub(crate) async fn execute(stage: &Stage, what: &str, id: u64, expect: Expect<'_>) -> Outcome {
-    let keeper = &stage.keeper.key;
-    let execute = instructions::execute_market_proposal(&keeper.pubkey(), &stage.venue.exchange, TUNED, id);
-    stage.venue.desk.send(what, &[execute], keeper, &[], expect).await
+    let anyone = &stage.anyone;
+    let execute = instructions::execute_market_proposal(&anyone.pubkey(), &stage.venue.exchange, TUNED, id);
+    stage.venue.desk.send(what, &[execute], anyone, &[], expect).await
 }

@@ -1,4 +1,4 @@
-//! Lets the exchange live through the minutes: posts prices, runs the keeper, lets traders act.
+//! Lets the exchange live through the minutes: posts prices, waits for the keeper, lets traders act.
 
 use anyhow::Result;
 use ballast_client::quotes;
@@ -17,8 +17,6 @@ const LIVELY: f64 = 0.005;
 /// An account nearer to its maintenance than a minute's move and this, as a share of notional, makes for fine posting.
 const NEAR: f64 = 0.0015;
 
-/// The keeper settles the positions that have lost most once in so many minutes.
-const SETTLE_EVERY: usize = 10;
 /// Posts in a lively minute: ten slots between them are what the solvency proof assumes.
 const FINE: usize = 15;
 /// In real time a post takes about a second, in which a tier-A price may move by 2.5 slots' worth in that proof.
@@ -93,13 +91,11 @@ pub(crate) async fn run(
                 Some(print) => hiccup(stage, story, price, print).await?,
                 None => {
                     stage.post(price).await?;
-                    snapshot = stage.keep().await?;
+                    snapshot = stage.snapshot().await?;
                 }
             }
         }
-        if number % SETTLE_EVERY == SETTLE_EVERY - 1 {
-            stage.settle().await?;
-        }
+        stage.look().await?;
         story.at(stage, number).await?;
         let snapshot = stage.snapshot().await?;
         stage.act(&snapshot).await?;
@@ -122,9 +118,10 @@ async fn hiccup(stage: &mut Stage, story: &mut Story, price: f64, print: f64) ->
         let of = |name: &str| tally.events.iter().filter(|e| e.name() == name).count() as u64;
         (of("Flagged"), of("Liquidated") + of("Resolved"))
     };
+    stage.look().await?;
     let before = count(stage);
     stage.post_wrong(print).await?;
-    stage.keep().await?;
+    stage.look().await?;
     let after = count(stage);
     story.hiccup = Some(Hiccup { before: price, print, flags: after.0 - before.0, liquidations: after.1 - before.1 });
     Ok(())

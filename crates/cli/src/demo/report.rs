@@ -9,6 +9,7 @@ use ballast_localnet::Kind;
 use serde::Serialize;
 
 use super::governance::{Governance, Pause, Story};
+use super::keeper;
 use super::parts::{
     Events, Funding, HiccupPart, Liquidations, MarketPart, PricesPart, TraderPart, Units, ValidatorPart, markets,
     traders,
@@ -51,8 +52,8 @@ pub(crate) struct Report {
     pub(crate) markets: Vec<MarketPart>,
     /// Traders.
     pub(crate) traders: Vec<TraderPart>,
-    /// The keeper's earnings.
-    pub(crate) keeper_collateral: u64,
+    /// The keeper's own report, and what it has earned.
+    pub(crate) keeper: keeper::Report,
     /// Paid to a provider that left after the cool-down.
     pub(crate) liquidity_exit: Option<u64>,
     /// The books.
@@ -72,21 +73,18 @@ pub(crate) struct Report {
 impl Report {
     /// Reads the end state from chain and adds everything up.
     pub(crate) async fn write(
-        stage: &Stage,
+        stage: &mut Stage,
         story: &Story,
         prices: &Prices,
         program: ProgramInfo,
         took: Duration,
     ) -> Result<Self> {
+        stage.look().await?;
+        let keeper = stage.close_keeper().await?;
+        let stage = &*stage;
         let snapshot = stage.snapshot().await?;
         let exchange = stage.venue.desk.chain.exchange(Some(stage.venue.mint)).await?;
         let audit = audit::run(&stage.venue.desk.chain, &exchange).await?;
-        let keepers = [stage.keeper.flagger, stage.keeper.liquidator];
-        let mut keeper_collateral = 0;
-        for key in keepers {
-            keeper_collateral +=
-                stage.venue.desk.chain.read::<ballast::state::Subaccount>(&key).await?.state.collateral.0;
-        }
         let tally = stage.venue.desk.tally();
         let units = tally.units.iter().filter_map(|(name, all)| Some((name.clone(), Units::of(all.clone())?)));
         let minutes = &prices.minutes;
@@ -121,7 +119,7 @@ impl Report {
             }),
             markets: markets(stage, &snapshot, &tally.events),
             traders: traders(stage, &snapshot, &tally.events),
-            keeper_collateral,
+            keeper,
             liquidity_exit: story.liquidity_exit,
             audit,
             events: Events::of(stage, &snapshot, &tally.events),
@@ -145,6 +143,7 @@ impl Report {
         if let Some(hiccup) = self.hiccup.as_ref().filter(|h| h.flags + h.liquidations > 0) {
             reasons.push(format!("a single wrong print touched {} accounts", hiccup.flags + hiccup.liquidations));
         }
+        reasons.extend(self.keeper.reasons());
         (!reasons.is_empty()).then(|| reasons.join("; ") + "; the report names them")
     }
 }

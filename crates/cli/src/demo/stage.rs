@@ -6,7 +6,7 @@ use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result};
 use ballast::state::{Market, Subaccount};
 use ballast_client::events::Event;
-use ballast_client::{Markets, address, decode, instructions};
+use ballast_client::{Markets, decode, instructions};
 use ballast_engine::Now;
 use ballast_localnet::Kind;
 use indicatif::ProgressBar;
@@ -16,6 +16,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 use super::actors::{PlacedOrder, TRADERS, Trader, traders};
+use super::keeper::{self, Keeper};
 use crate::desk::{Expect, Job};
 use crate::prepared::{self, Wanted};
 use crate::prices::Prices;
@@ -26,18 +27,10 @@ use crate::{keys, migrate, tokens};
 const SECOND_PRICE: f64 = 1_640.0;
 /// How much more the second market moves than the first.
 const SECOND_BETA: f64 = 1.2;
+/// An order that the keeper has not filled for so long is cancelled by its owner, seconds.
+const PATIENCE: i64 = 90;
 /// Chain time for the traders to arrive.
 const ARRIVAL: i64 = 600;
-
-/// The keeper: one subaccount earns by flagging and filling, the other by liquidating.
-pub(crate) struct Keeper {
-    /// Signs and pays.
-    pub(crate) key: Arc<Keypair>,
-    /// Flags and fills orders.
-    pub(crate) flagger: Pubkey,
-    /// Liquidates.
-    pub(crate) liquidator: Pubkey,
-}
 
 /// The exchange with everybody on it.
 pub(crate) struct Stage {
@@ -45,8 +38,10 @@ pub(crate) struct Stage {
     pub(crate) venue: Venue,
     /// The traders.
     pub(crate) traders: Vec<Trader>,
-    /// The keeper.
+    /// The keeper's process.
     pub(crate) keeper: Keeper,
+    /// Sends what anyone may and the keeper is not asked to.
+    pub(crate) anyone: Arc<Keypair>,
     /// What chance decides.
     pub(crate) random: StdRng,
     /// The pools' first deposits by market.
@@ -72,8 +67,14 @@ pub(crate) struct Snapshot {
 }
 
 impl Stage {
-    /// Starts the validator and brings everybody in.
-    pub(crate) async fn set_up(kind: Kind, prices: &Prices, seed: u64, bar: &ProgressBar) -> Result<Self> {
+    /// Starts the validator and brings everybody in; the keeper runs without the jobs named.
+    pub(crate) async fn set_up(
+        kind: Kind,
+        prices: &Prices,
+        seed: u64,
+        bar: &ProgressBar,
+        without: &[&str],
+    ) -> Result<Self> {
         let steps = migrate::local()?;
         let first = prices.minutes.first().context("there are no prices")?;
         let reference = first.open;
@@ -100,9 +101,8 @@ impl Stage {
                 prepared::venue(&steps, &start_prices, wanted, report).await?
             }
         };
-        let key = Arc::new(keys::local(keys::KEEPER));
-        let subaccount = |id| address::subaccount(&venue.exchange, &key.pubkey(), id);
-        let keeper = Keeper { flagger: subaccount(0), liquidator: subaccount(1), key: key.clone() };
+        bar.set_message("the keeper starts");
+        let keeper = Keeper::start(&venue, without).await?;
         let mut random = StdRng::seed_from_u64(seed);
         let unit = 10_u64.pow(u32::from(venue.decimals));
         let traders = traders(&venue.exchange, unit, &mut random);
@@ -111,6 +111,7 @@ impl Stage {
             venue,
             traders,
             keeper,
+            anyone: Arc::new(keys::local(keys::ANYONE)),
             random,
             liquidity: setup.liquidity,
             opening_proposals: setup.proposals,
@@ -130,24 +131,62 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Posts both markets' prices at a price of the first.
+    /// Posts both markets' prices at a price of the first, and waits until the keeper has done what they call for.
     pub(crate) async fn post(&mut self, first: f64) -> Result<()> {
         self.last = both(first, self.reference);
-        self.venue.tick(&self.last).await
+        let published = self.venue.publish(&self.last).await?;
+        self.keeper.rest(published).await
     }
 
     /// Posts one wrong price for the first market; the second one's is right.
     pub(crate) async fn post_wrong(&mut self, first: f64) -> Result<()> {
-        let prices = [first, self.last[1]];
-        self.venue.tick(&prices).await
+        let published = self.venue.publish(&[first, self.last[1]]).await?;
+        self.keeper.rest(published).await
     }
 
-    /// After a long silence: the last prices again, until they are confirmed, and the keeper's look at everybody.
+    /// After a long silence: the last prices again, until they are confirmed and the keeper has looked at everybody.
     pub(crate) async fn rewarm(&mut self) -> Result<()> {
         for _ in 0..4 {
             self.venue.wait(3).await?;
-            self.venue.tick(&self.last).await?;
-            self.keep().await?;
+            let published = self.venue.publish(&self.last).await?;
+            self.keeper.rest(published).await?;
+        }
+        self.look().await
+    }
+
+    /// Ends the keeper; its own report, with what its subaccount holds.
+    pub(crate) async fn close_keeper(&mut self) -> Result<keeper::Report> {
+        let report = self.keeper.stop().await?;
+        // What it did while it was ending.
+        self.look().await?;
+        let account = self.venue.desk.chain.read::<Subaccount>(&self.keeper.subaccount).await?;
+        Ok(keeper::Report { collateral: account.state.collateral.0, ..report })
+    }
+
+    /// Counts what the keeper has done since the last time, and lets traders see it.
+    pub(crate) async fn look(&mut self) -> Result<()> {
+        let desk = self.venue.desk.clone();
+        for event in self.keeper.collect(&desk).await? {
+            let subaccount = match event {
+                Event::Liquidated(liquidated) => liquidated.subaccount,
+                Event::Resolved(resolved) => resolved.subaccount,
+                _ => continue,
+            };
+            if let Some(trader) = self.traders.iter_mut().find(|trader| trader.subaccount == subaccount) {
+                trader.liquidated = true;
+            }
+        }
+        // An order whose account is gone was filled, or cleared away.
+        let now = self.venue.net.clock().await?.unix;
+        let waiting = self.traders.iter_mut().filter(|trader| trader.order.is_some());
+        let (mut waiting, mut addresses): (Vec<&mut Trader>, Vec<Pubkey>) = (waiting.collect(), Vec::new());
+        addresses.extend(waiting.iter().filter_map(|trader| trader.order).map(|order| order.address));
+        let found = desk.chain.accounts(&addresses).await?;
+        for (trader, account) in waiting.iter_mut().zip(found) {
+            match (&account, &mut trader.order) {
+                (Some(_), Some(order)) => order.unwanted |= now > order.placed_at + PATIENCE,
+                _ => trader.order = None,
+            }
         }
         Ok(())
     }
@@ -165,10 +204,6 @@ impl Stage {
     async fn arrive(&mut self) -> Result<()> {
         let venue = &self.venue;
         let (mint, exchange, faucet) = (venue.mint, venue.exchange, keys::local(keys::FAUCET));
-        for id in [0, 1] {
-            let open = instructions::open_subaccount(&exchange, &self.keeper.key.pubkey(), id, false);
-            done(venue.desk.send("open subaccount", &[open], &self.keeper.key, &[], Expect::Done).await, venue)?;
-        }
         // One transaction per handful of wallets, then everybody at once.
         for group in self.traders.chunks(6) {
             let give = group.iter().flat_map(|t| migrate::Money::give(&mint, &t.key.pubkey(), t.stake * 3));

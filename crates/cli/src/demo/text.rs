@@ -12,6 +12,7 @@ pub(crate) fn write(report: &Report) -> String {
         traders(report),
         markets(report),
         governance(report),
+        keeper(report),
         transactions(report),
         units(report),
         audit(report),
@@ -110,7 +111,7 @@ fn traders(report: &Report) -> String {
         cross.len(),
         isolated.len(),
         quote(all, d),
-        quote(report.keeper_collateral, d),
+        quote(report.keeper.collateral, d),
         grouped(f.accruals.into()),
         quote(f.paid_by_traders, d),
         quote(f.received_by_traders, d),
@@ -175,6 +176,25 @@ fn governance(report: &Report) -> String {
     ];
     let rows = rows.map(|(what, count)| vec![what.to_owned(), count.to_string()]);
     format!("GOVERNANCE\n{}", table(&["what", "how often"], &[1], rows))
+}
+
+fn keeper(report: &Report) -> String {
+    let number = |n: u64| grouped(n.into());
+    let rows = report.keeper.jobs.iter().map(|line| {
+        vec![
+            line.job.clone(),
+            number(line.done),
+            number(line.raced),
+            number(line.refused),
+            number(line.lost),
+            number(line.unprofitable),
+            number(line.fees),
+            quote(line.rewards, report.decimals),
+            number(line.median_millis),
+        ]
+    });
+    let header = ["job", "done", "too late", "refused", "lost", "not worth it", "lamports", "earned", "median ms"];
+    format!("KEEPER (ballast-keeper, a process of its own)\n{}", table(&header, &[1, 2, 3, 4, 5, 6, 7, 8], rows))
 }
 
 fn transactions(report: &Report) -> String {

@@ -75,6 +75,7 @@ pub(super) fn ended(action: &Action, outcome: Outcome) -> Done {
 mod tests {
     use super::*;
     use ballast_engine::Error;
+    use solana_pubkey::Pubkey;
 
     fn action(race: &'static [Error], may_vanish: bool) -> Action {
         Action {

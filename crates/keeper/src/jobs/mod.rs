@@ -15,6 +15,8 @@ mod settle;
 mod settlement;
 mod unflag;
 
+use std::collections::HashSet;
+
 use ballast_client::{address, instructions};
 use ballast_engine::{Error, Now};
 use solana_instruction::Instruction;
@@ -40,6 +42,8 @@ pub struct View<'a> {
     pub payer: Pubkey,
     /// When to do what.
     pub timing: &'a Timing,
+    /// Actions, by job and subject, that were tried last in vain and wait for their next try.
+    pub held: &'a HashSet<(&'static str, Pubkey)>,
 }
 
 /// A transaction that should go through.

@@ -61,6 +61,8 @@ impl Keeper {
         let scan = scan(self.book.accounts(), &marks, &now, self.threads);
         self.metrics.set_time("ballast_keeper_scan_seconds", begun.elapsed());
         self.show(&marks, &scan, &now);
+        let in_vain = |(key, hold): (&Key, &Hold)| (hold.landed.is_none() && now.slot < hold.until).then_some(*key);
+        let held = self.holds.iter().filter_map(in_vain).collect();
         let view = View {
             now,
             book: &self.book,
@@ -69,6 +71,7 @@ impl Keeper {
             reward: self.reward,
             payer: self.payer,
             timing: &self.config.timing,
+            held: &held,
         };
         let mut actions: Vec<Action> = self.jobs.iter_mut().flat_map(|job| job.plan(&view)).collect();
         actions.sort_by_key(|action| action.rank);

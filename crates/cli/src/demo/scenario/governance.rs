@@ -411,7 +411,6 @@ async fn raise(stage: &mut Stage, part: &mut Part, queued: &Queued, bar: &Progre
         price *= 1.0 - FALL;
         stage.venue.wait(20).await?;
         stage.post(price).await?;
-        let _ = stage.keep().await?;
         caught = between(stage).await?;
     }
     part.grace.between = caught.len();
@@ -439,7 +438,7 @@ async fn raise(stage: &mut Stage, part: &mut Part, queued: &Queued, bar: &Progre
 async fn forgotten(stage: &mut Stage, part: &mut Part, queued: &Queued, bar: &ProgressBar) -> Result<()> {
     bar.set_message("a week passes: what nobody executed is dead");
     let proposal = eta(stage, queued.forgotten).await?;
-    let keeper = stage.keeper.key.clone();
+    let keeper = stage.anyone.clone();
     let expire: Instruction =
         instructions::expire_proposal(&keeper.pubkey(), &stage.venue.exchange, None, queued.forgotten);
     let early = Expect::Refused(&[Error::ProposalNotExpired]);

@@ -63,7 +63,7 @@ pub(crate) async fn run(
     }
     let mut prices = prices::built_in(OF_MINUTES, seed);
     prices.minutes.truncate(MINUTES);
-    let mut stage = Stage::set_up(kind, &prices, seed, bar).await?;
+    let mut stage = Stage::set_up(kind, &prices, seed, bar, super::GOVERNED).await?;
     replay::run(&mut stage, &mut Story::quiet(), &prices, &Pace::of(kind, !json), bar).await?;
     let (name, part) = match scenario {
         Scenario::Bankruptcy => bail!("the bankruptcy has a stage of its own"),

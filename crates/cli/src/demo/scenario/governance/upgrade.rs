@@ -50,7 +50,7 @@ pub(super) async fn play(stage: &mut Stage, part: &mut Part, bar: &ProgressBar) 
     part.governance.queued += u64::from(outcome.is_done());
     let at = eta(stage, id).await?.terms;
 
-    let keeper = stage.keeper.key.clone();
+    let keeper = stage.anyone.clone();
     let upgrade = *venue.desk.chain.read::<Upgrade>(&address::upgrade(&buffer)).await?;
     let execute = ix::execute_upgrade(&keeper.pubkey(), &upgrade);
     let early = Expect::Refused(&[Error::ProposalNotReady]);
