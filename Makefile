@@ -11,11 +11,12 @@ help: ## This list
 program: ## The programs as SBPF v3 files in target/deploy
 	scripts/build-program
 
-build: program ## Those and the ballast command
-	$(CARGO) build -p ballast-cli
+build: program ## Those, the ballast command and the keeper
+	$(CARGO) build -p ballast-cli -p ballast-keeper
 
-demo: program ## Trade, fund, liquidate, govern on an embedded local validator; ARGS="…" passes options on
-	$(CARGO) run -q -p ballast-cli -- demo $(ARGS)
+demo: program ## Trade, fund, liquidate, govern on an embedded local validator, with ballast-keeper; ARGS="…" passes options on
+	$(CARGO) build -q -p ballast-cli -p ballast-keeper
+	$(BALLAST) demo $(ARGS)
 
 localnet: program ## A local validator with a ready exchange, until Ctrl-C
 	$(CARGO) run -q -p ballast-cli -- localnet $(ARGS)

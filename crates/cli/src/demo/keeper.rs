@@ -129,42 +129,53 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0)).context("no free port")?.local_addr()?.port())
 }
 
+/// Writes its configuration and starts the process.
+fn spawn(folder: &TempDir, venue: &Venue, port: u16, without: &[&str]) -> Result<Child> {
+    let off: String = without.iter().map(|job| format!("{job} = false\n")).collect();
+    let (rpc, socket) = (venue.net.rpc_url(), venue.net.ws_url());
+    // Its wallet is as full as a local wallet is; the chain's blocks are milliseconds apart.
+    let config = format!(
+        "[chain]\nrpc = [\"{rpc}\"]\nwebsocket = [\"{socket}\"]\ncollateral = \"{}\"\nkeypair = \"key.json\"\n\
+         [jobs]\n{off}[timing]\nprice_age_slots = 0\nclock_millis = 250\nconfirm_millis = 2\n\
+         [fees]\nunpaid_hourly = 1_000_000_000_000\n[serve]\nlisten = \"127.0.0.1:{port}\"\n\
+         [ledger]\npath = \"keeper.sqlite\"\n[log]\nfilter = \"warn\"\n",
+        venue.mint
+    );
+    std::fs::write(folder.path().join("keeper.toml"), config).context("the keeper's configuration")?;
+    let log = File::options().create(true).append(true).open(folder.path().join("log")).context("the keeper's log")?;
+    Command::new(program()?)
+        .args(["run", "--config"])
+        .arg(folder.path().join("keeper.toml"))
+        .env_remove("RUST_LOG")
+        .env_remove("BALLAST_KEEPER_CONFIG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .context("ballast-keeper does not start")
+}
+
 impl Keeper {
     /// Starts it on a venue, without the jobs named.
     pub(crate) async fn start(venue: &Venue, without: &[&str]) -> Result<Self> {
-        let program = program()?;
         let folder = tempfile::Builder::new().prefix("ballast-demo-").tempdir().context("no folder for the keeper")?;
         let key = keys::local(keys::KEEPER);
         let written = write_keypair_file(&key, folder.path().join("key.json"));
         ensure!(written.is_ok(), "the keeper's key cannot be written to {}", folder.path().display());
         let port = free_port()?;
-        let off: String = without.iter().map(|job| format!("{job} = false\n")).collect();
-        let (rpc, socket) = (venue.net.rpc_url(), venue.net.ws_url());
-        // Its wallet is as full as a local wallet is; the chain's blocks are milliseconds apart.
-        let config = format!(
-            "[chain]\nrpc = [\"{rpc}\"]\nwebsocket = [\"{socket}\"]\ncollateral = \"{}\"\nkeypair = \"key.json\"\n\
-             [jobs]\n{off}[timing]\nprice_age_slots = 0\nclock_millis = 250\nconfirm_millis = 2\n\
-             [fees]\nunpaid_hourly = 1_000_000_000_000\n[serve]\nlisten = \"127.0.0.1:{port}\"\n\
-             [ledger]\npath = \"keeper.sqlite\"\n[log]\nfilter = \"warn\"\n",
-            venue.mint
-        );
-        std::fs::write(folder.path().join("keeper.toml"), config).context("the keeper's configuration")?;
-        let log = File::create(folder.path().join("log")).context("the keeper's log")?;
-        let child = Command::new(program)
-            .args(["run", "--config"])
-            .arg(folder.path().join("keeper.toml"))
-            .env_remove("RUST_LOG")
-            .env_remove("BALLAST_KEEPER_CONFIG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .context("ballast-keeper does not start")?;
         let payer = key.pubkey();
         let subaccount = address::subaccount(&venue.exchange, &payer, 0);
+        let child = spawn(&folder, venue, port, without)?;
         let mut keeper = Self { subaccount, payer, port, child, folder, last: None };
         keeper.wait(|health| health.ready).await?;
         Ok(keeper)
+    }
+
+    /// Ends it and starts it again with all jobs, on the same ledger.
+    pub(crate) async fn restart(&mut self, venue: &Venue) -> Result<()> {
+        let _ = self.stop().await?;
+        self.child = spawn(&self.folder, venue, self.port, &[])?;
+        self.wait(|health| health.ready).await
     }
 
     /// Waits until it has judged everybody by prices no older than that, and nothing is left to do or under way.

@@ -4,6 +4,7 @@
 mod act;
 mod actors;
 mod bankruptcy;
+mod common;
 mod governance;
 mod keeper;
 mod parts;
@@ -16,7 +17,6 @@ mod text;
 mod waterfall;
 
 use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -25,12 +25,13 @@ use ballast_localnet::Kind;
 use clap::{Args, ValueEnum};
 
 use crate::args::Global;
-use crate::output::{self, Unsound};
 use crate::prices::{self, Prices};
 use crate::programs;
+use common::hand_over;
 use governance::Story;
 use replay::Pace;
 use report::Report;
+use scenario::Scenario;
 use stage::Stage;
 
 /// Recorded minutes that are replayed unless asked otherwise.
@@ -73,7 +74,7 @@ pub(crate) struct Options {
     report: Option<PathBuf>,
     /// Play a scenario instead
     #[arg(long, value_enum, conflicts_with_all = ["prices", "minutes", "short"])]
-    scenario: Option<scenario::Scenario>,
+    scenario: Option<Scenario>,
     /// Fewer minutes: under a minute of real time
     #[arg(long)]
     short: bool,
@@ -123,18 +124,23 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         File::create(path).with_context(hint)
     };
     let file = options.report.as_ref().map(create).transpose()?;
-    if let Some(scenario) = options.scenario {
-        if scenario == scenario::Scenario::Bankruptcy {
-            return tell(global, program, file).await;
+    let kind = options.validator.kind();
+    match options.scenario {
+        Some(Scenario::Bankruptcy) => {
+            let bar = replay::progress(0, global.json);
+            let report = bankruptcy::run(program, begun, &bar).await?;
+            bar.finish_and_clear();
+            return hand_over(&report, global.json, file);
         }
-        let bar = replay::progress(1, global.json);
-        let kind = options.validator.kind();
-        let report = scenario::run(scenario, kind, options.seed, program, (global.json, &bar), begun).await?;
-        bar.finish_and_clear();
-        return scenario::show(&report, global.json, file.zip(options.report));
+        Some(Scenario::Governance) => {
+            let bar = replay::progress(1, global.json);
+            let report = scenario::run(kind, options.seed, program, (global.json, &bar), begun).await?;
+            bar.finish_and_clear();
+            return hand_over(&report, global.json, file);
+        }
+        None => {}
     }
     let prices = options.prices()?;
-    let kind = options.validator.kind();
     let bar = replay::progress(prices.minutes.len(), global.json);
     let mut stage = Stage::set_up(kind, &prices, options.seed, &bar, GOVERNED).await?;
     let mut story = Story::new(kind, prices.minutes.len());
@@ -142,30 +148,8 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     replay::run(&mut stage, &mut story, &prices, &pace, &bar).await?;
     story.finish(&mut stage, &bar).await?;
     bar.finish_and_clear();
-    let report = Report::write(&mut stage, &story, &prices, program, begun.elapsed()).await?;
+    let report = Report::write(&mut stage, &story, &prices, program, begun).await?;
     stage.venue.net.stop().await?;
 
-    if let Some(mut file) = file {
-        writeln!(file, "{}", serde_json::to_string_pretty(&report)?).context("the report cannot be written")?;
-    }
-    output::show(global.json, &report, text::write)?;
-    match report.verdict() {
-        Some(reason) => Err(Unsound(reason).into()),
-        None => Ok(()),
-    }
-}
-
-/// Plays the bankruptcy, which has a stage of its own.
-async fn tell(global: &Global, program: programs::ProgramInfo, file: Option<File>) -> Result<()> {
-    let bar = replay::progress(0, global.json);
-    let report = bankruptcy::run(program, &bar).await?;
-    bar.finish_and_clear();
-    if let Some(mut file) = file {
-        writeln!(file, "{}", serde_json::to_string_pretty(&report)?).context("the report cannot be written")?;
-    }
-    output::show(global.json, &report, bankruptcy::Report::text)?;
-    match report.verdict() {
-        Some(reason) => Err(Unsound(reason).into()),
-        None => Ok(()),
-    }
+    hand_over(&report, global.json, file)
 }

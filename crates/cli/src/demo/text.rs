@@ -1,5 +1,6 @@
 //! The report for people.
 
+use super::common::Account;
 use super::report::Report;
 use crate::amount::{self, grouped, quote, rate};
 use crate::output::table;
@@ -24,12 +25,12 @@ pub(crate) fn write(report: &Report) -> String {
 
 fn head(report: &Report) -> String {
     let p = &report.prices;
-    let (program, validator) = (&report.program, report.validator.kind);
+    let (program, validator) = (&report.common.program, report.validator.kind);
     format!(
         "Ballast on {validator}: {} of real time\n\
          program   {} bytes, SBPF v{}\n\
          prices    {}, {} minutes, {} posts, {} to {}",
-        time(report.seconds),
+        time(report.common.seconds),
         grouped(program.so_bytes.into()),
         program.sbpf_version,
         p.source,
@@ -50,7 +51,7 @@ fn plain(price: f64) -> String {
 }
 
 fn liquidations(report: &Report) -> String {
-    let (l, d) = (&report.liquidations, report.decimals);
+    let (l, d) = (&report.liquidations, report.common.decimals);
     let mut text = format!(
         "LIQUIDATIONS\n{} accounts flagged ({} flags, {} cleared by recovery); {} liquidated in {} steps, {} of them \
          partial\n{} closed, {} to keepers, {} to insurance; {} accounts below zero, deficit {}",
@@ -98,7 +99,7 @@ fn liquidations(report: &Report) -> String {
 }
 
 fn traders(report: &Report) -> String {
-    let d = report.decimals;
+    let d = report.common.decimals;
     let result = |t: &super::parts::TraderPart| t.equity + t.withdrawn as i64 - t.deposited as i64;
     let all: i64 = report.traders.iter().map(result).sum();
     let (cross, isolated): (Vec<_>, Vec<_>) = report.traders.iter().partition(|t| t.mode == "cross");
@@ -111,7 +112,7 @@ fn traders(report: &Report) -> String {
         cross.len(),
         isolated.len(),
         quote(all, d),
-        quote(report.keeper.collateral, d),
+        quote(report.common.keeper.collateral, d),
         grouped(f.accruals.into()),
         quote(f.paid_by_traders, d),
         quote(f.received_by_traders, d),
@@ -120,7 +121,7 @@ fn traders(report: &Report) -> String {
 }
 
 fn markets(report: &Report) -> String {
-    let d = report.decimals;
+    let d = report.common.decimals;
     let rows = report.markets.iter().map(|m| {
         vec![
             m.symbol.clone(),
@@ -180,7 +181,7 @@ fn governance(report: &Report) -> String {
 
 fn keeper(report: &Report) -> String {
     let number = |n: u64| grouped(n.into());
-    let rows = report.keeper.jobs.iter().map(|line| {
+    let rows = report.common.keeper.jobs.iter().map(|line| {
         vec![
             line.job.clone(),
             number(line.done),
@@ -189,7 +190,7 @@ fn keeper(report: &Report) -> String {
             number(line.lost),
             number(line.unprofitable),
             number(line.fees),
-            quote(line.rewards, report.decimals),
+            quote(line.rewards, report.common.decimals),
             number(line.median_millis),
         ]
     });
@@ -198,7 +199,7 @@ fn keeper(report: &Report) -> String {
 }
 
 fn transactions(report: &Report) -> String {
-    let t = &report.transactions;
+    let t = &report.common.transactions;
     let mut text = format!(
         "TRANSACTIONS\n{} sent: {} confirmed, {} refused as expected, {} failed unexpectedly; {} events, {} missing",
         grouped(t.sent.into()),
@@ -210,6 +211,7 @@ fn transactions(report: &Report) -> String {
     );
     let why = |tested| if tested { "the rule was tested" } else { "the chain had moved on" };
     let rows: Vec<_> = report
+        .common
         .refusals
         .iter()
         .map(|r| vec![r.what.clone(), r.reason.to_owned(), why(r.tested).to_owned(), r.count.to_string()])
@@ -217,9 +219,6 @@ fn transactions(report: &Report) -> String {
     if !rows.is_empty() {
         text += "\n";
         text += &table(&["refused", "reason", "why it was sent", "times"], &[3], rows);
-    }
-    for failure in &report.failures {
-        text += &format!("\nUNEXPECTED  {failure}");
     }
     text
 }
@@ -234,7 +233,7 @@ fn units(report: &Report) -> String {
 }
 
 fn audit(report: &Report) -> String {
-    format!("AUDIT\n{}", crate::commands::audit::text(&report.audit, report.decimals))
+    format!("AUDIT\n{}", crate::commands::audit::text(&report.common.audit, report.common.decimals))
 }
 
 fn left_out(report: &Report) -> String {
@@ -246,8 +245,5 @@ fn left_out(report: &Report) -> String {
 }
 
 fn verdict(report: &Report) -> String {
-    match report.verdict() {
-        None => "The books add up, and everything went as expected.".to_owned(),
-        Some(reason) => format!("NOT AS IT SHOULD BE: {reason}"),
-    }
+    report.common.closing(report.verdict())
 }

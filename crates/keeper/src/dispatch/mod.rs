@@ -28,8 +28,8 @@ use crate::lock;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use landing::Watched;
-use outcome::{classify, ended};
 pub use outcome::{Done, Outcome};
+use outcome::{classify, ended};
 
 /// A blockhash is used for so long.
 const BLOCKHASH_AGE: Duration = Duration::from_secs(1);

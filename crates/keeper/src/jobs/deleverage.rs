@@ -52,7 +52,8 @@ fn pick_ups(view: &View<'_>) -> Vec<Action> {
     let positions = view.book.accounts().iter().flat_map(|entry| {
         let waiting = |index| view.book.market(index).map(|market| &market.state);
         let of = entry.account.state.slots().map(|(_, position)| *position);
-        of.filter(move |p| waiting(p.market).is_some_and(|market| market.is_deleveraged(p))).map(move |p| (entry, p.market))
+        of.filter(move |p| waiting(p.market).is_some_and(|market| market.is_deleveraged(p)))
+            .map(move |p| (entry, p.market))
     });
     let pick_up = |(entry, index): (&crate::book::Entry, u16)| {
         let instruction = instructions::pick_up_deleveraging(&address::market(&exchange, index), &entry.key);

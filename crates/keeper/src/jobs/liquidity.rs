@@ -2,8 +2,8 @@
 //! gives back what has lapsed. An exit that would only be held back is left to its owner, who may want it to lapse.
 
 use ballast::state::{Exchange, LpDeposit, LpWithdrawal};
-use ballast_client::instructions::{self, pubkey};
 use ballast_client::address;
+use ballast_client::instructions::{self, pubkey};
 use ballast_engine::Error;
 use ballast_engine::liquidity::{self, Exit};
 use solana_instruction::Instruction;
@@ -71,7 +71,8 @@ fn exit(view: &View<'_>, exchange: &Exchange, ticket: &LpWithdrawal) -> Option<I
     let (market, owner) = (pubkey(&ticket.market), pubkey(&ticket.owner));
     let mark = view.marks.get(view.book.index_of(&market)?)?;
     let mut trial = mark.state.clone();
-    let may = trial.is_settled() || liquidity::check_exit(ticket.ripe_at, ticket.window_start, false, &view.now).is_ok();
+    let may =
+        trial.is_settled() || liquidity::check_exit(ticket.ripe_at, ticket.window_start, false, &view.now).is_ok();
     if may && !exchange.emergency.active(&view.now) {
         let paid = liquidity::execute_exit(&mut trial, ticket.shares, ticket.ripe_at, &view.now);
         if matches!(paid, Ok(Exit::Paid { .. })) {

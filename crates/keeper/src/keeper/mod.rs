@@ -42,13 +42,19 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// Between two rounds of `--once`.
 const ROUND: Duration = Duration::from_millis(400);
 
+/// Accounts by address, `None` where there is none.
+type Found = Vec<(Pubkey, Option<AccountData>)>;
+
 /// What tasks of the keeper's tell it.
 enum News {
     Snapshot(Box<Result<Snapshot, Fault>>),
     Clock(Result<Now, Fault>),
     Done(Box<Done>),
     /// Accounts read again, as of a slot, unless no node answered; whether it was because they were in doubt.
-    Read { found: Option<(u64, Vec<(Pubkey, Option<AccountData>)>)>, doubts: bool },
+    Read {
+        found: Option<(u64, Found)>,
+        doubts: bool,
+    },
 }
 
 /// A job and the account that it acts upon.

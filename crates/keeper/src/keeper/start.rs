@@ -1,12 +1,12 @@
 //! What a keeper does before it keeps: finds the exchange, opens the subaccount that earns, asks what became of what an
 //! earlier run left behind; and how it reads the whole.
 
+use anyhow::{Context, Result, bail};
 use ballast::state::Market;
 use ballast_client::instructions::pubkey;
 use ballast_client::rpc::{AccountData, ExchangeAccount, FEED_ID_OFFSET, Fault, Filter, Standing};
 use ballast_client::{Account, Rpc, address, instructions};
 use ballast_engine::Now;
-use anyhow::{Context, Result, bail};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
