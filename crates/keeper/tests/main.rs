@@ -1,6 +1,7 @@
 //! The keeper against a local validator: `surfpool` embedded, the SBPF files, keepers as processes of their own.
 
 mod chaos;
+mod dispatch;
 mod examples;
 mod load;
 mod once;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test needs a part of it")]
 
+pub(crate) mod fake;
 pub(crate) mod keepers;
 pub(crate) mod path;
 pub(crate) mod proxy;
