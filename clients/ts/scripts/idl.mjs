@@ -24,6 +24,8 @@ import {
 } from '@codama/nodes';
 import { address, getAddressDecoder, getProgramDerivedAddress } from '@solana/kit';
 
+import { nextOf } from './next.mjs';
+
 /** What the first seed does not say well. */
 const PDA_NAMES = { lp: 'lpMint' };
 /** Fields that are 32 bytes and no address, though the engine keeps both in the same type. */
@@ -198,9 +200,9 @@ ${idl.events
 
 /** Errors: names, codes and messages that are there in production builds too. */
 export function errorsModule(idl) {
-  return `${HEADER}/** Every reason for which the program refuses, with what to do, by its name. */
+  return `${HEADER}/** Every reason for which the program refuses, with what to do and what a program can do next, by its name. */
 export const BALLAST_ERRORS = {
-${idl.errors.map((e) => `${e.name}: { code: ${e.code}, message: ${JSON.stringify(e.msg)} },`).join('\n')}
+${idl.errors.map((e) => `${e.name}: { code: ${e.code}, next: '${nextOf(e.name)}', message: ${JSON.stringify(e.msg)} },`).join('\n')}
 } as const;
 
 /** The name of a reason. */

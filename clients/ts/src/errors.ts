@@ -21,67 +21,6 @@ import { BALLAST_ERRORS, BALLAST_PROGRAM_ADDRESS, type BallastErrorName } from '
  */
 export type Next = 'refresh' | 'wait' | 'lost' | 'amount' | 'margin' | 'blocked' | 'mistake' | 'report';
 
-/** Where a reason is not listed, its message says what to do. */
-const NEXT: Readonly<Record<Next, readonly BallastErrorName[]>> = {
-  refresh: ['PriceStale', 'PriceMissing', 'OrderTooEarly'],
-  wait: [
-    'PriceUncertain',
-    'PriceUnconfirmed',
-    'OrderLocked',
-    'TicketNotRipe',
-    'FlagTooFresh',
-    'ParameterCoolDown',
-    'OutflowLimited',
-    'ProposalNotReady',
-    'CapacityExhausted',
-    'PoolReserve',
-    'ExitsWaiting',
-  ],
-  lost: ['AlreadyFlagged', 'PacingExhausted', 'ProposalClosed', 'AccountHealthy', 'NotFlagged'],
-  amount: [
-    'AmountZero',
-    'SizeBelowMinimum',
-    'SizeNotReducing',
-    'PositionTooLarge',
-    'OpenInterestCap',
-    'OpenInterestStress',
-    'OpenInterestImpact',
-    'SlippageExceeded',
-    'LiquidityBelowMinimum',
-    'SharesZero',
-  ],
-  margin: ['InsufficientCollateral', 'InitialMargin', 'WorsensShortfall', 'LossNotCovered', 'FlaggedAccount'],
-  blocked: [
-    'Paused',
-    'MarketReduceOnly',
-    'CrossNotAllowed',
-    'PoolClaims',
-    'PoolEmpty',
-    'PoolInsolvent',
-    'NotGovernance',
-    'NotGuardian',
-    'NotProposer',
-    'NotVetoer',
-    'PriceSilent',
-    'OrderLapsed',
-    'OrderExpired',
-  ],
-  mistake: [
-    'WrongExchange',
-    'WrongMarket',
-    'WrongMarketCount',
-    'DuplicateMarket',
-    'WrongOwner',
-    'WrongMint',
-    'WrongVault',
-    'AccountVersion',
-    'PositionNotFound',
-    'KeeperAccountInvalid',
-    'PriceMalformed',
-  ],
-  report: ['InvariantBroken'],
-};
-
 const BY_CODE = new Map<number, BallastErrorName>(
   Object.entries(BALLAST_ERRORS).map(([name, { code }]) => [code, name as BallastErrorName]),
 );
@@ -91,9 +30,9 @@ export function reasonOf(code: number): BallastErrorName | undefined {
   return BY_CODE.get(code);
 }
 
-/** What can be done about a reason without asking anyone; `undefined` where only its message tells. */
-export function nextOf(reason: BallastErrorName): Next | undefined {
-  return (Object.keys(NEXT) as Next[]).find((next) => NEXT[next].includes(reason));
+/** What can be done about a reason without asking anyone. */
+export function nextOf(reason: BallastErrorName): Next {
+  return BALLAST_ERRORS[reason].next;
 }
 
 /** What is known of a transaction that failed. */
@@ -129,7 +68,7 @@ export class BallastRefusal extends TransactionFailed {
   /** The reason. */
   readonly reason: BallastErrorName;
   /** What can be done about it without asking anyone. */
-  readonly next: Next | undefined;
+  readonly next: Next;
   /** The limit that was hit, in the unit that the message names. */
   readonly limit: bigint | undefined;
   /** The value that hit it. */

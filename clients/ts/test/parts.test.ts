@@ -58,6 +58,7 @@ test('every error of the program has its name, and a refusal says what next', ()
   for (const { code, msg, name } of idl.errors) {
     assert.equal(reasonOf(code), name);
     assert.equal(BALLAST_ERRORS[name as BallastErrorName].message, msg);
+    assert.ok(nextOf(name as BallastErrorName), `${name} does not say what next`);
   }
   assert.equal(reasonOf(5_999), undefined);
   assert.equal(nextOf('PriceStale'), 'refresh');

@@ -3,6 +3,7 @@
 mod chaos;
 mod dispatch;
 mod examples;
+mod jobs;
 mod load;
 mod once;
 mod soak;

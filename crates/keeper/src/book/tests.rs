@@ -72,3 +72,32 @@ fn a_whole_answer_mends_what_was_missed() {
     assert!(book.accounts().is_empty() && book.exchange() == exchange());
     assert!(book.apply(key(8), 3, &account(1)).any, "the chain began anew");
 }
+
+#[test]
+fn news_with_an_older_slot_is_told_from_what_is_late() {
+    let mut book = Book::new(exchange());
+    book.apply(key(5), 10, &account(3));
+    let late = book.apply(key(5), 9, &account(9));
+    assert!(!late.any && late.late, "more events than are known, by an older slot: it must be read again");
+    assert!(!book.apply(key(5), 9, &account(2)).late, "fewer events are really late");
+    assert!(!book.apply(key(5), 9, &account(3)).late, "nothing new");
+    book.apply(key(20), 10, &order());
+    assert!(!book.apply(key(20), 8, &order()).late, "the same");
+    let other = data(encode(&Order { version: ACCOUNT_VERSION, id: 4, ..Order::default() }));
+    assert!(book.apply(key(20), 8, &other).late, "without a count of events: whatever differs");
+    assert!(book.apply(key(5), 8, &AccountData { lamports: 0, owner: ballast::ID, data: Vec::new() }).late);
+    book.remove(&key(5), 12);
+    assert!(book.apply(key(5), 11, &account(4)).late, "gone, or there again?");
+}
+
+#[test]
+fn tickets_are_kept_and_go() {
+    use ballast::state::{LpDeposit, LpWithdrawal};
+    let mut book = Book::new(exchange());
+    book.apply(key(6), 10, &data(encode(&LpDeposit { version: ACCOUNT_VERSION, ..LpDeposit::default() })));
+    book.apply(key(7), 10, &data(encode(&LpWithdrawal { version: ACCOUNT_VERSION, ..LpWithdrawal::default() })));
+    assert_eq!((book.tickets().count(), book.seen(&key(7))), (2, Some(10)));
+    assert!(book.remove(&key(6), 11));
+    assert_eq!(book.reconcile(12, &[]), 1, "the other one is not there any more");
+    assert_eq!(book.tickets().count(), 0);
+}

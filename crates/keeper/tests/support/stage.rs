@@ -110,15 +110,10 @@ pub(crate) async fn validator(dump: &Dump, wallets: &[Pubkey], busy_ms: u64) -> 
 impl Stage {
     /// The exchange of a set-up with these traders; `wallets` get lamports too.
     pub(crate) async fn start(setup: &Setup, traders: Vec<Trader>, wallets: &[Pubkey]) -> Self {
-        Self::start_with(setup, traders, wallets, 400).await
-    }
-
-    /// The same with another time between blocks while transactions wait.
-    pub(crate) async fn start_with(setup: &Setup, traders: Vec<Trader>, wallets: &[Pubkey], busy_ms: u64) -> Self {
         let mut funded = wallets.to_vec();
         funded.push(setup.publisher.pubkey());
         funded.extend(traders.iter().map(Trader::address));
-        let net = validator(&dump(setup), &funded, busy_ms).await;
+        let net = validator(&dump(setup), &funded, 400).await;
         let rpc = Rpc::new(net.rpc_url());
         let exchange = rpc.exchange(Some(setup.mint)).await.unwrap();
         Self {
