@@ -334,6 +334,15 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_is_a_configuration() {
+        let sample = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../keeper.sample.toml"));
+        let config = Config::read(sample).unwrap();
+        config.check().unwrap();
+        assert_eq!((config.jobs, config.websockets()), (Jobs::ALL, vec!["ws://127.0.0.1:8900".to_owned()]));
+        assert!(config.chain.keypair.ends_with("target/keeper/key.json"));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         let refused = |change: fn(&mut Config), word: &str| {
             let mut config = Config::default();

@@ -122,7 +122,7 @@ fn signatures(ledger: &Path) -> BTreeSet<String> {
 }
 
 /// What all liquidations paid, by the chain's own events; and how many flags, liquidations and resolutions there were.
-async fn paid(stage: &Stage, ledgers: &[&Keeper]) -> (u64, [usize; 3]) {
+pub(crate) async fn paid(stage: &Stage, ledgers: &[&Keeper]) -> (u64, [usize; 3]) {
     let all: BTreeSet<String> = ledgers.iter().flat_map(|keeper| signatures(&keeper.ledger())).collect();
     let (mut fees, mut counts) = (0, [0; 3]);
     let mut receipts = BTreeSet::new();

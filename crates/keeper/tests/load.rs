@@ -21,21 +21,17 @@ const MARKETS: usize = 8;
 const DEPTH: usize = 6;
 const MEASURED: Duration = Duration::from_secs(20);
 
-/// Every trader is long in market 0 and in one of the eight.
+/// The first traders are in market 0, the others each in one of the eight: with one position a trade needs no other market.
 fn exchange() -> (Setup, Vec<Trader>) {
     let mut setup = Setup::with(&Terms::cross(MARKETS));
     let mut traders = Vec::new();
-    for number in 0..TRADERS {
+    for number in 0..2 * TRADERS {
         let trader = setup.trader(&format!("load {number}"), units(20_000));
+        let market = if number < TRADERS { 0 } else { number % MARKETS };
+        let side = if (number / MARKETS).is_multiple_of(2) { 1 } else { -1 };
+        let size = setup.size_for(market, side * i64::try_from(units(10_000)).unwrap());
+        setup.trade(&trader, market, size).must();
         traders.push(trader);
-    }
-    for (number, trader) in traders.clone().iter().enumerate() {
-        let spread = number % MARKETS;
-        for market in [0, spread] {
-            let side = if (number / MARKETS).is_multiple_of(2) { 1 } else { -1 };
-            let size = setup.size_for(market, side * i64::try_from(units(10_000)).unwrap());
-            setup.trade(trader, market, size).must();
-        }
     }
     setup.tick(1);
     (setup, traders)
@@ -50,15 +46,19 @@ fn transfer(owner: &solana_pubkey::Pubkey) -> Instruction {
 }
 
 /// Everybody sends as fast as confirmations come; how many a second went through, and how many were refused.
-async fn rate(stage: &Arc<Stage>, make: impl Fn(usize, &Trader) -> Instruction + Send + Sync + 'static) -> (u64, u64) {
+async fn rate(
+    stage: &Arc<Stage>,
+    from: usize,
+    make: impl Fn(usize, &Trader) -> Instruction + Send + Sync + 'static,
+) -> (u64, u64) {
     let make = Arc::new(make);
     let (done, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let begun = Instant::now();
     let mut tasks = Vec::new();
-    for number in 0..stage.traders.len() * DEPTH {
+    for number in 0..TRADERS * DEPTH {
         let (stage, make, done, refused) = (stage.clone(), make.clone(), done.clone(), refused.clone());
         tasks.push(tokio::spawn(async move {
-            let number = number % stage.traders.len();
+            let number = from + number % TRADERS;
             let trader = &stage.traders[number];
             let options = SendOptions { details: false, unit_limit: 100_000, ..SendOptions::default() };
             while begun.elapsed() < MEASURED {
@@ -124,11 +124,11 @@ async fn trades_a_second() {
         before = now;
     };
     println!("{TRADERS} senders with {DEPTH} transactions under way each, {MEASURED:?} each:");
-    let transfers = rate(&stage, |_, trader| transfer(&trader.address())).await;
+    let transfers = rate(&stage, 0, |_, trader| transfer(&trader.address())).await;
     say("transfers", transfers);
-    let one = rate(&stage, move |_, trader| reduce(trader, 0)).await;
+    let one = rate(&stage, 0, move |_, trader| reduce(trader, 0)).await;
     say("trades in one market", one);
-    let eight = rate(&stage, move |number, trader| reduce(trader, number % MARKETS)).await;
+    let eight = rate(&stage, TRADERS, move |number, trader| reduce(trader, number % MARKETS)).await;
     say("trades over eight markets", eight);
     assert!(one.0 > 0 && eight.0 > 0);
     posting.abort();

@@ -8,6 +8,7 @@ use ballast_client::quotes;
 use ballast_engine::margin::Purpose;
 use serde_json::Value;
 
+use crate::chaos::paid;
 use crate::support::keepers::Keeper;
 use crate::support::stage::{Stage, crowd};
 
@@ -87,5 +88,50 @@ async fn once_liquidates_whoever_is_below_maintenance() {
         line.map_or(0, |line| line["done"].as_u64().unwrap())
     };
     assert!(done("flag") > 0 && done("liquidate") >= done("flag"), "{report}");
+    posting.abort();
+}
+
+/// Two keepers that know nothing of each other do everything once: what both hold is what both were paid.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_once_are_paid_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (setup, traders) = tokio::task::block_in_place(|| crowd(30, 7));
+    let mut keepers = [Keeper::new(folder.path(), "a", ""), Keeper::new(folder.path(), "b", "")];
+    let stage = Stage::start(&setup, traders, &[keepers[0].address(), keepers[1].address()]).await;
+    let port: u16 = stage.net.rpc_url().rsplit(':').next().unwrap().parse().unwrap();
+    keepers.iter_mut().for_each(|keeper| keeper.configure(&config(port)));
+    let stage = Arc::new(stage);
+    let posting = tokio::spawn({
+        let stage = stage.clone();
+        async move {
+            for share in (0..).map(|step: u32| 1.0 - 0.0125 * f64::from(step.min(5))) {
+                stage.publish(share).await;
+                tokio::time::sleep(Duration::from_millis(1_000)).await;
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let said: Vec<String> = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let run = |keeper: &Keeper| keeper.call("run", &["--once", "--patience", "90"], "warn");
+            let runs: Vec<_> = keepers.iter().map(|keeper| scope.spawn(move || run(keeper))).collect();
+            runs.into_iter().map(|run| String::from_utf8_lossy(&run.join().unwrap().stdout).into_owned()).collect()
+        })
+    });
+    let (mut held, mut booked) = (0, 0);
+    for (keeper, said) in keepers.iter().zip(&said) {
+        assert!(said.contains(" 0 refused, ") && said.contains("; 0 accounts below maintenance"), "{said}");
+        let report = tokio::task::block_in_place(|| keeper.call("report", &["--json"], "off"));
+        let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+        let account = stage.rpc.read::<Subaccount>(&stage.subaccount(&keeper.address())).await.unwrap();
+        held += account.state.collateral.0;
+        booked += report["rewards"].as_u64().unwrap();
+    }
+    // To the atom, by the receipts on chain. A flagger's share of the other's liquidation is in nobody's ledger.
+    let (fees, [flags, liquidations, _]) = paid(&stage, &[&keepers[0], &keepers[1]]).await;
+    assert_eq!(held, fees, "{said:?}");
+    assert!(booked <= held && booked > 0 && flags > 0 && liquidations >= flags, "{said:?}");
+    assert!(below(&stage).await.is_empty());
+    stage.audit().await;
     posting.abort();
 }
