@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anchor_lang::prelude::Pubkey;
-use ballast_client::{address, instructions};
 use ballast_client::health::{Marks, scan};
 use ballast_client::rpc::AccountData;
-use ballast_engine::constants::{DELEVERAGE_AFTER, EXIT_OWNER_ALONE, SETTLEMENT_PATIENCE, SETTLEMENT_WAIT, TICKET_LAPSE};
+use ballast_client::{address, instructions};
+use ballast_engine::constants::{
+    DELEVERAGE_AFTER, EXIT_OWNER_ALONE, SETTLEMENT_PATIENCE, SETTLEMENT_WAIT, TICKET_LAPSE,
+};
 use ballast_engine::governance::{SHARED_FUND, state};
 use ballast_keeper::book::Book;
 use ballast_keeper::config::{Jobs, Timing};
@@ -114,7 +116,10 @@ fn a_ripe_exit_is_paid_once_its_owner_was_alone_with_it_and_a_lapsed_one_given_b
     setup.file_exit(&provider, shares / 4).must();
     setup.tick(day + TICKET_LAPSE + 10);
     assert_eq!(keep(&mut setup, "liquidity"), 1);
-    assert_eq!((setup.world.tokens(&provider.tokens), setup.world.tokens(&provider.shares)), (paid, shares - shares / 2));
+    assert_eq!(
+        (setup.world.tokens(&provider.tokens), setup.world.tokens(&provider.shares)),
+        (paid, shares - shares / 2)
+    );
 }
 
 #[test]
