@@ -153,6 +153,7 @@ impl std::fmt::Display for Refusal {
         write!(f, "{}: {}", reason.name(), reason.message())?;
         // "Name: limit 5, value 7", as the program logs it.
         let limits = self.logs.iter().find(|line| line.contains(reason.name()) && line.contains("limit"));
-        limits.map_or(Ok(()), |line| write!(f, " [{}]", line.trim_start_matches("Program log: ")))
+        let numbers = limits.and_then(|line| line.split_once("limit "));
+        numbers.map_or(Ok(()), |(_, numbers)| write!(f, " [limit {numbers}]"))
     }
 }

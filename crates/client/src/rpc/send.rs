@@ -15,7 +15,9 @@ use solana_signer::Signer;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::option_serializer::OptionSerializer;
-use solana_transaction_status_client_types::{UiInnerInstructions, UiInstruction, UiTransactionEncoding};
+use solana_transaction_status_client_types::{
+    UiInnerInstructions, UiInstruction, UiParsedInstruction, UiTransactionEncoding,
+};
 
 use super::{Fault, Result, Rpc};
 use crate::events::Event;
@@ -177,6 +179,17 @@ impl Rpc {
         Ok(Simulated { slot, units, events: events(&result.inner_instructions.unwrap_or_default()) })
     }
 
+    /// What instructions would do now, without anybody's signature: for what others are to sign.
+    ///
+    /// # Errors
+    /// As [`Rpc::simulate`].
+    pub async fn simulate_unsigned(&self, instructions: &[Instruction], payer: &Pubkey) -> Result<Simulated> {
+        let message = v0::Message::try_compile(payer, instructions, &[], Hash::default())
+            .map_err(|error| Fault::Invalid(error.to_string()))?;
+        let signatures = vec![Signature::default(); usize::from(message.header.num_required_signatures)];
+        self.simulate(&VersionedTransaction { signatures, message: VersionedMessage::V0(message) }).await
+    }
+
     /// Hands a transaction to the node, without a preflight. Handing the same one over twice does no harm.
     ///
     /// # Errors
@@ -320,9 +333,11 @@ impl Rpc {
 
 /// Ballast's events among inner instructions, in order.
 fn events(inner: &[UiInnerInstructions]) -> Vec<Event> {
-    let compiled = inner.iter().flat_map(|outer| &outer.instructions).filter_map(|instruction| match instruction {
-        UiInstruction::Compiled(compiled) => bs58::decode(&compiled.data).into_vec().ok(),
-        UiInstruction::Parsed(_) => None,
+    // A record has them compiled, a simulation parsed: of a program that the node does not know, the data as it is.
+    let data = inner.iter().flat_map(|outer| &outer.instructions).filter_map(|instruction| match instruction {
+        UiInstruction::Compiled(compiled) => Some(&compiled.data),
+        UiInstruction::Parsed(UiParsedInstruction::PartiallyDecoded(partly)) => Some(&partly.data),
+        UiInstruction::Parsed(UiParsedInstruction::Parsed(_)) => None,
     });
-    compiled.filter_map(|data| Event::decode(&data)).collect()
+    data.filter_map(|data| Event::decode(&bs58::decode(data).into_vec().ok()?)).collect()
 }
