@@ -104,7 +104,23 @@ export function failed(message: string, failure: Failure, options?: ErrorOptions
     return new BallastRefusal(reason, failure, options);
   }
   const last = failure.logs.findLast((line) => line.includes('Error') || line.includes('failed'));
-  return new TransactionFailed(last === undefined ? message : `${message} (${last})`, failure, options);
+  const told = [hint(failure), message].filter((part) => part !== undefined).join(': ');
+  return new TransactionFailed(last === undefined ? told : `${told} (${last})`, failure, options);
+}
+
+const SYSTEM_PROGRAM = '11111111111111111111111111111111';
+
+/** Words for the codes of other programs that a client meets first; Anchor's come from Ballast, below its own. */
+const ANCHOR_HINTS: Readonly<Record<number, string>> = {
+  2006: 'an account is not at the address that the program derives; a Trader is a snapshot: load it again after each trade',
+  3007: 'an account belongs to another program; check the addresses',
+  3012: 'an account is not there: not opened yet, or closed or filled already',
+};
+
+function hint({ code, logs }: Failure): string | undefined {
+  const program = code === undefined ? undefined : failedProgram(logs);
+  if (program === SYSTEM_PROGRAM && code === 0) return 'the account is there already: a subaccount is opened once';
+  return program === BALLAST_PROGRAM_ADDRESS ? ANCHOR_HINTS[code!] : undefined;
 }
 
 /** The program whose instruction failed: the innermost, which the log names first. */

@@ -89,7 +89,7 @@ const marketsOf = (trader: Trader, more?: number): Loaded<Market>[] => {
   return [...indices].sort((a, b) => a - b).map((index) => marketAt(trader, index));
 };
 
-/** Opens the owner's subaccount. An isolated one holds a single position. */
+/** Opens the owner's subaccount, which can be done once: `loadTrader` tells whether it is there. An isolated one holds a single position. */
 export function open(
   { exchange }: Pick<Venue, 'exchange'>,
   owner: TransactionSigner,

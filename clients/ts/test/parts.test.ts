@@ -88,6 +88,17 @@ test("another program's error with the same number is not Ballast's", () => {
   assert.equal(error.code, 6_000);
 });
 
+test('what other programs refuse most often comes with words', () => {
+  const of = (program: string, code: number) => {
+    const logs = [`Program ${program} failed: custom program error: 0x${code.toString(16)}`];
+    return failed('it failed', { code, logs }).message;
+  };
+  assert.match(of('11111111111111111111111111111111', 0), /opened once/);
+  assert.match(of(BALLAST_PROGRAM_ADDRESS, 2_006), /load it again/);
+  assert.match(of(BALLAST_PROGRAM_ADDRESS, 3_012), /not there/);
+  assert.match(of(BALLAST_PROGRAM_ADDRESS, 0), /^it failed/);
+});
+
 test("events are the program's own, and of transactions that succeeded", () => {
   for (const { discriminator, name } of idl.events) {
     assert.deepEqual([...BALLAST_EVENTS[name as keyof typeof BALLAST_EVENTS].discriminator], discriminator);

@@ -1,4 +1,4 @@
-//! Every reason for a refusal. The program's error enum is made from the same list ([`for_each_error!`]).
+//! Every reason for a refusal. The program's error enum is made from the same list ([`for_each_error!`](crate::for_each_error!)).
 
 /// Calls a macro with the list of all errors: `Name "message"`. Order is the wire code: append only.
 #[macro_export]
@@ -72,8 +72,8 @@ macro_rules! for_each_error {
             // Governance
             NotGovernance "Only the governance key may do this",
             NotGuardian "Only the guardian key may do this",
-            NotProposer "Only governance or the committee may propose this change",
-            NotVetoer "Only the vetoer named in the proposal may veto it",
+            NotProposer "Governance alone may propose this; the committee may propose tunings, class G1, only",
+            NotVetoer "Only the vetoer that the proposal names may veto it: the guardian of the moment when it was queued",
             RoleKeyInvalid "A role's key may not be the default key or another role's key",
             ParameterUnknown "No parameter has this id; see docs/PARAMETERS.md",
             ParameterBounds "The value is outside the parameter's hard bounds (limit, then value)",
@@ -104,7 +104,7 @@ macro_rules! for_each_error {
             WrongMint "The token account or mint is not the exchange's",
             WrongVault "The vault is not the exchange's",
             MintUnsupported "Only classic SPL Token mints with 6 to 9 decimals are supported",
-            NotUpgradeAuthority "Creating an exchange needs the program's upgrade authority",
+            NotUpgradeAuthority "Only the program's upgrade authority may do this: it creates the first exchange and hands itself over to a timelock",
             OracleProgramInvalid "This oracle program is not among those that the exchange names",
             TierInvalid "The tier must be 0 (A), 1 (B) or 2 (C)",
             AccountVersion "The account has another layout version; use the matching client",

@@ -47,7 +47,7 @@ impl MarketState {
     /// that is stale when it is stored skips nothing: else whoever pays could put off the clock by posting old ones.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`](crate::Error::MathOverflow), [`Error::TierInvalid`](crate::Error::TierInvalid).
+    /// [`Error::MathOverflow`], [`Error::TierInvalid`].
     pub fn accrue(&mut self, skip_invalid: bool, now: &Now) -> Result<Accrual> {
         self.touch(now);
         if now.unix <= self.funding.updated_at || self.is_settled() {
@@ -59,7 +59,7 @@ impl MarketState {
     /// As [`accrue`](Self::accrue), with the price in a state that the caller has just established.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`](crate::Error::MathOverflow), [`Error::TierInvalid`](crate::Error::TierInvalid).
+    /// [`Error::MathOverflow`], [`Error::TierInvalid`].
     pub fn accrue_in(&mut self, status: Status, skip_invalid: bool, now: &Now) -> Result<Accrual> {
         let nothing = Accrual { rate: self.funding.rate, ..Accrual::default() };
         let elapsed = now.unix.saturating_sub(self.funding.updated_at);
@@ -127,7 +127,7 @@ impl Side {
     /// What this side's positions owe and have not settled; negative when they are owed.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`](crate::Error::MathOverflow).
+    /// [`Error::MathOverflow`].
     pub fn funding_owed(&self, rounding: Rounding) -> Result<SignedQuote> {
         if self.open_interest.is_zero() {
             return Ok(SignedQuote::ZERO);

@@ -4,6 +4,20 @@
 //! it, so that a figure computed off chain is the one on chain by construction. `docs/DESIGN.md` is the contract;
 //! section numbers in the comments here are its sections.
 //!
+//! | rule | file |
+//! | --- | --- |
+//! | prices: what counts as one, averages, confirmation | [`price`] |
+//! | an order, and the price that it fills at | [`order`]; the fill itself, curve and limits: [`trade`] |
+//! | funding and the holding fee | [`funding`] |
+//! | margin, by purpose | [`margin`]; the envelope that parameters keep: [`envelope`] |
+//! | liquidation | [`liquidation`]; an account below zero: [`resolve`] |
+//! | a position's result in cash or as a claim | [`settle`]; a whole market's end: [`settlement`] |
+//! | claims that last | [`deleverage`]; the shared fund: [`insurance`] |
+//! | the pool's books | [`pool`]; who comes in and goes out: [`liquidity`] |
+//! | what may leave the vault | [`limiter`]; an owner's own money: [`principal`] |
+//! | parameters and proposals | [`params`], [`governance`]; protection at once: [`guardian`] |
+//! | the state itself | [`account`], [`market`]; its bytes: [`layout`] |
+//!
 //! Integers only. Every operation is checked and returns a [`Result`]; every division names its rounding.
 #![no_std]
 #![deny(missing_docs, unsafe_code)]

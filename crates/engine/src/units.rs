@@ -39,7 +39,7 @@ macro_rules! unit {
             /// The sum.
             ///
             /// # Errors
-            /// [`Error::MathOverflow`].
+            /// [`Error::MathOverflow`](crate::Error::MathOverflow).
             #[inline]
             pub fn plus(self, other: Self) -> Result<Self> {
                 Ok(Self(some(self.0.checked_add(other.0))?))
@@ -47,7 +47,7 @@ macro_rules! unit {
             /// The difference.
             ///
             /// # Errors
-            /// [`Error::MathOverflow`], for unsigned units also below zero.
+            /// [`Error::MathOverflow`](crate::Error::MathOverflow), for unsigned units also below zero.
             #[inline]
             pub fn less(self, other: Self) -> Result<Self> {
                 Ok(Self(some(self.0.checked_sub(other.0))?))
@@ -103,7 +103,7 @@ impl Quote {
     /// As a signed amount.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`] beyond `i64`.
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow) beyond `i64`.
     #[inline]
     pub fn signed(self) -> Result<SignedQuote> {
         Ok(SignedQuote(fit(self.0)?))
@@ -111,7 +111,7 @@ impl Quote {
     /// This share of it.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow).
     #[inline]
     pub fn portion(self, ratio: Ratio, rounding: Rounding) -> Result<Self> {
         Ok(Self(mul_div(self.0, ratio.0, RATIO_SCALE, rounding)?))
@@ -119,7 +119,7 @@ impl Quote {
     /// `self × part ÷ whole`; nothing of nothing.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`], also for a zero `whole` with a non-zero `part`.
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow), also for a zero `whole` with a non-zero `part`.
     #[inline]
     pub fn share(self, part: u64, whole: u64, rounding: Rounding) -> Result<Self> {
         if part == 0 {
@@ -143,7 +143,7 @@ impl SignedQuote {
     /// The opposite.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow).
     #[inline]
     pub fn negated(self) -> Result<Self> {
         Ok(Self(some(self.0.checked_neg())?))
@@ -154,7 +154,7 @@ impl Base {
     /// What it is worth at a price.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow).
     #[inline]
     pub fn value(self, price: Price, rounding: Rounding) -> Result<Quote> {
         // The product of two words cannot leave 128 bits.
@@ -163,7 +163,7 @@ impl Base {
     /// As a signed size of a side.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`] beyond `i64`.
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow) beyond `i64`.
     #[inline]
     pub fn signed(self, long: bool) -> Result<SignedBase> {
         let size: i64 = fit(self.0)?;
@@ -188,7 +188,7 @@ impl Price {
     /// This share of the price.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow).
     #[inline]
     pub fn portion(self, ratio: Ratio, rounding: Rounding) -> Result<Self> {
         Ok(Self(mul_div(self.0, ratio.0, RATIO_SCALE, rounding)?))
@@ -196,7 +196,7 @@ impl Price {
     /// The price worsened by a distance for a buyer (`up`) or a seller; at least one atom.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow).
     #[inline]
     pub fn moved(self, up: bool, by: Price) -> Result<Self> {
         if up { self.plus(by) } else { Ok(Self(self.0.saturating_sub(by.0).max(1))) }
@@ -209,7 +209,7 @@ impl Ratio {
     /// The product of two shares.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow).
     #[inline]
     pub fn times(self, other: Self, rounding: Rounding) -> Result<Self> {
         Ok(Self(mul_div(self.0, other.0, RATIO_SCALE, rounding)?))
@@ -217,7 +217,7 @@ impl Ratio {
     /// `part ÷ whole` as a share.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`], also for a zero `whole`.
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow), also for a zero `whole`.
     #[inline]
     pub fn of(part: u64, whole: u64, rounding: Rounding) -> Result<Self> {
         Ok(Self(mul_div(part, RATIO_SCALE, whole, rounding)?))
@@ -278,7 +278,7 @@ impl FundingIndex {
     /// What a size owes that entered at `entry`: rounded up, so that payers round up and receivers down.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`Error::MathOverflow`](crate::Error::MathOverflow).
     #[inline]
     pub fn owed(self, entry: Self, size: Base) -> Result<SignedQuote> {
         if self == entry {
@@ -303,7 +303,7 @@ const _: () = assert!(INDEX_SCALE == PRICE_SCALE * RATIO_SCALE);
 /// are one by the product.
 ///
 /// # Errors
-/// [`Error::MathOverflow`].
+/// [`Error::MathOverflow`](crate::Error::MathOverflow).
 #[inline]
 pub fn index_to_quote(product: i128, rounding: Rounding) -> Result<SignedQuote> {
     let positive = product >= 0;
@@ -319,7 +319,7 @@ pub fn index_to_quote(product: i128, rounding: Rounding) -> Result<SignedQuote> 
 /// The value of a signed size times a price, in quote, rounded as asked.
 ///
 /// # Errors
-/// [`Error::MathOverflow`].
+/// [`Error::MathOverflow`](crate::Error::MathOverflow).
 #[inline]
 pub fn product_to_quote(product: u128, rounding: Rounding) -> Result<Quote> {
     Ok(Quote(fit(div_scale::<9>(product, PRICE_ODD, rounding)?)?))

@@ -132,9 +132,9 @@ export const BALLAST_ERROR__ISOLATED_SINGLE_POSITION = 0x17a8; // 6056
 export const BALLAST_ERROR__NOT_GOVERNANCE = 0x17a9; // 6057
 /** NotGuardian: Only the guardian key may do this */
 export const BALLAST_ERROR__NOT_GUARDIAN = 0x17aa; // 6058
-/** NotProposer: Only governance or the committee may propose this change */
+/** NotProposer: Governance alone may propose this; the committee may propose tunings, class G1, only */
 export const BALLAST_ERROR__NOT_PROPOSER = 0x17ab; // 6059
-/** NotVetoer: Only the vetoer named in the proposal may veto it */
+/** NotVetoer: Only the vetoer that the proposal names may veto it: the guardian of the moment when it was queued */
 export const BALLAST_ERROR__NOT_VETOER = 0x17ac; // 6060
 /** RoleKeyInvalid: A role's key may not be the default key or another role's key */
 export const BALLAST_ERROR__ROLE_KEY_INVALID = 0x17ad; // 6061
@@ -194,7 +194,7 @@ export const BALLAST_ERROR__WRONG_MINT = 0x17c7; // 6087
 export const BALLAST_ERROR__WRONG_VAULT = 0x17c8; // 6088
 /** MintUnsupported: Only classic SPL Token mints with 6 to 9 decimals are supported */
 export const BALLAST_ERROR__MINT_UNSUPPORTED = 0x17c9; // 6089
-/** NotUpgradeAuthority: Creating an exchange needs the program's upgrade authority */
+/** NotUpgradeAuthority: Only the program's upgrade authority may do this: it creates the first exchange and hands itself over to a timelock */
 export const BALLAST_ERROR__NOT_UPGRADE_AUTHORITY = 0x17ca; // 6090
 /** OracleProgramInvalid: This oracle program is not among those that the exchange names */
 export const BALLAST_ERROR__ORACLE_PROGRAM_INVALID = 0x17cb; // 6091
@@ -415,10 +415,10 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__NOT_GOVERNANCE]: `Only the governance key may do this`,
     [BALLAST_ERROR__NOT_GUARDIAN]: `Only the guardian key may do this`,
     [BALLAST_ERROR__NOT_LARGEST_POSITION]: `Liquidation starts with the position with the largest maintenance requirement and a good price (limit: its market); pass that market`,
-    [BALLAST_ERROR__NOT_PROPOSER]: `Only governance or the committee may propose this change`,
+    [BALLAST_ERROR__NOT_PROPOSER]: `Governance alone may propose this; the committee may propose tunings, class G1, only`,
     [BALLAST_ERROR__NOT_TIMELOCK]: `The program's upgrade authority is not this exchange's timelock address: another exchange's timelock or a key still decides`,
-    [BALLAST_ERROR__NOT_UPGRADE_AUTHORITY]: `Creating an exchange needs the program's upgrade authority`,
-    [BALLAST_ERROR__NOT_VETOER]: `Only the vetoer named in the proposal may veto it`,
+    [BALLAST_ERROR__NOT_UPGRADE_AUTHORITY]: `Only the program's upgrade authority may do this: it creates the first exchange and hands itself over to a timelock`,
+    [BALLAST_ERROR__NOT_VETOER]: `Only the vetoer that the proposal names may veto it: the guardian of the moment when it was queued`,
     [BALLAST_ERROR__OLD_VALUE_MOVED]: `The parameter's value is no longer the one the proposal was made for (limit: current, then proposal's)`,
     [BALLAST_ERROR__OPEN_INTEREST_CAP]: `The side's open interest would exceed the market's cap (limit, then value); lower the size or wait`,
     [BALLAST_ERROR__OPEN_INTEREST_IMPACT]: `The side's open interest would exceed liquidation impact times the skew scale (limit, then value); lower the size`,
