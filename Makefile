@@ -1,9 +1,12 @@
 # The two commands are `make demo` and `make test`; everything they need is set up on the way.
 CARGO ?= cargo
 BALLAST = target/debug/ballast
+# One feature set for everything, here and in `test`: cargo builds the heavy crates again for each choice of packages, and
+# once more where no example or test asks for what only those need.
+BUILD = $(CARGO) build --workspace --example watch
 KEEPER_KEY = target/keeper/key.json
 
-.PHONY: help program build demo localnet keeper judge chaos soak load all-targets test lint unit idl docs wasm ts ts-check demo-short test-validator compute fuzz clean
+.PHONY: help program build demo localnet keeper judge chaos soak load all-targets test lint unit idl docs api-docs wasm ts ts-check demo-short test-validator compute fuzz clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -12,23 +15,20 @@ program: ## The programs as SBPF v3 files in target/deploy
 	scripts/build-program
 
 build: program ## Those, the ballast command and the keeper
-	$(CARGO) build -p ballast-cli -p ballast-keeper
+	$(BUILD) --bin ballast --bin ballast-keeper
 
-demo: program ## Trade, fund, liquidate, govern on an embedded local validator, with ballast-keeper; ARGS="…" passes options on
-	$(CARGO) build -q -p ballast-cli -p ballast-keeper
+demo: build ## Trade, fund, liquidate, govern on an embedded local validator, with ballast-keeper; ARGS="…" passes options on
 	$(BALLAST) demo $(ARGS)
 
-localnet: program ## A local validator with a ready exchange, until Ctrl-C
-	$(CARGO) run -q -p ballast-cli -- localnet $(ARGS)
+localnet: build ## A local validator with a ready exchange, until Ctrl-C
+	$(BALLAST) localnet $(ARGS)
 
-keeper: program ## A keeper against `make localnet` in another terminal; ARGS="…" passes options on
-	$(CARGO) build -q -p ballast-cli -p ballast-keeper
+keeper: build ## A keeper against `make localnet` in another terminal; ARGS="…" passes options on
 	@mkdir -p target/keeper
 	@if [ -f $(KEEPER_KEY) ]; then $(BALLAST) -u l -k $(KEEPER_KEY) faucet 1; \
 	else $(BALLAST) -u l faucet 1 --new-wallet $(KEEPER_KEY); fi
 	target/debug/ballast-keeper run --config keeper.sample.toml $(ARGS)
 
-# One feature set for everything in `test`: cargo would build the heavy crates again for each choice of packages.
 all-targets: program
 	$(CARGO) build --workspace --all-targets
 
@@ -47,6 +47,9 @@ idl: ## The committed IDL is the program's
 docs: all-targets ## The generated documents are up to date
 	$(BALLAST) docs parameters --check docs/PARAMETERS.md
 	$(BALLAST) docs funding --check --out docs/funding.svg --page docs/FUNDING.md
+
+api-docs: ## The engine's own documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps -p ballast-engine
 
 wasm: ## The engine's quotes as WebAssembly, for the TypeScript client
 	scripts/build-wasm
