@@ -1,22 +1,63 @@
-//! The documents name tests as `module::test`; each of them exists.
+//! The documents name tests as `module::test`: each of them is a test, in that module, and runs unless the document says by
+//! which command it does.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// A test as it stands in a source file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Test {
+    name: String,
+    /// The folders and the file that it is in, and the file's own modules.
+    modules: Vec<String>,
+    /// Why it does not run by itself.
+    ignored: Option<String>,
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn sources(folder: &Path, text: &mut String) {
+/// Every file below a folder with this ending, but what is built, fetched or hidden.
+fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<_> = std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path()).collect();
     entries.sort();
     for path in entries {
-        if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
-            sources(&path, text);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            text.push_str(&std::fs::read_to_string(&path).expect("source"));
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !name.starts_with('.') && !name.starts_with("target") && name != "node_modules" {
+                files(&path, ending, found);
+            }
+        } else if path.extension().is_some_and(|e| e == ending) {
+            found.push(path);
         }
     }
+}
+
+fn tests_of(path: &Path, text: &str) -> Vec<Test> {
+    let own = path.with_extension("");
+    let mut modules: Vec<String> = own.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
+    let opened = text.lines().filter_map(|line| line.trim().strip_prefix("mod ")?.strip_suffix(" {"));
+    modules.extend(opened.map(str::to_owned));
+    let mut tests = vec![];
+    let mut attributes: Vec<&str> = vec![];
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("#[") {
+            attributes.push(line);
+            continue;
+        }
+        let plain = line.strip_prefix("pub ").unwrap_or(line);
+        let plain = plain.strip_prefix("async ").unwrap_or(plain);
+        let name = plain.strip_prefix("fn ").and_then(|rest| rest.split_once('(')).map(|(name, _)| name);
+        if let Some(name) = name.filter(|_| attributes.iter().any(|a| a.contains("test"))) {
+            let ignored = attributes.iter().find(|a| a.starts_with("#[ignore")).map(|a| (*a).to_owned());
+            tests.push(Test { name: name.to_owned(), modules: modules.clone(), ignored });
+        }
+        if !line.starts_with("//") {
+            attributes.clear();
+        }
+    }
+    tests
 }
 
 /// Code spans of the form `module::test`.
@@ -27,29 +68,66 @@ fn named(document: &str) -> BTreeSet<(String, String)> {
         .step_by(2)
         .filter_map(|span| {
             let plain = span.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == ':');
-            // `module::test` itself is how the documents explain the form.
-            let (module, test) = span.rsplit_once("::").filter(|_| plain && span != "module::test")?;
-            Some((module.to_owned(), test.to_owned()))
+            // `module::test` itself is how the documents explain the form; a crate's path is none.
+            let wanted = plain && span != "module::test" && !span.starts_with("ballast");
+            let (module, test) = span.rsplit_once("::").filter(|_| wanted)?;
+            Some((module.rsplit("::").next().unwrap_or(module).to_owned(), test.to_owned()))
         })
         .collect()
 }
 
+/// What is wrong with a name in a document, if anything is.
+fn fault(document: &str, module: &str, name: &str, tests: &[Test]) -> Option<String> {
+    let of_name: Vec<_> = tests.iter().filter(|test| test.name == name).collect();
+    if of_name.is_empty() {
+        return Some("there is no such test".to_owned());
+    }
+    let there: Vec<_> = of_name.iter().filter(|test| test.modules.iter().any(|m| m == module)).collect();
+    let Some(first) = there.first() else { return Some(format!("it is in {:?}", of_name[0].modules)) };
+    if there.iter().any(|test| test.ignored.is_none()) {
+        return None;
+    }
+    // "…: make chaos" in the reason; the document must name the command too.
+    let reason = first.ignored.clone().unwrap_or_default();
+    let command = reason.rsplit_once("make ").map(|(_, rest)| rest.trim_end_matches(['"', ']', ' ']));
+    let told = command.is_some_and(|command| document.contains(&format!("`make {command}`")));
+    (!told).then(|| format!("it runs by a command of its own, which the document does not name: {reason}"))
+}
+
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let mut text = String::new();
+    let (root, mut sources, mut documents) = (root(), vec![], vec![]);
     for folder in ["crates", "programs", "tests"] {
-        sources(&root().join(folder), &mut text);
+        files(&root.join(folder), "rs", &mut sources);
     }
-    let mut missing = vec![];
-    let mut count = 0;
-    for document in ["README.md", "docs/THREATS.md", "docs/DESIGN.md"] {
-        for (module, test) in named(&std::fs::read_to_string(root().join(document)).expect("document")) {
+    files(&root, "md", &mut documents);
+    let read = |path: &PathBuf| std::fs::read_to_string(path).expect("a file");
+    let tests: Vec<Test> = sources.iter().flat_map(|path| tests_of(path, &read(path))).collect();
+    let (mut wrong, mut count) = (vec![], 0);
+    for path in &documents {
+        let text = read(path);
+        for (module, name) in named(&text) {
             count += 1;
-            if !text.contains(&format!("fn {test}(")) {
-                missing.push(format!("{document}: {module}::{test}"));
+            if let Some(fault) = fault(&text, &module, &name, &tests) {
+                wrong.push(format!("{}: {module}::{name}: {fault}", path.display()));
             }
         }
     }
-    assert!(missing.is_empty(), "named but not there:\n{}", missing.join("\n"));
-    assert!(count >= 14, "the documents name only {count} tests: is the format still `module::test`?");
+    assert!(wrong.is_empty(), "named, but not so:\n{}", wrong.join("\n"));
+    assert!(count >= 100, "the documents name only {count} tests: is the format still `module::test`?");
+}
+
+#[test]
+fn a_name_is_checked_for_its_module_its_attribute_and_whether_it_runs() {
+    let source = "#[test]\nfn runs() {}\nfn helps() {}\n/// Long.\n#[tokio::test]\n#[ignore = \"an hour: make long\"]\nasync fn waits() {}\n";
+    let tests = tests_of(Path::new("crates/x/tests/slow.rs"), source);
+    let ask = |document: &str, module: &str, name: &str| fault(document, module, name, &tests);
+    assert_eq!(tests.len(), 2);
+    assert_eq!(ask("", "slow", "runs"), None);
+    assert!(ask("", "fast", "runs").is_some(), "another module");
+    assert!(ask("", "slow", "helps").is_some(), "no test");
+    assert!(ask("", "slow", "waits").is_some(), "ignored, and the command is not named");
+    assert_eq!(ask("runs by `make long`", "slow", "waits"), None);
+    let named = named("`slow::runs`, `module::test`, `ballast_client::keeping`, `a b::c`");
+    assert_eq!(named.into_iter().collect::<Vec<_>>(), [("slow".to_owned(), "runs".to_owned())]);
 }

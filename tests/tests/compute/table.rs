@@ -98,7 +98,8 @@ measures too and fails where a figure is more than 5 % above the one here, or an
 
 Each figure is one instruction in a transaction of its own, its calls of other programs and its event included, on the
 SBPF v3 file under LiteSVM LITESVM. Cases differ in state and amounts (tests/tests/compute/); keys are fixed, so that the
-search for an address takes the same number of tries in every run. Tokens move by the classic token program in its p-token
+search for an address takes the same number of tries in every run: `max` is over the cases with these keys, and with others each
+further try of the search costs an instruction that opens an account 1,500. Tokens move by the classic token program in its p-token
 release, which LiteSVM brings and clusters run: 76 units for a transfer, where the release before it took 4,700.
 
 A number at the end of a name is the number of positions. `execute_proposal` is both `execute_market_proposal` and
