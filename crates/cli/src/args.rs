@@ -50,13 +50,15 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Start a local validator with the exchange on it, open to any wallet, until Ctrl-C
     Localnet(commands::localnet::Options),
+    /// Move a local validator's clock forward, so that what waits for days matures
+    Clock(commands::clock::Options),
     /// Mint test collateral and SOL to a wallet on a local validator
     Faucet(commands::faucet::Options),
     /// Run the whole exchange through recorded or made-up prices on a local validator, and report
     Demo(demo::Options),
-    /// Markets: list them, show one
+    /// Markets: list them, show one, and what anyone may do for one
     Market(commands::market::Options),
-    /// Subaccounts: open, show, close
+    /// Subaccounts: open, show, close; settle or leave a position, collect a claim
     Account(commands::account::Options),
     /// Put collateral into a subaccount
     Deposit(commands::funds::Options),
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Withdraw(commands::funds::Options),
     /// Place an order; with --wait, fill it too
     Trade(commands::trade::Options),
+    /// Fill an order that waits
+    Fill(commands::trade::FillOptions),
     /// Cancel an order that waits
     Cancel(commands::cancel::Options),
     /// Flag and liquidate an account, or every account that is below maintenance
@@ -74,7 +78,7 @@ pub(crate) enum Command {
     Insurance(commands::insurance::Options),
     /// Who holds which role, and what it may do
     Roles,
-    /// Parameter changes: list, queue, veto, execute
+    /// Proposals of every kind: list, explain, queue, veto, execute; the program's upgrades
     Govern(commands::govern::Options),
     /// Read every account of the program from chain and prove that the books add up
     Audit,

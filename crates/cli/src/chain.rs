@@ -1,5 +1,7 @@
 //! Reading the exchange from a chain, and sending to it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result, anyhow, bail};
@@ -16,9 +18,12 @@ use solana_rpc_client::nonblocking::rpc_client::RpcClient;
 use solana_rpc_client_api::config::{RpcAccountInfoConfig, RpcProgramAccountsConfig, UiAccountEncoding};
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
 use solana_sdk_ids::sysvar;
+use solana_signer::Signer;
 
+use crate::amount::Scale;
 use crate::args::Global;
 use crate::config;
+use crate::refusal::{Units, limits, told};
 
 /// The most that one getMultipleAccounts takes.
 const BATCH: usize = 100;
@@ -30,6 +35,8 @@ pub(crate) struct Chain {
     pub(crate) sender: Sender,
     /// Its address.
     pub(crate) url: String,
+    /// What a refusal's numbers are shown by, as far as it is known yet.
+    units: Arc<Mutex<Units>>,
 }
 
 /// An exchange as it was read.
@@ -54,12 +61,22 @@ impl ExchangeAccount {
 impl Chain {
     /// The chain at an address. Nothing is sent yet.
     pub(crate) fn at(url: String) -> Self {
-        Self { sender: Sender::new(&url), url }
+        Self { sender: Sender::new(&url), url, units: Arc::default() }
     }
 
     /// The chain that the options name.
     pub(crate) fn open(global: &Global) -> Result<Self> {
         Ok(Self::at(config::url(global)?))
+    }
+
+    fn units(&self) -> std::sync::MutexGuard<'_, Units> {
+        // Two plain values: no panic leaves them half written.
+        self.units.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows a refusal's prices and sizes by this market's decimals from now on.
+    pub(crate) fn speak_of(&self, scale: Scale) {
+        self.units().scale = Some(scale);
     }
 
     /// The client underneath.
@@ -144,6 +161,12 @@ impl Chain {
 
     /// The exchange of a mint, or the chain's only one.
     pub(crate) async fn exchange(&self, mint: Option<Pubkey>) -> Result<ExchangeAccount> {
+        let exchange = self.find_exchange(mint).await?;
+        self.units().quote = Some(exchange.state.quote_decimals);
+        Ok(exchange)
+    }
+
+    async fn find_exchange(&self, mint: Option<Pubkey>) -> Result<ExchangeAccount> {
         if let Some(mint) = mint {
             let address = address::exchange(&mint);
             let state = self.find(&address).await?;
@@ -193,6 +216,17 @@ impl Chain {
         })
     }
 
+    /// That a key can pay for a transaction: a validator drops one that its payer has nothing for, without a word.
+    pub(crate) async fn check_payer(&self, payer: &Keypair) -> Result<()> {
+        let key = payer.pubkey();
+        if self.account(&key).await?.is_none_or(|account| account.lamports == 0) {
+            bail!(
+                "{key} signs and pays, but has no SOL; on a local validator `ballast faucet --to {key}` gives it some"
+            );
+        }
+        Ok(())
+    }
+
     /// Sends, and says in words why it was refused.
     pub(crate) async fn send(
         &self,
@@ -201,7 +235,29 @@ impl Chain {
         payer: &Keypair,
         signers: &[&Keypair],
     ) -> Result<Sent> {
-        self.sender.send(instructions, payer, signers).await.map_err(|error| refusal(what, &error))
+        self.check_payer(payer).await?;
+        self.send_on(what, instructions, payer, signers).await
+    }
+
+    /// The same for one of many transactions of a payer that has been checked.
+    pub(crate) async fn send_on(
+        &self,
+        what: &str,
+        instructions: &[Instruction],
+        payer: &Keypair,
+        signers: &[&Keypair],
+    ) -> Result<Sent> {
+        self.sender.send(instructions, payer, signers).await.map_err(|error| self.refusal(what, &error))
+    }
+
+    /// A refusal in words that say what to do, its numbers in whole units.
+    pub(crate) fn refusal(&self, what: &str, error: &SendError) -> anyhow::Error {
+        refusal_in(what, error, *self.units())
+    }
+
+    /// What the engine here refuses, in the same words.
+    pub(crate) fn fault(&self, fault: &ballast_engine::Fault) -> String {
+        told(fault, *self.units())
     }
 }
 
@@ -214,13 +270,15 @@ pub(crate) fn reason(error: &SendError) -> Option<ballast_engine::Error> {
 
 /// A refusal in words that say what to do.
 pub(crate) fn refusal(what: &str, error: &SendError) -> anyhow::Error {
+    refusal_in(what, error, Units::default())
+}
+
+fn refusal_in(what: &str, error: &SendError, units: Units) -> anyhow::Error {
     let Some(reason) = reason(error) else {
         let last = error.logs.iter().rev().find(|l| l.contains("Error") || l.contains("failed"));
         let detail = last.map(|line| format!(" ({line})")).unwrap_or_default();
         return anyhow!("{what}: {error}{detail}");
     };
-    // "Name: limit 5, value 7", as the program logs it.
-    let limits = error.logs.iter().find(|line| line.contains(reason.name()) && line.contains("limit"));
-    let limits = limits.map(|line| format!(" [{}]", line.trim_start_matches("Program log: "))).unwrap_or_default();
+    let limits = limits(reason, &error.logs, units).map(|text| format!(" [{text}]")).unwrap_or_default();
     anyhow!("{what}: {}: {}{limits}", reason.name(), reason.message())
 }

@@ -1,7 +1,33 @@
 //! Keys of the local exchange. Their seeds are public: anyone can sign for a local exchange, and on no cluster where
 //! money is worth something may one of them hold a role.
 
+use clap::ValueEnum;
 use solana_keypair::Keypair;
+
+/// A role on the local exchange that a person may sign for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LocalRole {
+    /// Proposes everything
+    Governance,
+    /// Proposes tunings
+    Committee,
+    /// Protects and vetoes
+    Guardian,
+    /// Holds the program's upgrade authority until it is handed over
+    Upgrade,
+}
+
+impl LocalRole {
+    /// Its key.
+    pub(crate) fn key(self) -> Keypair {
+        local(match self {
+            Self::Governance => GOVERNANCE,
+            Self::Committee => COMMITTEE,
+            Self::Guardian => GUARDIAN,
+            Self::Upgrade => UPGRADE,
+        })
+    }
+}
 
 /// The local key of a name, the same in every run.
 pub(crate) fn local(name: &str) -> Keypair {

@@ -19,6 +19,7 @@ mod output;
 mod prepared;
 mod prices;
 mod programs;
+mod refusal;
 mod tokens;
 mod venue;
 

@@ -52,7 +52,8 @@ pub(crate) async fn venue(
     Ok((venue, setup))
 }
 
-fn present() -> Result<i64> {
+/// The real time, Unix seconds.
+pub(crate) fn present() -> Result<i64> {
     let present = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock is before 1970")?;
     i64::try_from(present.as_secs()).context("the system's clock is off")
 }

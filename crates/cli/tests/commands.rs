@@ -108,14 +108,36 @@ impl Net {
 fn every_command_of_the_readme_works_on_a_local_validator() {
     let net = Net::start();
     let wallet = net.wallet().display().to_string();
+    pays_nothing_without_sol(&net);
     net.says(&["faucet", "10000", "--new-wallet", &wallet]);
     trades(&net);
     provides_liquidity(&net);
     insures(&net);
     governs(&net);
+    waits(&net);
+    leaves(&net);
     // All that was done, and every token is accounted for.
     let audit = net.json(&["audit"]);
     assert_eq!(audit["difference"], 0, "{audit}");
+}
+
+/// What cannot work says so at once, and leaves nothing behind.
+fn pays_nothing_without_sol(net: &Net) {
+    let begun = std::time::Instant::now();
+    let wallet = net.wallet().display().to_string();
+    let nowhere = Command::new(BALLAST)
+        .args(["faucet", "--url", "http://127.0.0.1:1", "--new-wallet", &wallet])
+        .output()
+        .expect("it runs");
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("does not answer"));
+    assert!(!net.wallet().exists(), "a wallet was written for nothing");
+    let poor = net.dir.path().join("poor.json");
+    solana_keypair::write_keypair_file(&solana_keypair::Keypair::new(), &poor).expect("written");
+    net.refused(&["account", "open", "--keypair", &poor.display().to_string()], &["has no SOL", "ballast faucet"]);
+    let (port, taken) = (net.url.rsplit(':').next().expect("a port"), "cannot be used");
+    net.refused(&["localnet", "--port", port], &[taken, "--port"]);
+    assert_eq!(net.run(&["govern", "list", "--local-role", "wizard"]).status.code(), Some(2));
+    assert!(begun.elapsed().as_secs() < 30, "it waited for what cannot come");
 }
 
 fn trades(net: &Net) {
@@ -133,7 +155,22 @@ fn trades(net: &Net) {
     assert!(net.says(&["market", "show", "0"]).contains("maintenance_margin"));
     net.refused(&["deposit", "1000000"], &["deposit less", "ballast faucet"]);
     net.refused(&["trade", "--market", "7", "buy", "1"], &["there is no market 7"]);
-    net.refused(&["withdraw", "999999"], &["InsufficientCollateral", "lower the amount"]);
+    net.refused(&["withdraw", "999999"], &["InsufficientCollateral", "lower the amount", "999,999.000000"]);
+    // What cannot fill is not placed.
+    net.refused(&["trade", "--market", "0", "buy", "5"], &["InitialMargin", "nothing was sent", "--anyway"]);
+    let placed = net.json(&["trade", "--market", "0", "buy", "5", "--anyway"]);
+    assert!(placed.get("fill").is_none(), "{placed}");
+    assert_eq!(net.json(&["account", "show"])[0]["open_orders"][0]["size"], 500_000_000);
+    assert!(net.says(&["account", "show"]).contains("waits: buy 5 in market 0 BTC"));
+    net.refused(&["fill", "1"], &["InitialMargin"]);
+    // A reduction that asks for more than there is says what was filled.
+    net.says(&["trade", "--market", "0", "buy", "0.01"]);
+    assert!(net.says(&["fill", "2"]).contains("0.01 filled"));
+    let sold = net.json(&["trade", "--market", "0", "sell", "5", "--reduce-only", "--wait"]);
+    assert_eq!((&sold["fill"]["size"], &sold["fill"]["position"]), (&(-6_000_000).into(), &0.into()), "{sold}");
+    net.refused(&["fill", "2"], &["filled or cancelled already"]);
+    net.says(&["trade", "--market", "0", "buy", "0.05", "--wait"]);
+    assert!(net.says(&["account", "settle", "--market", "0"]).contains("settled"));
 }
 
 fn provides_liquidity(net: &Net) {
@@ -179,12 +216,68 @@ fn governs(net: &Net) {
     }
     assert!(net.says(&["roles"]).contains("vetoes"));
     assert!(net.says(&["govern", "list"]).contains("no proposal is pending"));
-    let fee = net.json(&["market", "show", "0"])["parameters"]["taker_fee"].as_u64().expect("a number");
-    let (fee, governance) = ((fee + 10).to_string(), ["--local-role", "governance"]);
-    let queued = net.json(&[&["govern", "queue", "taker_fee", &fee, "--market", "0"][..], &governance].concat());
-    let id = queued["id"].as_u64().expect("a number").to_string();
-    assert!(net.says(&["govern", "list"]).contains("taker_fee"));
-    net.refused(&[&["govern", "execute", &id][..], &governance].concat(), &["ProposalNotReady"]);
-    net.says(&["govern", "veto", &id, "--local-role", "guardian"]);
+    let (governance, guardian) = (["--local-role", "governance"], ["--local-role", "guardian"]);
+    let queue = |value: &str, by: &[&str]| {
+        net.run(&[&["govern", "queue", "taker_fee", value, "--market", "0", "--json"], by].concat())
+    };
+    net.refused(&["govern", "queue", "taker_fee", "600", "--market", "0"], &["neither governance nor the committee"]);
+    net.refused(&["govern", "queue", "taker_fee", "0.06", "--market", "0", "--local-role", "governance"], &["0.06%"]);
+    let first = queue("0.06%", &governance);
+    let second = queue("610", &["--local-role", "committee"]);
+    let id = |output: &Output| -> String {
+        let queued: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        queued["id"].as_u64().expect("a number").to_string()
+    };
+    let (first, second) = (id(&first), id(&second));
+    let list = net.says(&["govern", "list"]);
+    assert!(list.contains("0.0500 % -> 0.0600 %") && list.contains("the others cannot"), "{list}");
+    assert!(net.says(&["govern", "explain", &first]).contains("none given"));
+    net.refused(&[&["govern", "execute", &first][..], &governance].concat(), &["ProposalNotReady", " UTC"]);
+    net.refused(&[&["govern", "veto", &second][..], &governance].concat(), &["as its vetoer"]);
+    net.says(&[&["govern", "veto", &second][..], &guardian].concat());
     assert!(net.says(&["govern", "list", "--all"]).contains("vetoed"));
+    // What a multisig is to sign is tried first.
+    let dry = ["--market", "0", "--dry-run"];
+    let asked = net.json(&[&["govern", "propose", "parameter", "open_interest_cap", "2100000u"][..], &dry].concat());
+    let what = asked["foreseen"]["what"].as_str().expect("foreseen");
+    assert!(what.contains("open_interest_cap 2,000,000 -> 2,100,000"), "{asked}");
+    assert_eq!(asked["foreseen"]["class"], "G2");
+    net.refused(&[&["govern", "propose", "parameter", "taker_fee", "5000"][..], &dry].concat(), &["ParameterStep"]);
+    // The file's own hash, and no buffer that nobody could propose.
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/deploy/ballast.so");
+    let (status, hashed) = (net.json(&["govern", "upgrade", "status"]), net.json(&["govern", "upgrade", "hash", file]));
+    assert_eq!(status["program"], hashed);
+    net.refused(&["govern", "upgrade", "write", file], &["the timelock does not hold"]);
+}
+
+/// What takes days, by the local validator's clock.
+fn waits(net: &Net) {
+    let list = net.json(&["govern", "list"]);
+    let id = list[0]["id"].as_u64().expect("one is pending").to_string();
+    let before = net.json(&["clock"])["unix"].as_i64().expect("a time");
+    net.says(&["clock", "+24h"]);
+    let after = net.json(&["clock"])["unix"].as_i64().expect("a time");
+    assert!((86_400..86_430).contains(&(after - before)), "{before} {after}");
+    // The exit of a day ago, in its half hour.
+    let paid = (0..40).find(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        net.run(&["liquidity", "execute", "--market", "0"]).status.success()
+    });
+    assert!(paid.is_some());
+    net.says(&["clock", "+24h"]);
+    net.says(&["govern", "execute", &id]);
+    assert_eq!(net.json(&["market", "show", "0"])["parameters"]["taker_fee"], 600);
+    net.says(&["market", "collect-fees", "0"]);
+    net.refused(&["market", "settle", "0"], &["SettlementNotDue"]);
+    net.refused(&["market", "deleverage", "0"], &["DeleverageTooEarly"]);
+    net.refused(&["account", "exit-silent", "--market", "0"], &["PriceNotSilent"]);
+}
+
+/// All of it comes back.
+fn leaves(net: &Net) {
+    net.says(&["trade", "--market", "0", "sell", "0.05", "--reduce-only", "--wait"]);
+    net.says(&["cancel", "1"]);
+    net.says(&["withdraw", "all"]);
+    assert_eq!(net.json(&["account", "show"])[0]["collateral"], 0);
+    net.says(&["account", "close"]);
 }

@@ -4,7 +4,7 @@
 //! Against `ballast localnet`, with a wallet from `ballast faucet 10000 --new-wallet wallet.json`:
 //!
 //! ```text
-//! cargo run -p ballast-client --example trade -- http://127.0.0.1:8899 wallet.json
+//! cargo build --workspace --example trade && target/debug/examples/trade http://127.0.0.1:8899 wallet.json
 //! ```
 
 use std::time::{Duration, Instant};
@@ -30,9 +30,7 @@ async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
     let [_, url, wallet] = args.as_slice() else { bail!("give the node's address and the wallet's file") };
     let owner = read_keypair_file(wallet).map_err(|error| anyhow::anyhow!("{wallet}: {error}"))?;
-    let (bought, sold) = run(url, &owner).await?;
-    println!("bought at {bought}, sold at {sold} (exponent -9, quote atoms per base atom)");
-    Ok(())
+    run(url, &owner).await.map(drop)
 }
 
 /// Buys and sells again; the two average prices.
@@ -57,15 +55,29 @@ pub async fn run(url: &str, owner: &Keypair) -> Result<(u64, u64)> {
     let most = quotes::max_increase(&account, &markets, MARKET, true, &now).map_err(named)?;
     let size = i64::try_from(most.0 / 10).context("too large")?;
     if size == 0 {
-        bail!("no increase is possible now; is the price good?");
+        bail!(
+            "no increase is possible now: the account holds a short, which must be closed first, or its margin is used up, or \
+             the price is not good"
+        );
     }
     let bought = trade(&rpc, &exchange, owner, size, false).await?;
     let (markets, now) = (rpc.markets(&exchange).await?, rpc.now().await?.value);
     let account = rpc.read::<Subaccount>(&key).await?;
     let price = quotes::liquidation_price(&account, &markets, MARKET, &now).map_err(named)?;
-    println!("the account can be flagged below {:?}", price.map(|price| price.0));
+    let base = markets.get(MARKET).context("there is no such market")?.state.base_decimals;
+    let whole = |price: u64| whole(price, base, exchange.state.quote_decimals);
+    match price {
+        Some(price) => println!("bought at {}; the account can be flagged below {}", whole(bought), whole(price.0)),
+        None => println!("bought at {}; no price can put the account below maintenance", whole(bought)),
+    }
     let sold = trade(&rpc, &exchange, owner, -size, true).await?;
+    println!("sold at {}", whole(sold));
     Ok((bought, sold))
+}
+
+/// A price, which is kept in quote atoms per base atom with exponent -9, per whole unit of the asset.
+fn whole(price: u64, base_decimals: u8, quote_decimals: u8) -> f64 {
+    price as f64 * 10_f64.powi(i32::from(base_decimals) - i32::from(quote_decimals) - 9)
 }
 
 fn named(fault: ballast_engine::Fault) -> anyhow::Error {

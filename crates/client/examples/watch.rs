@@ -1,7 +1,7 @@
 //! An account's health and the events of a transaction, over RPC.
 //!
 //! ```text
-//! cargo run -p ballast-client --example watch -- http://127.0.0.1:8899 OWNER [SIGNATURE]
+//! cargo build --workspace --example watch && target/debug/examples/watch http://127.0.0.1:8899 OWNER [SIGNATURE]
 //! ```
 
 use anchor_lang::prelude::Pubkey;
@@ -28,8 +28,10 @@ pub async fn run(url: &str, owner: &Pubkey, signature: Option<&str>) -> Result<V
     let mut lines = Vec::new();
     for (key, account) in rpc.subaccounts(&exchange.address, owner).await? {
         let view = AccountView::of(&account, &markets, &now).map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
-        let (equity, maintenance) = (view.equity, view.maintenance);
-        lines.push(format!("{key}: collateral {}, equity {equity:?}, maintenance {maintenance:?}", view.collateral));
+        // In the collateral's smallest unit, as the chain keeps them; none where a market has no price.
+        let told = |value: Option<i128>| value.map_or("unknown".to_owned(), |value| value.to_string());
+        let (equity, maintenance) = (told(view.equity.map(Into::into)), told(view.maintenance.map(Into::into)));
+        lines.push(format!("{key}: collateral {}, equity {equity}, maintenance {maintenance}", view.collateral));
     }
     if let Some(signature) = signature {
         let signature = signature.parse().ok().context("no signature")?;

@@ -114,7 +114,7 @@ impl Sender {
         let limited = instructions.iter().any(|ix| ix.program_id == solana_sdk_ids::compute_budget::ID);
         // The caller counts its own instructions, not the one put before them.
         let added = usize::from(!limited);
-        let mut last = failure("not sent");
+        let (mut last, begun) = (failure("not sent"), Instant::now());
         for attempt in 0..ATTEMPTS {
             let blockhash = self.blockhash(attempt > 0).await?;
             let mut all = Vec::with_capacity(instructions.len() + 1);
@@ -134,6 +134,7 @@ impl Sender {
                 Err(Trouble::Unanswered(error) | Trouble::Fatal(error)) => return Err(renumber(error, added)),
             }
         }
+        last.0.message += &format!("; tried {ATTEMPTS} times, {} s in all", begun.elapsed().as_secs());
         Err(last)
     }
 

@@ -11,7 +11,9 @@ use serde::Serialize;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
+use super::anyone::{self, OfPosition};
 use super::funds;
+use super::market::{self, index as market_index};
 use crate::amount::{self, Scale, moment, percent, quote};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
@@ -51,6 +53,33 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         id: u16,
     },
+    /// Turn a position's result into cash, or into a claim on the pool; anyone may, for anybody
+    Settle(Place),
+    /// Turn what has been paid on a claim into cash; anyone may, for anybody
+    Collect(Place),
+    /// Leave a market whose oracle has been silent for an hour, at its last price less a penalty
+    ExitSilent {
+        /// Index of the market
+        #[arg(long, short, value_parser = market_index)]
+        market: u16,
+        /// Number of the subaccount
+        #[arg(long, default_value_t = 0)]
+        id: u16,
+    },
+}
+
+/// A position of a subaccount.
+#[derive(Args)]
+struct Place {
+    /// Index of the market
+    #[arg(long, short, value_parser = market_index)]
+    market: u16,
+    /// Number of the subaccount
+    #[arg(long, default_value_t = 0)]
+    id: u16,
+    /// Somebody else's subaccount instead
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "id")]
+    subaccount: Option<Pubkey>,
 }
 
 #[derive(Serialize)]
@@ -67,7 +96,10 @@ struct OrderLine {
     market: Option<u16>,
     size: i64,
     limit: u64,
+    reduce_only: bool,
     placed_at: i64,
+    expires_at: i64,
+    fee: u64,
 }
 
 #[derive(Serialize)]
@@ -75,6 +107,8 @@ struct Shown {
     address: String,
     #[serde(flatten)]
     account: AccountView,
+    /// What may leave now; nothing where a price is missing.
+    withdrawable: Option<u64>,
     open_orders: Vec<OrderLine>,
 }
 
@@ -101,6 +135,11 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             let sent = chain.send("close", &[close], &owner, &[]).await?;
             told(global, "closed", key, id, sent.signature.to_string())
         }
+        Command::Settle(place) => of(global, &chain, &exchange, OfPosition::Settle, place).await,
+        Command::Collect(place) => of(global, &chain, &exchange, OfPosition::Collect, place).await,
+        Command::ExitSilent { market, id } => {
+            anyone::position(global, &chain, &exchange, OfPosition::ExitSilent, market, Err(id)).await
+        }
         Command::Show { owner, id } => {
             let owner = match owner {
                 Some(owner) => owner,
@@ -109,6 +148,11 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             show(global, &chain, &exchange, &owner, id).await
         }
     }
+}
+
+async fn of(global: &Global, chain: &Chain, exchange: &ExchangeAccount, what: OfPosition, place: Place) -> Result<()> {
+    let account = place.subaccount.ok_or(place.id);
+    anyone::position(global, chain, exchange, what, place.market, account).await
 }
 
 fn told(global: &Global, what: &str, key: Pubkey, id: u16, signature: String) -> Result<()> {
@@ -146,25 +190,62 @@ async fn show(
                 }),
                 size: order.terms.size.0,
                 limit: order.terms.limit.0,
+                reduce_only: order.terms.reduce_only != 0,
                 placed_at: order.terms.placed_at,
+                expires_at: order.terms.expires_at,
+                fee: order.terms.fee.0,
             })
             .collect();
-        shown.push(Shown { address: address.to_string(), account: view, open_orders });
+        let withdrawable = withdrawable(&view);
+        shown.push(Shown { address: address.to_string(), account: view, withdrawable, open_orders });
     }
     output::show(global.json, &shown, |shown| {
         shown.iter().map(|s| text(s, &markets, exchange)).collect::<Vec<_>>().join("\n\n")
     })
 }
 
+/// What a withdrawal may take now by the margin test alone; the outflow limiter may hold back a part of it.
+pub(crate) fn withdrawable(view: &AccountView) -> Option<u64> {
+    if view.flag.is_some() {
+        return Some(0);
+    }
+    let surplus = i128::from(view.initial_equity?) - i128::from(view.initial?);
+    Some(u64::try_from(surplus.max(0)).unwrap_or(u64::MAX).min(view.collateral))
+}
+
+fn order_text(order: &OrderLine, markets: &Markets, decimals: u8) -> String {
+    let base = order.market.and_then(|index| markets.get(index)).map_or(0, |m| m.state.base_decimals);
+    let scale = Scale { base, quote: decimals };
+    let mut text = format!(
+        "order {} waits: {} {} in market {}",
+        order.id,
+        if order.size < 0 { "sell" } else { "buy" },
+        amount::size(order.size.saturating_abs(), base),
+        order.market.map_or("?".to_owned(), |index| market::name(index, markets)),
+    );
+    if order.limit != 0 {
+        text += &format!(", limit {}", scale.show_price(order.limit));
+    }
+    if order.reduce_only {
+        text += ", reduce-only";
+    }
+    text += &format!("; counts as placed at {}", moment(order.placed_at));
+    if order.expires_at != 0 {
+        text += &format!(", expires at {}", moment(order.expires_at));
+    }
+    text + &format!("; {} put aside for whoever fills it", quote(order.fee, decimals))
+}
+
 fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String {
     let (v, d) = (&shown.account, exchange.state.quote_decimals);
     let or_dash = |value: Option<i128>| value.map_or("-".to_owned(), |value| quote(value, d));
     let mut text = format!(
-        "subaccount {} ({}) {}\ncollateral {}, equity {}, maintenance {}, initial margin {}",
+        "subaccount {} ({}) {}\ncollateral {}, withdrawable {}\nequity by the maintenance test {}, maintenance {}, initial margin {}",
         v.id,
         if v.isolated { "isolated" } else { "cross" },
         shown.address,
-        quote(v.collateral, d),
+        amount::show(v.collateral, d, d),
+        shown.withdrawable.map_or("-".to_owned(), |value| amount::show(value, d, d)),
         or_dash(v.equity.map(Into::into)),
         or_dash(v.maintenance.map(Into::into)),
         or_dash(v.initial.map(Into::into)),
@@ -183,7 +264,7 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
             let base = markets.get(p.market).map_or(0, |m| m.state.base_decimals);
             let scale = Scale { base, quote: d };
             vec![
-                p.market.to_string(),
+                market::name(p.market, markets),
                 amount::size(p.size, base),
                 scale.show_price(p.entry_price),
                 scale.show_price(p.price),
@@ -214,14 +295,8 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
         }
     }
     for order in &shown.open_orders {
-        let base = order.market.and_then(|index| markets.get(index)).map_or(0, |m| m.state.base_decimals);
-        text += &format!(
-            "\norder {} waits: {} in market {}, placed at {} (Unix seconds)",
-            order.id,
-            amount::size(order.size, base),
-            order.market.map_or("?".to_owned(), |index| index.to_string()),
-            order.placed_at
-        );
+        text += "\n";
+        text += &order_text(order, markets, d);
     }
     text
 }

@@ -42,6 +42,16 @@ struct Given {
 
 /// Mints by the local mint's key, which only a local cluster's mint knows.
 pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
+    // What can fail without a wallet comes before one is written.
+    let chain = Chain::open(global)?;
+    let _ = chain.now().await?;
+    let mint = keys::local(keys::MINT).pubkey();
+    let exchange = chain
+        .exchange(Some(mint))
+        .await
+        .context("only the local exchange's collateral can be made from nothing; start one with `ballast localnet`")?;
+    let decimals = exchange.state.quote_decimals;
+    let amount = amount::parse(&options.amount, decimals)?;
     let owner = match (&options.new_wallet, options.to) {
         (Some(path), _) => {
             if path.exists() {
@@ -55,14 +65,6 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         (None, Some(owner)) => owner,
         (None, None) => config::keypair(global)?.pubkey(),
     };
-    let chain = Chain::open(global)?;
-    let mint = keys::local(keys::MINT).pubkey();
-    let exchange = chain
-        .exchange(Some(mint))
-        .await
-        .context("only the local exchange's collateral can be made from nothing; start one with `ballast localnet`")?;
-    let decimals = exchange.state.quote_decimals;
-    let amount = amount::parse(&options.amount, decimals)?;
     let faucet = keys::local(keys::FAUCET);
     let mut batch = vec![transfer(&faucet.pubkey(), &owner, LAMPORTS)];
     batch.extend(Money::give(&mint, &owner, amount));

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use ballast::state::Subaccount;
+use ballast_client::view::AccountView;
 use ballast_client::{address, instructions};
 use clap::Args;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::{amount, config, output, tokens};
 /// Options of `ballast deposit` and `ballast withdraw`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How much, in whole units of the collateral
+    /// How much, in whole units of the collateral; `all` for what your token account holds, or for what may leave
     amount: String,
     /// Number of the subaccount
     #[arg(long, value_name = "ID", default_value_t = 0)]
@@ -47,12 +48,22 @@ async fn run(global: &Global, options: Options, inwards: bool) -> Result<()> {
     let (chain, owner) = (Chain::open(global)?, config::keypair(global)?);
     let exchange = chain.exchange(global.mint).await?;
     let decimals = exchange.state.quote_decimals;
-    let amount = amount::parse(&options.amount, decimals)?;
     let (key, account) = subaccount(&chain, &exchange, &owner.pubkey(), options.account).await?;
     let purse = options.tokens.unwrap_or_else(|| tokens::associated(&owner.pubkey(), &exchange.mint()));
+    let held = chain.account(&purse).await?.and_then(|account| tokens::amount(&account.data)).unwrap_or(0);
+    let amount = match (options.amount.as_str(), inwards) {
+        ("all", true) => held,
+        ("all", false) => {
+            let (markets, now) = (chain.markets(&exchange).await?, chain.now().await?);
+            let view = AccountView::of(&account, &markets, &now);
+            let view = view.map_err(|fault| anyhow::anyhow!("the subaccount cannot be read: {fault:?}"))?;
+            super::account::withdrawable(&view).context("a market of this subaccount has no price; give an amount")?
+        }
+        (text, _) => amount::parse(text, decimals)?,
+    };
+    ensure!(amount > 0, "nothing can be moved; see `ballast account show`");
     let mut batch = Vec::new();
     if inwards {
-        let held = chain.account(&purse).await?.and_then(|account| tokens::amount(&account.data)).unwrap_or(0);
         ensure!(
             held >= amount,
             "your token account {purse} holds {}, not {}; deposit less (on a local validator `ballast faucet` makes \
@@ -78,7 +89,8 @@ async fn run(global: &Global, options: Options, inwards: bool) -> Result<()> {
     };
     output::show(global.json, &moved, |moved| {
         let done = if inwards { "deposited" } else { "withdrawn" };
-        let (amount, after) = (amount::quote(moved.amount, decimals), amount::quote(moved.collateral, decimals));
+        let exactly = |value| amount::show(value, decimals, decimals);
+        let (amount, after) = (exactly(moved.amount), exactly(moved.collateral));
         format!("{amount} {done}; subaccount {} holds {after}", options.account)
     })
 }

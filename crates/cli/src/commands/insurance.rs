@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// How much, in whole units of the collateral: it is a gift, nobody can take it back
     amount: String,
     /// Index of the market whose insurance it is for; without it, the exchange's shared insurance
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = super::market::index)]
     market: Option<u16>,
 }
 

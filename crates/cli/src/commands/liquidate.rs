@@ -78,6 +78,9 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             chain.all::<Subaccount>(at, exchange.address.as_ref()).await?
         }
     };
+    if !options.dry_run {
+        chain.check_payer(&owner).await?;
+    }
     let pursuit = Pursuit { chain: &chain, exchange: &exchange, owner: &owner, keeper };
     let mut lines = Vec::new();
     for (key, account) in accounts {
@@ -167,7 +170,7 @@ impl Pursuit<'_> {
                 Err(error) => match chain::reason(&error) {
                     Some(reason) if PASSING.contains(&reason) => {}
                     _ => {
-                        line.outcome = format!("{:#}", chain::refusal("refused", &error));
+                        line.outcome = format!("{:#}", self.chain.refusal("refused", &error));
                         return Ok(Some(line));
                     }
                 },

@@ -43,7 +43,7 @@ enum Command {
         /// How much, in whole units of the collateral
         amount: String,
         /// Index of the market
-        #[arg(long, short)]
+        #[arg(long, short, value_parser = super::market::index)]
         market: u16,
         /// Execute it too, as soon as it can; give up after so many seconds
         #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30")]
@@ -54,13 +54,13 @@ enum Command {
         /// How many shares, or `all`
         shares: String,
         /// Index of the market
-        #[arg(long, short)]
+        #[arg(long, short, value_parser = super::market::index)]
         market: u16,
     },
     /// Execute what waits in a market, or give back what has lapsed
     Execute {
         /// Index of the market
-        #[arg(long, short)]
+        #[arg(long, short, value_parser = super::market::index)]
         market: u16,
         /// Whose tickets [default: the owner of --keypair]
         #[arg(long, value_name = "ADDRESS")]
@@ -295,9 +295,9 @@ async fn until_executed(desk: &Desk<'_>, owner: &Keypair, patience: Duration) ->
         match desk.chain.sender.send(&batch, owner, &[]).await {
             Ok(sent) => return outcome(&sent),
             Err(error) if chain::reason(&error).is_some_and(|reason| PASSING.contains(&reason)) => {
-                last = chain::refusal("execute", &error);
+                last = desk.chain.refusal("execute", &error);
             }
-            Err(error) => return Err(chain::refusal("the deposit was refused", &error)),
+            Err(error) => return Err(desk.chain.refusal("the deposit was refused", &error)),
         }
     }
     bail!("{patience:?} have passed: {last:#}")

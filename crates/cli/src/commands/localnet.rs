@@ -1,9 +1,10 @@
 //! `ballast localnet`.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ballast_localnet::Kind;
 use clap::Args;
 use serde::Serialize;
@@ -21,6 +22,8 @@ use crate::{keys, output, programs};
 const POST_EVERY: Duration = Duration::from_secs(1);
 /// Seconds of real time in which a minute of the prices passes.
 const SECONDS_PER_MINUTE: usize = 60;
+/// A chain's clock that is further ahead than this was moved on purpose, in seconds.
+const MOVED: i64 = 5;
 /// Where the second market's price starts.
 const SECOND_PRICE: f64 = 1_640.0;
 
@@ -66,6 +69,7 @@ struct MarketLine {
 /// Starts it and keeps prices posted until Ctrl-C.
 pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     programs::info()?;
+    check_ports(options.port)?;
     let prices = match &options.prices {
         Some(path) => prices::read(path, 0, usize::MAX)?,
         None => prices::built_in(1_440, options.seed),
@@ -92,6 +96,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     for minute in &prices.minutes {
         path.extend(minute.path(SECONDS_PER_MINUTE));
     }
+    let mut ahead = venue.net.clock().await?.unix - prepared::present()?;
     let stop = super::stopped();
     tokio::pin!(stop);
     let mut timer = tokio::time::interval(POST_EVERY);
@@ -103,6 +108,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
                 break;
             }
             _ = timer.tick() => {
+                ahead = keep_up(&venue, ahead).await?;
                 if let Err(error) = venue.tick(&both(*price)).await {
                     eprintln!("a price was not posted: {error:#}");
                 }
@@ -115,6 +121,29 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         println!("stopping");
     }
     venue.net.stop().await
+}
+
+/// The RPC's port and the websocket's after it, before anything is started that would find them taken.
+fn check_ports(port: u16) -> Result<()> {
+    let next = port.checked_add(1).context("the websocket takes the next port; give a lower --port")?;
+    for port in [port, next] {
+        if let Err(error) = TcpListener::bind(("127.0.0.1", port)) {
+            bail!(
+                "port {port} cannot be used ({error}); give another pair with --port, the websocket takes the next one"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Brings the chain's clock, whose blocks come a little late each, up to the real one; returns by how much it is ahead of that.
+/// Who has moved it with `ballast clock` finds it moved for good.
+async fn keep_up(venue: &Venue, ahead: i64) -> Result<i64> {
+    let drift = venue.net.clock().await?.unix - prepared::present()? - ahead;
+    if drift < 0 {
+        venue.net.travel(-drift).await?;
+    }
+    Ok(if drift > MOVED { ahead + drift } else { ahead })
 }
 
 fn ready(venue: &Venue) -> Ready {
@@ -166,7 +195,8 @@ fn text(ready: &Ready) -> String {
          \x20 ballast account open\n\
          \x20 ballast deposit 5000\n\
          \x20 ballast trade buy 0.5 --market 0 --wait\n\
-         \x20 ballast account show\n",
+         \x20 ballast account show\n\
+         What takes days, a proposal's delay or a liquidity exit, need not be waited for: `ballast clock +3d`\n",
         ready.governance, ready.committee, ready.guardian
     );
     text

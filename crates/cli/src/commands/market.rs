@@ -2,11 +2,14 @@
 
 use anyhow::{Context, Result};
 use ballast::state::Market;
+use ballast_client::Markets;
 use ballast_client::view::MarketView;
 use ballast_engine::params::MARKET_ROWS;
 use clap::{Args, Subcommand};
+use solana_pubkey::Pubkey;
 
-use crate::amount::{self, Scale, quote, rate};
+use super::anyone::{self, OfMarket, OfPosition};
+use crate::amount::{self, Scale, moment, quote, rate};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
 use crate::output::{self, table};
@@ -25,8 +28,49 @@ enum Command {
     /// One market with its pool and parameters
     Show {
         /// Its index
+        #[arg(value_parser = index)]
         market: u16,
     },
+    /// Begin a market's settlement, call it off or fix its price, whichever is due; anyone may
+    Settle {
+        /// Its index
+        #[arg(value_parser = index)]
+        market: u16,
+        /// Close what this subaccount has in the market, which is settled
+        #[arg(long, value_name = "SUBACCOUNT")]
+        close: Option<Pubkey>,
+    },
+    /// Deleverage the winning side of a market whose claims have stayed unpaid for long; anyone may
+    Deleverage {
+        /// Its index
+        #[arg(value_parser = index)]
+        market: u16,
+    },
+    /// Send a market's protocol fees to the exchange's fee destination; anyone may
+    CollectFees {
+        /// Its index
+        #[arg(value_parser = index)]
+        market: u16,
+    },
+}
+
+/// A market's index as an argument.
+pub(crate) fn index(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a market is named by its number here: `ballast market list` shows them".to_owned())
+}
+
+/// A market's index with what it is called, where this version knows its feed.
+pub(crate) fn name(index: u16, markets: &Markets) -> String {
+    let symbol = markets.get(index).and_then(|market| symbol(&market.feed_id.0));
+    symbol.map_or_else(|| index.to_string(), |symbol| format!("{index} {symbol}"))
+}
+
+/// What a local feed's id says of its asset.
+fn symbol(feed: &[u8; 32]) -> Option<String> {
+    let rest = feed.strip_prefix(b"ballast local feed ")?;
+    let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
+    let word = rest.get(..end).filter(|word| !word.is_empty() && word.is_ascii())?;
+    std::str::from_utf8(word).ok().map(str::to_owned)
 }
 
 /// Runs it.
@@ -40,13 +84,23 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     match options.command {
         Command::List => {
             let views = markets.iter().map(|(_, market)| view(market)).collect::<Result<Vec<_>>>()?;
-            output::show(global.json, &views, |views| list(views, &exchange))
+            output::show(global.json, &views, |views| list(views, &markets, &exchange))
         }
         Command::Show { market } => {
             let count = exchange.state.markets;
             let hint = || format!("there is no market {market}; the exchange has {count}, numbered from 0");
             let view = view(markets.get(market).with_context(hint)?)?;
-            output::show(global.json, &view, |view| show(view, &exchange))
+            output::show(global.json, &view, |view| show(view, &markets, &exchange))
+        }
+        Command::Settle { market, close: None } => {
+            anyone::market(global, &chain, &exchange, OfMarket::Settle, market).await
+        }
+        Command::Settle { market, close: Some(account) } => {
+            anyone::position(global, &chain, &exchange, OfPosition::CloseSettled, market, Ok(account)).await
+        }
+        Command::Deleverage { market } => anyone::market(global, &chain, &exchange, OfMarket::Deleverage, market).await,
+        Command::CollectFees { market } => {
+            anyone::market(global, &chain, &exchange, OfMarket::CollectFees, market).await
         }
     }
 }
@@ -60,11 +114,11 @@ fn tier(tier: u8) -> &'static str {
     ["A", "B", "C"].get(usize::from(tier)).copied().unwrap_or("?")
 }
 
-fn list(views: &[MarketView], exchange: &ExchangeAccount) -> String {
+fn list(views: &[MarketView], markets: &Markets, exchange: &ExchangeAccount) -> String {
     let d = exchange.state.quote_decimals;
     let rows = views.iter().map(|v| {
         vec![
-            v.index.to_string(),
+            name(v.index, markets),
             tier(v.tier).to_owned(),
             scale(v, exchange).show_price(v.price),
             v.price_status.clone(),
@@ -80,11 +134,11 @@ fn list(views: &[MarketView], exchange: &ExchangeAccount) -> String {
     table(&header, &[2, 4, 5, 6, 7, 8, 9], rows)
 }
 
-fn show(v: &MarketView, exchange: &ExchangeAccount) -> String {
+fn show(v: &MarketView, markets: &Markets, exchange: &ExchangeAccount) -> String {
     let (d, scale) = (exchange.state.quote_decimals, scale(v, exchange));
     let rows = [
         ("price", format!("{} ± {}", scale.show_price(v.price), scale.show_price(v.conf))),
-        ("state", format!("{}, published at {}", v.price_status, v.publish_time)),
+        ("state", format!("{}, published at {}", v.price_status, moment(v.publish_time))),
         ("averages", format!("{} (5 min), {} (60 min)", scale.show_price(v.ema5), scale.show_price(v.ema60))),
         ("longs", side(&v.long, d, scale)),
         ("shorts", side(&v.short, d, scale)),
@@ -100,7 +154,7 @@ fn show(v: &MarketView, exchange: &ExchangeAccount) -> String {
         ("deficits", quote(v.pool.deficits, d)),
     ];
     let rows = rows.map(|(what, value)| vec![what.to_owned(), value]);
-    let title = format!("market {}, tier {}", v.index, tier(v.tier));
+    let title = format!("market {}, tier {}", name(v.index, markets), tier(v.tier));
     let parameters = MARKET_ROWS.iter().map(|row| {
         let value = v.parameters.get(row.name).copied().unwrap_or_default();
         vec![row.name.to_owned(), row.unit.show(value).to_string()]

@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
 pub(crate) mod account;
+mod anyone;
 pub(crate) mod audit;
 pub(crate) mod cancel;
+pub(crate) mod clock;
 pub(crate) mod docs;
 pub(crate) mod faucet;
 pub(crate) mod funds;
@@ -26,6 +28,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
     let global = &cli.global;
     match cli.command {
         Command::Localnet(options) => localnet::run(global, options).await,
+        Command::Clock(options) => clock::run(global, options).await,
         Command::Faucet(options) => faucet::run(global, options).await,
         Command::Demo(options) => until_stopped(demo::run(global, options)).await,
         Command::Market(options) => market::run(global, options).await,
@@ -33,6 +36,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Deposit(options) => funds::deposit(global, options).await,
         Command::Withdraw(options) => funds::withdraw(global, options).await,
         Command::Trade(options) => trade::run(global, options).await,
+        Command::Fill(options) => trade::fill(global, options).await,
         Command::Cancel(options) => cancel::run(global, options).await,
         Command::Liquidate(options) => liquidate::run(global, options).await,
         Command::Liquidity(options) => liquidity::run(global, options).await,

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result, bail};
 use ballast::instructions::trader::PlaceOrderArgs;
-use ballast::state::{Market, Subaccount};
+use ballast::state::{Market, Order, Subaccount};
 use ballast_client::events::Event;
-use ballast_client::{address, instructions};
-use ballast_engine::Error;
+use ballast_client::{Markets, address, instructions, quotes};
+use ballast_engine::order::OrderTerms;
+use ballast_engine::units::SignedBase;
+use ballast_engine::{Error, Now};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use solana_instruction::Instruction;
@@ -25,6 +27,26 @@ use crate::{config, oracle, output};
 const LOOK: Duration = Duration::from_millis(400);
 /// Refusals of a fill that pass with the next price.
 const PASSING: &[Error] = &[Error::OrderTooEarly, Error::PriceStale, Error::PriceUnconfirmed];
+/// Refusals of a fill that no price within an order's life is likely to change.
+const LASTING: &[Error] = &[
+    Error::SizeBelowMinimum,
+    Error::PositionTooLarge,
+    Error::OpenInterestCap,
+    Error::OpenInterestStress,
+    Error::OpenInterestImpact,
+    Error::NoFreePosition,
+    Error::PositionNotFound,
+    Error::InsufficientCollateral,
+    Error::InitialMargin,
+    Error::WorsensShortfall,
+    Error::LossNotCovered,
+    Error::PoolEmpty,
+    Error::FlaggedAccount,
+    Error::MarketReduceOnly,
+    Error::MarketSettled,
+    Error::CrossNotAllowed,
+    Error::IsolatedSinglePosition,
+];
 
 /// Options of `ballast trade`.
 #[derive(Args)]
@@ -35,7 +57,7 @@ pub(crate) struct Options {
     /// How much, in whole units of the asset
     size: String,
     /// Index of the market
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = super::market::index)]
     market: u16,
     /// Number of the subaccount
     #[arg(long, value_name = "ID", default_value_t = 0)]
@@ -46,6 +68,9 @@ pub(crate) struct Options {
     /// Only reduce a position, never open or turn one around
     #[arg(long)]
     reduce_only: bool,
+    /// Place it even if a fill would be refused as things stand
+    #[arg(long)]
+    anyway: bool,
     /// Fill it too, as soon as a price is published after it; give up after so many seconds
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30")]
     wait: Option<u64>,
@@ -72,6 +97,7 @@ struct Placed {
 
 #[derive(Serialize)]
 struct Filled {
+    size: i64,
     price: u64,
     premium: i64,
     fee: u64,
@@ -91,16 +117,18 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         .get(options.market)
         .with_context(|| format!("there is no market {}; the exchange has {count}, numbered from 0", options.market))?;
     let scale = Scale { base: market.state.base_decimals, quote: exchange.state.quote_decimals };
+    chain.speak_of(scale);
     let size = i64::try_from(amount::parse(&options.size, scale.base)?).context("the size is too large")?;
     let limit = options.limit.as_deref().map_or(Ok(0), |text| scale.parse_price(text))?;
     let (key, account) = funds::subaccount(&chain, &exchange, &owner.pubkey(), options.account).await?;
 
-    let args = PlaceOrderArgs {
-        size: if options.side == Side::Buy { size } else { -size },
-        limit,
-        expires_at: 0,
-        reduce_only: options.reduce_only,
-    };
+    let size = if options.side == Side::Buy { size } else { -size };
+    if !options.anyway {
+        let terms =
+            OrderTerms { size: SignedBase(size), reduce_only: u8::from(options.reduce_only), ..OrderTerms::default() };
+        foresee(&chain, &account, &markets, options.market, terms, &chain.now().await?)?;
+    }
+    let args = PlaceOrderArgs { size, limit, expires_at: 0, reduce_only: options.reduce_only };
     let market_key = address::market(&exchange.address, options.market);
     let place = instructions::place_order(&owner.pubkey(), &market_key, &key, account.state.next_order, args);
     let sent = chain.send("place order", &[place], &owner, &[]).await?;
@@ -123,23 +151,83 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         bar.finish_and_clear();
         let number = account.state.next_order;
         done.fill = Some(filled.with_context(|| {
-            format!("order {number} is placed, but not filled (`ballast cancel {number}` takes it back)")
+            format!(
+                "order {number} is placed, but not filled (`ballast fill {number}` tries again while it lives, `ballast \
+                 cancel {number}` takes it back)"
+            )
         })?);
     }
-    output::show(global.json, &done, |done| text(done, scale))
+    let number = account.state.next_order;
+    output::show(global.json, &done, |done| match &done.fill {
+        Some(fill) => text(fill, scale),
+        None => format!(
+            "order {number} placed ({}): {} in market {}; it fills at the first price published three seconds from now or \
+             later, by anyone's call (a keeper's, or `ballast fill {number}`), and lapses 30 s after that price",
+            done.order,
+            amount::size(done.size, scale.base),
+            done.market
+        ),
+    })
 }
 
-fn text(done: &Placed, scale: Scale) -> String {
-    let size = amount::size(done.size, scale.base);
-    let Some(fill) = &done.fill else {
-        return format!(
-            "order {} placed: {size} in market {}; it fills at the first price published three seconds from now or later, by \
-             anyone's call (`ballast trade … --wait` does both)",
-            done.order, done.market
-        );
-    };
+/// Refuses what a fill would be refused for as things stand. An answer of this moment: the order's own price comes later.
+fn foresee(
+    chain: &Chain,
+    account: &Subaccount,
+    markets: &Markets,
+    market: u16,
+    terms: OrderTerms,
+    now: &Now,
+) -> Result<()> {
+    let Some(of_market) = markets.get(market) else { return Ok(()) };
+    // As if it had been placed just before the last price.
+    let placed_at = of_market.state.price.last.publish_time - 1;
+    let terms = OrderTerms { placed_at, placed_slot: now.slot.saturating_sub(1), ..terms };
+    match quotes::order(account, markets, market, &terms, now) {
+        Err(fault) if LASTING.contains(&fault.error) => Err(anyhow::anyhow!(
+            "nothing was sent, for the fill would be refused: {}; `--anyway` places it all the same",
+            chain.fault(&fault)
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Options of `ballast fill`.
+#[derive(Args)]
+pub(crate) struct FillOptions {
+    /// Number of the order, as `ballast account show` lists it
+    order: u64,
+    /// Number of the subaccount
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    account: u16,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    wait: u64,
+}
+
+/// Fills an order that waits.
+pub(crate) async fn fill(global: &Global, options: FillOptions) -> Result<()> {
+    let (chain, owner) = (Chain::open(global)?, config::keypair(global)?);
+    let exchange = chain.exchange(global.mint).await?;
+    let (subaccount, _) = funds::subaccount(&chain, &exchange, &owner.pubkey(), options.account).await?;
+    let address = address::order(&subaccount, options.order);
+    let hint = || format!("order {} is filled or cancelled already, or never was", options.order);
+    let order = chain.find::<Order>(&address).await?.with_context(hint)?;
+    let market = chain.read::<Market>(&Pubkey::new_from_array(order.market.0)).await?.state;
+    let scale = Scale { base: market.base_decimals, quote: exchange.state.quote_decimals };
+    chain.speak_of(scale);
+    chain.check_payer(&owner).await?;
+    let job = Fill { chain: &chain, exchange: &exchange, owner: &owner, market: market.index, subaccount };
+    let bar = output::waiting(global.json, "waiting for a price published after the order");
+    let filled = job.wait(&address, order.terms.placed_at, Duration::from_secs(options.wait)).await;
+    bar.finish_and_clear();
+    output::show(global.json, &filled?, |filled| text(filled, scale))
+}
+
+fn text(fill: &Filled, scale: Scale) -> String {
     let mut text = format!(
-        "{size} filled at {}; fee {}, premium {}; position now {}",
+        "{} filled at {}; fee {}, premium {}; position now {}",
+        amount::size(fill.size, scale.base),
         scale.show_price(fill.price),
         quote(fill.fee, scale.quote),
         quote(fill.premium, scale.quote),
@@ -183,6 +271,7 @@ impl Fill<'_> {
                     for event in events {
                         if let Event::Traded(t) = event {
                             return Ok(Filled {
+                                size: t.size,
                                 price: t.price,
                                 premium: t.premium,
                                 fee: t.fee,
@@ -196,12 +285,12 @@ impl Fill<'_> {
                     bail!("the order is filled, but its event cannot be read; see `ballast account show`");
                 }
                 Err(error) if chain::reason(&error).is_some_and(|reason| PASSING.contains(&reason)) => {
-                    last = chain::refusal("fill", &error);
+                    last = self.chain.refusal("fill", &error);
                 }
                 Err(_) if self.chain.account(order).await?.is_none() => {
                     bail!("somebody else filled it first; see `ballast account show`")
                 }
-                Err(error) => return Err(chain::refusal("the fill was refused", &error)),
+                Err(error) => return Err(self.chain.refusal("the fill was refused", &error)),
             }
         }
         bail!("{patience:?} have passed: {last:#}")

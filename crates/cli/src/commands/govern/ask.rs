@@ -13,6 +13,8 @@ use ballast_engine::params::{EXCHANGE_ROWS, ExchangeParams, MARKET_ROWS, MarketP
 use clap::{Subcommand, ValueEnum};
 use solana_instruction::Instruction;
 
+use super::value;
+use crate::amount::Scale;
 use crate::chain::{Chain, ExchangeAccount};
 
 /// A hash as an argument.
@@ -32,9 +34,9 @@ pub(super) fn hash(text: &str) -> Result<Hash, String> {
 }
 
 /// A name and a value.
-pub(super) fn pair(text: &str) -> Result<(String, u64), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.to_owned(), value.parse().map_err(|_| format!("{value:?} is no integer"))?))
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A proposal that is to be queued.
@@ -44,8 +46,8 @@ pub(super) enum Ask {
     Parameter {
         /// Its name (docs/PARAMETERS.md)
         parameter: String,
-        /// Its new value, an integer in the parameter's unit
-        value: u64,
+        /// Its new value: an integer as stored, or with its unit (0.06%, 12h, 1000u for whole units)
+        value: String,
         /// Index of the market; without it, a parameter of the exchange
         #[arg(long, short)]
         market: Option<u16>,
@@ -54,7 +56,7 @@ pub(super) enum Ask {
     Batch {
         /// From two to eight changes, each NAME=VALUE
         #[arg(required = true, value_parser = pair, value_name = "NAME=VALUE")]
-        changes: Vec<(String, u64)>,
+        changes: Vec<(String, String)>,
         /// Index of the market; without it, parameters of the exchange
         #[arg(long, short)]
         market: Option<u16>,
@@ -125,6 +127,24 @@ fn id_of(name: &str, market: bool) -> Result<u16> {
     found.context("a market's parameter needs --market")
 }
 
+/// A parameter's value as it is stored.
+async fn stored(
+    chain: &Chain,
+    exchange: &ExchangeAccount,
+    market: Option<u16>,
+    parameter: u16,
+    text: &str,
+) -> Result<u64> {
+    let rows = if market.is_some() { MARKET_ROWS } else { EXCHANGE_ROWS };
+    let row = rows.get(usize::from(parameter)).context("no such parameter")?;
+    let base = match market {
+        Some(index) => chain.read::<Market>(&address::market(&exchange.address, index)).await?.state.base_decimals,
+        None => 0,
+    };
+    let scale = Scale { base, quote: exchange.state.quote_decimals };
+    value::parse(text, row.unit, scale).map_err(|error| anyhow::anyhow!("{}: {error}", row.name))
+}
+
 impl Ask {
     /// The instruction that queues it as the exchange's next proposal, made for the versions of this moment.
     pub(super) async fn build(
@@ -142,7 +162,8 @@ impl Ask {
         Ok(match self {
             Self::Parameter { parameter: name, value, market } => {
                 let parameter = id_of(name, market.is_some())?;
-                let args = |version| QueueParameterArgs { parameter, new_value: *value, version, last_slot, rationale };
+                let new_value = stored(chain, exchange, *market, parameter, value).await?;
+                let args = |version| QueueParameterArgs { parameter, new_value, version, last_slot, rationale };
                 let place = usize::from(parameter);
                 match *market {
                     Some(index) => {
@@ -161,10 +182,11 @@ impl Ask {
                     None => state.param_log.version.to_vec(),
                 };
                 let mut asked = Vec::new();
-                for (name, new_value) in changes {
+                for (name, value) in changes {
                     let parameter = id_of(name, market.is_some())?;
+                    let new_value = stored(chain, exchange, *market, parameter, value).await?;
                     let version = versions.get(usize::from(parameter)).copied().unwrap_or_default();
-                    asked.push(BatchAsk { parameter, version, new_value: *new_value });
+                    asked.push(BatchAsk { parameter, version, new_value });
                 }
                 asked.sort_by_key(|ask| ask.parameter);
                 let args = QueueBatchArgs { changes: asked, last_slot, rationale };
@@ -216,8 +238,8 @@ mod tests {
         assert_eq!(id_of("grace", false).unwrap(), ExchangeParams::id("grace").unwrap());
         assert!(format!("{:#}", id_of("taker_fee", false).unwrap_err()).contains("--market"));
         assert!(id_of("taker_fees", true).is_err());
-        assert_eq!(pair("taker_fee=600").unwrap(), ("taker_fee".to_owned(), 600));
-        assert!(pair("taker_fee").is_err() && pair("taker_fee=-1").is_err());
+        assert_eq!(pair("taker_fee=600").unwrap(), ("taker_fee".to_owned(), "600".to_owned()));
+        assert!(pair("taker_fee").is_err());
         assert_eq!(hash(&"0a".repeat(32)).unwrap(), [10; 32]);
         assert!(hash("0a").is_err() && hash(&"0g".repeat(32)).is_err());
     }

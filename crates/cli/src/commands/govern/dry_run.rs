@@ -1,14 +1,24 @@
 //! A proposal for a multisig: its instruction, and the message of a transaction that holds it alone.
 
 use anchor_lang::prelude::Pubkey;
-use anyhow::Result;
+use anyhow::{Result, bail};
+use ballast::state::Market;
+use ballast_client::address;
+use ballast_client::events::Event;
+use ballast_client::rpc::Rpc;
+use ballast_engine::governance::kind;
+use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use solana_instruction::Instruction;
 use solana_message::Message;
 
+use super::list::class;
+use super::value;
+use crate::amount::{Scale, moment};
 use crate::args::Global;
+use crate::chain::{Chain, ExchangeAccount};
 use crate::output;
 
 /// One account of the instruction.
@@ -19,10 +29,21 @@ struct Account {
     writable: bool,
 }
 
+/// What would become of it as things stand.
+#[derive(Serialize)]
+pub(super) struct Foreseen {
+    what: String,
+    class: &'static str,
+    /// The earliest moment at which it could be executed, were it queued now.
+    eta: i64,
+}
+
 /// What a multisig imports.
 #[derive(Serialize)]
 struct DryRun {
     proposal: u64,
+    /// Nothing where it could not be tried.
+    foreseen: Option<Foreseen>,
     proposer: String,
     last_slot: u64,
     program: String,
@@ -39,18 +60,63 @@ fn message(instruction: &Instruction, payer: &Pubkey) -> Vec<u8> {
     Message::new(std::slice::from_ref(instruction), Some(payer)).serialize()
 }
 
+/// Has the node try it, nobody's signature needed: so that none is collected for what is sure to be refused. Nothing where the
+/// node cannot try, as with a proposer that has no SOL yet.
+///
+/// # Errors
+/// The program's reason.
+pub(super) async fn foresee(
+    chain: &Chain,
+    exchange: &ExchangeAccount,
+    instruction: &Instruction,
+    payer: &Pubkey,
+) -> Result<Option<Foreseen>> {
+    let simulated = match Rpc::new(chain.url.clone()).simulate_unsigned(std::slice::from_ref(instruction), payer).await
+    {
+        Ok(simulated) => simulated,
+        Err(fault) if fault.reason().is_some() => bail!("nothing is printed, for it would be refused: {fault}"),
+        Err(fault) => {
+            tracing::debug!(%fault, "not simulated");
+            return Ok(None);
+        }
+    };
+    let queued =
+        simulated.events.into_iter().find_map(|e| if let Event::ProposalQueued(e) = e { Some(e) } else { None });
+    let Some(queued) = queued else { return Ok(None) };
+    let rows = match queued.kind {
+        kind::MARKET_PARAMETER => MARKET_ROWS,
+        kind::EXCHANGE_PARAMETER => EXCHANGE_ROWS,
+        _ => &[],
+    };
+    let mut what = format!("proposal {}", queued.id);
+    if queued.market != Pubkey::default() {
+        let index = (0..exchange.state.markets).find(|i| address::market(&exchange.address, *i) == queued.market);
+        what += &format!(", market {}", index.map_or("?".to_owned(), |index| index.to_string()));
+    }
+    if let Some(row) = rows.get(usize::from(queued.parameter)) {
+        let base = match queued.market == Pubkey::default() {
+            true => 0,
+            false => chain.read::<Market>(&queued.market).await?.state.base_decimals,
+        };
+        let scale = Scale { base, quote: exchange.state.quote_decimals };
+        let show = |value| value::show(row.unit, value, scale);
+        what += &format!(": {} {} -> {}", row.name, show(queued.old_value), show(queued.new_value));
+    }
+    Ok(Some(Foreseen { what, class: class(queued.class), eta: queued.eta }))
+}
+
 /// Prints it.
 pub(super) fn show(
     global: &Global,
-    proposal: u64,
-    proposer: &Pubkey,
-    last_slot: u64,
+    (proposal, proposer, last_slot): (u64, &Pubkey, u64),
+    foreseen: Option<Foreseen>,
     instruction: &Instruction,
 ) -> Result<()> {
     let message = message(instruction, proposer);
     let accounts = instruction.accounts.iter();
     let dry = DryRun {
         proposal,
+        foreseen,
         proposer: proposer.to_string(),
         last_slot,
         program: instruction.program_id.to_string(),
@@ -63,7 +129,16 @@ pub(super) fn show(
         message_base64: BASE64_STANDARD.encode(&message),
     };
     output::show(global.json, &dry, |dry| {
-        let mut text = format!(
+        let mut text = match &dry.foreseen {
+            Some(f) => format!(
+                "{}; class {}; tried on the node: it would be queued, and executed at {} at the earliest\n",
+                f.what,
+                f.class,
+                moment(f.eta)
+            ),
+            None => "NOT tried: the node cannot, so it may be refused (does the proposer have SOL?)\n".to_owned(),
+        };
+        text += &format!(
             "nothing was sent; proposal {} by {}, good until slot {} and while no other proposal is queued first\nprogram {}\n",
             dry.proposal, dry.proposer, dry.last_slot, dry.program
         );
@@ -74,7 +149,8 @@ pub(super) fn show(
                 (false, true) => "writable",
                 (false, false) => "",
             };
-            text += &format!("  {} {flags}\n", account.address);
+            text += format!("  {} {flags}", account.address).trim_end();
+            text.push('\n');
         }
         text += &format!("instruction data, base58\n{}\n", dry.data_base58);
         text += &format!("instruction data, base64\n{}\n", dry.data_base64);

@@ -1,10 +1,13 @@
 //! `ballast govern explain`: one proposal in words.
 
+use core::mem::offset_of;
+
 use anyhow::Result;
+use ballast::state::Proposal;
 use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS};
 
 use super::effect::Crowd;
-use super::list::{Line, line};
+use super::list::{Line, line, rivals, rivals_text};
 use super::{read, upgrade};
 use crate::amount::{moment, span};
 use crate::args::Global;
@@ -17,6 +20,8 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
     let now = chain.now().await?;
     let crowd = Crowd::read(chain, exchange, now).await?;
     let mut line = line(&proposal, exchange, &crowd, &now)?;
+    let all = chain.all::<Proposal>(offset_of!(Proposal, exchange), exchange.address.as_ref()).await?;
+    line.rivals = rivals(&proposal, &all);
     line.upgrade = upgrade::of_proposal(chain, exchange, &proposal).await?;
     output::show(global.json, &line, |line| text(line, now.unix))
 }
@@ -62,6 +67,7 @@ fn text(line: &Line, now: i64) -> String {
             effect.below_maintenance, effect.accounts
         ));
     }
-    lines.push(format!("rationale {}", line.rationale));
+    lines.extend(rivals_text(line.id, &line.rivals));
+    lines.push(format!("rationale {}", line.rationale.as_deref().unwrap_or("none given")));
     lines.join("\n")
 }

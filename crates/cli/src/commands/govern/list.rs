@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::effect::{Crowd, Effect};
 use super::upgrade::Upgrading;
-use crate::amount::{moment, span};
+use super::value;
+use crate::amount::{Scale, moment, span};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
 use crate::output::{self, hex, table};
@@ -49,7 +50,10 @@ pub(super) struct Line {
     pub(super) vetoer: Option<String>,
     pub(super) tightening: bool,
     pub(super) ready: bool,
-    pub(super) rationale: String,
+    /// Other pending proposals for one of its parameters: the first that executes is the end of the others.
+    pub(super) rivals: Vec<u64>,
+    /// Nothing where none was given.
+    pub(super) rationale: Option<String>,
     pub(super) effect: Option<Effect>,
     /// What an upgrade is about; filled in for one proposal alone, for it reads a whole buffer.
     pub(super) upgrade: Option<Upgrading>,
@@ -60,6 +64,8 @@ pub(super) fn line(proposal: &Proposal, exchange: &ExchangeAccount, crowd: &Crow
     let terms = &proposal.terms;
     let of_market = proposal.market.0 != [0; 32];
     let market = crowd.market(proposal.market_index).filter(|_| of_market);
+    let base = market.map_or(0, |market| market.state.base_decimals);
+    let scale = Scale { base, quote: exchange.state.quote_decimals };
     let exits = market.map_or(exchange.state.exit_holds, |m| m.state.governed.exit_holds);
     let holds = Holds { emergency: &exchange.state.emergency, exits: &exits };
     let time = |at: ballast_engine::Result<i64>| at.map_err(|fault| anyhow::anyhow!("{fault:?}"));
@@ -81,9 +87,9 @@ pub(super) fn line(proposal: &Proposal, exchange: &ExchangeAccount, crowd: &Crow
             state::REFUSED => "refused: its buffer holds something else",
             _ => "expired",
         },
-        class: ["?", "G1", "G2", "G3", "guardian"].get(usize::from(terms.class)).copied().unwrap_or("?"),
+        class: class(terms.class),
         what: what(proposal)?,
-        changes: changes(proposal),
+        changes: changes(proposal, scale),
         // An upgrade's is no key but a digest.
         new_key: key(terms.new_key.0).filter(|_| terms.kind != kind::UPGRADE),
         proposer: Pubkey::new_from_array(proposal.proposer.0).to_string(),
@@ -95,32 +101,49 @@ pub(super) fn line(proposal: &Proposal, exchange: &ExchangeAccount, crowd: &Crow
         vetoer: key(terms.vetoer.0),
         tightening: terms.tightening != 0,
         ready: pending && !powerless && now.unix >= ready_at && now.unix < dead_at,
-        rationale: hex(&terms.rationale.0),
+        rivals: vec![],
+        rationale: (terms.rationale.0 != [0; 32]).then(|| hex(&terms.rationale.0)),
         effect: if pending { crowd.effect(proposal) } else { None },
         upgrade: None,
     })
 }
 
-fn change(rows: &[Row], parameter: u16, old_value: u64, new_value: u64) -> ChangeLine {
+fn change(rows: &[Row], (parameter, old_value, new_value): (u16, u64, u64), scale: Scale) -> ChangeLine {
     let row = rows.get(usize::from(parameter));
-    let show = |value: u64| row.map_or_else(|| value.to_string(), |row| row.unit.show(value).to_string());
+    let show = |value: u64| row.map_or_else(|| value.to_string(), |row| value::show(row.unit, value, scale));
     let name = row.map_or("?", |row| row.name).to_owned();
     ChangeLine { name, old_value, new_value, old: show(old_value), new: show(new_value) }
 }
 
-fn changes(proposal: &Proposal) -> Vec<ChangeLine> {
+fn changes(proposal: &Proposal, scale: Scale) -> Vec<ChangeLine> {
     let terms = &proposal.terms;
     let batch = |rows: &[Row]| {
         let changes = proposal.batch.changes().iter();
-        changes.map(|c| change(rows, c.parameter, c.old_value, c.new_value)).collect()
+        changes.map(|c| change(rows, (c.parameter, c.old_value, c.new_value), scale)).collect()
     };
+    let one = (terms.parameter, terms.old_value, terms.new_value);
     match terms.kind {
-        kind::MARKET_PARAMETER => vec![change(MARKET_ROWS, terms.parameter, terms.old_value, terms.new_value)],
-        kind::EXCHANGE_PARAMETER => vec![change(EXCHANGE_ROWS, terms.parameter, terms.old_value, terms.new_value)],
+        kind::MARKET_PARAMETER => vec![change(MARKET_ROWS, one, scale)],
+        kind::EXCHANGE_PARAMETER => vec![change(EXCHANGE_ROWS, one, scale)],
         kind::MARKET_BATCH => batch(MARKET_ROWS),
         kind::EXCHANGE_BATCH => batch(EXCHANGE_ROWS),
         _ => vec![],
     }
+}
+
+/// One that was just queued, in a few words.
+pub(super) fn summary(proposal: &Proposal, scale: Scale) -> Result<String> {
+    let changes = changes(proposal, scale);
+    let changes: Vec<_> = changes.iter().map(|c| format!("{} {} -> {}", c.name, c.old, c.new)).collect();
+    let text = if changes.is_empty() { String::new() } else { format!(": {}", changes.join(", ")) };
+    let market = if proposal.market.0 == [0; 32] { "".to_owned() } else { format!("market {}", proposal.market_index) };
+    let what = if changes.is_empty() { what(proposal)? } else { market };
+    Ok(format!("{what}{text}").trim_start_matches(": ").to_owned())
+}
+
+/// A class's name.
+pub(super) fn class(class: u8) -> &'static str {
+    ["?", "G1", "G2", "G3", "guardian"].get(usize::from(class)).copied().unwrap_or("?")
 }
 
 fn what(proposal: &Proposal) -> Result<String> {
@@ -149,6 +172,38 @@ fn what(proposal: &Proposal) -> Result<String> {
     })
 }
 
+/// The pending proposals among `all` that change a parameter which this one changes too.
+pub(super) fn rivals(proposal: &Proposal, all: &[(Pubkey, Box<Proposal>)]) -> Vec<u64> {
+    if proposal.terms.state != state::PENDING {
+        return vec![];
+    }
+    let touched = |p: &Proposal| -> Vec<u16> {
+        match p.terms.kind {
+            kind::MARKET_PARAMETER | kind::EXCHANGE_PARAMETER => vec![p.terms.parameter],
+            kind::MARKET_BATCH | kind::EXCHANGE_BATCH => p.batch.changes().iter().map(|c| c.parameter).collect(),
+            _ => vec![],
+        }
+    };
+    let mine = touched(proposal);
+    let others = all.iter().filter(|(_, other)| {
+        other.id != proposal.id
+            && other.terms.state == state::PENDING
+            && other.market.0 == proposal.market.0
+            && touched(other).iter().any(|parameter| mine.contains(parameter))
+    });
+    let mut ids: Vec<u64> = others.map(|(_, other)| other.id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Rivals in words.
+pub(super) fn rivals_text(id: u64, rivals: &[u64]) -> Option<String> {
+    let ids: Vec<_> = rivals.iter().map(u64::to_string).collect();
+    (!ids.is_empty()).then(|| {
+        format!("proposal {id} and {} change the same parameter: once one executes, the others cannot", ids.join(", "))
+    })
+}
+
 /// What an effect says, in a few words.
 pub(super) fn effect_text(effect: Option<Effect>) -> String {
     effect.map_or("-".to_owned(), |e| format!("{} of {}", e.below_maintenance, e.accounts))
@@ -162,8 +217,10 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
     proposals.retain(|(_, proposal)| all || proposal.terms.state == state::PENDING);
     let now = chain.now().await?;
     let crowd = Crowd::read(chain, exchange, now).await?;
-    let lines: Vec<Line> =
-        proposals.iter().map(|(_, proposal)| line(proposal, exchange, &crowd, &now)).collect::<Result<_>>()?;
+    let told = |proposal: &Proposal| -> Result<Line> {
+        Ok(Line { rivals: rivals(proposal, &proposals), ..line(proposal, exchange, &crowd, &now)? })
+    };
+    let lines: Vec<Line> = proposals.iter().map(|(_, proposal)| told(proposal)).collect::<Result<_>>()?;
     output::show(global.json, &lines, |lines| {
         if lines.is_empty() {
             return "no proposal is pending; `--all` lists those that have ended".to_owned();
@@ -191,7 +248,7 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
                 when,
                 moment(l.dead_at),
                 effect_text(l.effect),
-                l.rationale.chars().take(8).collect(),
+                l.rationale.as_deref().map_or("-".to_owned(), |hash| hash.chars().take(8).collect()),
             ]
         });
         let header = [
@@ -206,6 +263,8 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
             "below maintenance",
             "rationale",
         ];
-        table(&header, &[0], rows)
+        let notes = lines.iter().filter(|l| l.rivals.first().is_some_and(|first| *first > l.id));
+        let notes: Vec<_> = notes.filter_map(|l| rivals_text(l.id, &l.rivals)).collect();
+        format!("{}\n{}", table(&header, &[0], rows), notes.join("\n"))
     })
 }

@@ -7,23 +7,27 @@ mod exchange;
 mod explain;
 mod list;
 pub(crate) mod upgrade;
+mod value;
 
 use anchor_lang::prelude::Pubkey;
-use anyhow::{Context, Result};
-use ballast::state::Proposal;
+use anyhow::{Context, Result, ensure};
+use ballast::state::{Market, Proposal};
 use ballast_client::{address, instructions};
+use ballast_engine::constants::PROPOSAL_SLOTS_AHEAD;
 use ballast_engine::governance::kind;
+use ballast_engine::layout::Key;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::amount::moment;
+use crate::amount::{Scale, moment};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
+use crate::config;
+use crate::keys::LocalRole;
 use crate::output;
-use crate::{config, keys};
 use ask::{Ask, Hash, hash, pair};
 
 /// A proposal must reach the chain within so many slots of being signed: some ten minutes.
@@ -36,9 +40,9 @@ const WITHIN_SLOTS_MULTISIG: u64 = 200_000;
 pub(crate) struct Options {
     #[command(subcommand)]
     command: Command,
-    /// Sign as the local test key of a role (governance, committee, guardian) instead of --keypair
-    #[arg(long, global = true, value_name = "ROLE")]
-    local_role: Option<String>,
+    /// Sign as the local test key of a role instead of --keypair
+    #[arg(long, global = true, value_enum, value_name = "ROLE")]
+    local_role: Option<LocalRole>,
 }
 
 #[derive(Subcommand)]
@@ -58,8 +62,8 @@ enum Command {
     Queue {
         /// Its name (docs/PARAMETERS.md)
         parameter: String,
-        /// Its new value, an integer in the parameter's unit
-        value: u64,
+        /// Its new value: an integer as stored, or with its unit (0.06%, 12h, 1000u for whole units)
+        value: String,
         /// Index of the market; without it, a parameter of the exchange
         #[arg(long, short)]
         market: Option<u16>,
@@ -70,7 +74,7 @@ enum Command {
     Batch {
         /// From two to eight changes, each NAME=VALUE
         #[arg(required = true, value_parser = pair, value_name = "NAME=VALUE")]
-        changes: Vec<(String, u64)>,
+        changes: Vec<(String, String)>,
         /// Index of the market; without it, parameters of the exchange
         #[arg(long, short)]
         market: Option<u16>,
@@ -110,7 +114,7 @@ enum Command {
 /// How something is queued.
 #[derive(Args)]
 pub(crate) struct How {
-    /// Hash of the rationale, 64 hexadecimal digits
+    /// Hash of the rationale, 64 hexadecimal digits: `sha256sum` of the text that explains it
     #[arg(long, global = true, value_name = "HEX", value_parser = hash)]
     rationale: Option<Hash>,
     /// Print the instruction and a transaction's message for a multisig to import, and send nothing
@@ -119,8 +123,8 @@ pub(crate) struct How {
     /// Who proposes, for --dry-run: usually a multisig's vault [default: the exchange's governance]
     #[arg(long, global = true, value_name = "ADDRESS", requires = "dry_run")]
     proposer: Option<Pubkey>,
-    /// Slots within which it must reach the chain, at most 216000 [default: 1500, for --dry-run 200000]
-    #[arg(long, global = true, value_name = "SLOTS")]
+    /// Slots within which it must reach the chain, at most 216000, about a day [default: 1500, for --dry-run 200000]
+    #[arg(long, global = true, value_name = "SLOTS", value_parser = clap::value_parser!(u64).range(1..=PROPOSAL_SLOTS_AHEAD))]
     within: Option<u64>,
 }
 
@@ -136,7 +140,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     let chain = Chain::open(global)?;
     let exchange = chain.exchange(global.mint).await?;
     let signer = || match &options.local_role {
-        Some(role) => Ok(keys::local(role)),
+        Some(role) => Ok(role.key()),
         None => config::keypair(global),
     };
     match options.command {
@@ -153,7 +157,13 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         Command::Upgrade(command) => upgrade::run(global, &chain, &exchange, signer, command).await,
         Command::Exchange(command) => exchange::run(global, &chain, &exchange, signer, command).await,
         Command::Veto { id } => {
-            let (signer, market) = (signer()?, told(&*read(&chain, &exchange, id).await?));
+            let (signer, proposal) = (signer()?, read(&chain, &exchange, id).await?);
+            let (market, vetoer) = (told(&proposal), instructions::pubkey(&proposal.terms.vetoer));
+            ensure!(
+                signer.pubkey() == vetoer,
+                "proposal {id} names {vetoer} as its vetoer, not you ({}); on the local exchange: --local-role guardian",
+                signer.pubkey()
+            );
             let veto = instructions::veto_proposal(&signer.pubkey(), &exchange.address, market, id);
             let sent = chain.send("veto", &[veto], &signer, &[]).await?;
             done(global, id, "vetoed", sent.signature.to_string())
@@ -193,6 +203,15 @@ async fn read(chain: &Chain, exchange: &ExchangeAccount, id: u64) -> Result<Box<
     found.with_context(|| format!("there is no proposal {id}; see `ballast govern list --all`"))
 }
 
+/// The decimals that a proposal's values are shown by.
+async fn scale_of(chain: &Chain, exchange: &ExchangeAccount, market: &Key, index: u16) -> Result<Scale> {
+    let base = match market.0 == [0; 32] {
+        true => 0,
+        false => chain.read::<Market>(&address::market(&exchange.address, index)).await?.state.base_decimals,
+    };
+    Ok(Scale { base, quote: exchange.state.quote_decimals })
+}
+
 async fn queue(
     global: &Global,
     chain: &Chain,
@@ -221,13 +240,16 @@ struct Proposing {
 struct Queued {
     signer: Keypair,
     id: u64,
+    what: String,
+    class: u8,
     eta: i64,
     signature: String,
 }
 
 impl Queued {
     fn text(&self) -> String {
-        format!("queued; it may be executed from {} on", moment(self.eta))
+        let class = list::class(self.class);
+        format!("queued: {}, class {class}; it may be executed from {} on", self.what, moment(self.eta))
     }
 }
 
@@ -241,6 +263,14 @@ impl How {
         let within = self.within.unwrap_or(if self.dry_run { WITHIN_SLOTS_MULTISIG } else { WITHIN_SLOTS });
         let governance = Pubkey::new_from_array(exchange.state.roles.governance.0);
         let signer = if self.dry_run { None } else { Some(signer()?) };
+        if let Some(signer) = &signer {
+            let (key, roles) = (signer.pubkey().to_bytes(), &exchange.state.roles);
+            ensure!(
+                key == roles.governance.0 || key == roles.committee.0,
+                "{} is neither governance nor the committee (`ballast roles`); on the local exchange: --local-role governance",
+                signer.pubkey()
+            );
+        }
         Ok(Proposing {
             proposer: signer.as_ref().map_or_else(|| self.proposer.unwrap_or(governance), Signer::pubkey),
             signer,
@@ -261,11 +291,20 @@ impl Proposing {
         instruction: &Instruction,
     ) -> Result<Option<Queued>> {
         let Some(signer) = self.signer else {
-            dry_run::show(global, self.id, &self.proposer, self.last_slot, instruction)?;
+            let foreseen = dry_run::foresee(chain, exchange, instruction, &self.proposer).await?;
+            dry_run::show(global, (self.id, &self.proposer, self.last_slot), foreseen, instruction)?;
             return Ok(None);
         };
         let sent = chain.send("queue", std::slice::from_ref(instruction), &signer, &[]).await?;
-        let eta = read(chain, exchange, self.id).await?.terms.eta;
-        Ok(Some(Queued { signer, id: self.id, eta, signature: sent.signature.to_string() }))
+        let proposal = read(chain, exchange, self.id).await?;
+        let scale = scale_of(chain, exchange, &proposal.market, proposal.market_index).await?;
+        Ok(Some(Queued {
+            signer,
+            id: self.id,
+            what: list::summary(&proposal, scale)?,
+            class: proposal.terms.class,
+            eta: proposal.terms.eta,
+            signature: sent.signature.to_string(),
+        }))
     }
 }

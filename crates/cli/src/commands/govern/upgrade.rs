@@ -137,7 +137,7 @@ struct Status {
     timelock: String,
     timelock_is_in_charge: bool,
     upgrades: u64,
-    /// Without the zeros that fill its account, which are no part of the file.
+    /// The file, without the zeros that fill its account.
     program: Hashes,
     room: usize,
     proposed: Vec<Line>,
@@ -187,6 +187,7 @@ pub(crate) async fn run(
         Command::Hash { file } => output::show(global.json, &Hashes::of(&code_of(&file)?), Hashes::text),
         Command::Write { file } => {
             let code = code_of(&file)?;
+            check_authority(chain, exchange).await?;
             let buffer = write(chain, &signer()?, &code, &address::timelock(&exchange.address)).await?;
             told("written, and the timelock's", Some(buffer), Some(Hashes::of(&code)))
         }
@@ -240,7 +241,7 @@ pub(crate) async fn verify(json: bool, chain: &Chain, signer: &Keypair, buffer: 
     let bar = if json { ProgressBar::hidden() } else { ProgressBar::new(parts).with_message("verifying the buffer") };
     for _ in 0..parts {
         let part = ix::verify_upgrade(&signer.pubkey(), &upgrade);
-        chain.send("verify a part of the buffer", &[part], signer, &[]).await?;
+        chain.send_on("verify a part of the buffer", &[part], signer, &[]).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -250,6 +251,38 @@ pub(crate) async fn verify(json: bool, chain: &Chain, signer: &Keypair, buffer: 
         "the buffer does not hold what was announced: its proposal is refused; `ballast govern upgrade close {buffer}` gives its lamports back"
     );
     Ok(())
+}
+
+/// That a buffer given to the timelock can be proposed: else its rent would be out of everybody's reach.
+async fn check_authority(chain: &Chain, exchange: &ExchangeAccount) -> Result<()> {
+    let data = chain.account(&address::program_data()).await?.context("the program has no data account")?.data;
+    ensure!(
+        loader::upgrade_authority_in(&data) == Some(address::timelock(&exchange.address)),
+        "the timelock does not hold the program's upgrade authority, so nothing in its hands can be proposed, and a buffer's rent \
+         would be lost: first `ballast govern upgrade hand-over` (docs/runbooks/deploy.md)"
+    );
+    Ok(())
+}
+
+/// Where a program's file ends in the account that holds it. The file is as long as its ELF header says: its last bytes may be
+/// zeros like those that fill the account. Without such a header, after the last byte that is none.
+fn end_of(code: &[u8]) -> usize {
+    let field = |at: usize, bytes: usize| -> Option<usize> {
+        let mut word = [0; 8];
+        word.get_mut(..bytes)?.copy_from_slice(code.get(at..at.checked_add(bytes)?)?);
+        usize::try_from(u64::from_le_bytes(word)).ok()
+    };
+    // ELF64. The table of sections: its offset at 40, the size and number of its rows at 58. That of segments: at 32 and 54;
+    // in a row the segment's offset at 8, its length at 32.
+    let sections = || field(40, 8)?.checked_add(field(58, 2)?.checked_mul(field(60, 2)?)?);
+    let segment = |row: usize| {
+        let at = field(32, 8)?.checked_add(row.checked_mul(field(54, 2)?)?)?;
+        field(at.checked_add(8)?, 8)?.checked_add(field(at.checked_add(32)?, 8)?)
+    };
+    let segments = (0..field(56, 2).unwrap_or(0)).filter_map(segment);
+    let told = segments.chain(sections()).max().unwrap_or(0);
+    let filled = code.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if code.starts_with(b"\x7fELF") && told >= filled && told <= code.len() { told } else { filled }
 }
 
 async fn find(chain: &Chain, buffer: &Pubkey) -> Result<Box<Upgrade>> {
@@ -269,7 +302,7 @@ pub(crate) async fn write(chain: &Chain, signer: &Keypair, code: &[u8], timelock
             under_way.join_next().await.context("a write")???;
         }
         let (chain, signer) = (chain.clone(), signer.insecure_clone());
-        under_way.spawn(async move { chain.send("write", &[write], &signer, &[]).await.map(drop) });
+        under_way.spawn(async move { chain.send_on("write", &[write], &signer, &[]).await.map(drop) });
     }
     while let Some(done) = under_way.join_next().await {
         done??;
@@ -358,7 +391,7 @@ async fn status(chain: &Chain, exchange: &ExchangeAccount) -> Result<Status> {
     let data = chain.account(&address::program_data()).await?.context("the program has no data account")?.data;
     let authority = loader::upgrade_authority_in(&data);
     let code = data.get(loader::PROGRAM_DATA_HEADER..).unwrap_or_default();
-    let end = code.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let end = end_of(code);
     let now = chain.now().await?;
     let mut proposed = Vec::new();
     let at = offset_of!(Upgrade, exchange);
@@ -400,7 +433,7 @@ fn text(status: &Status) -> String {
         "NOT this exchange's timelock: the promises end at whoever holds it"
     };
     let head = format!(
-        "upgrade authority {}\n  {charge}\ntimelock {}\nupgrades so far {}\nthe program, without trailing zeros:\n{}\nroom {} bytes\n",
+        "upgrade authority {}\n  {charge}\ntimelock {}\nupgrades so far {}\nthe program's file:\n{}\nroom {} bytes\n",
         status.upgrade_authority,
         status.timelock,
         status.upgrades,
@@ -435,4 +468,33 @@ fn text(status: &Status) -> String {
     });
     let header = ["id", "state", "buffer", "digest", "bytes", "from (Unix)", "verified", "buffer is"];
     head + &table(&header, &[0, 4], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_ends_in_zeros_is_told_from_the_zeros_behind_it() {
+        // One segment from 64 on, of 40 bytes, the last four of them zero; no table of sections.
+        let mut file = vec![0; 120];
+        file[..4].copy_from_slice(b"\x7fELF");
+        file[32] = 120 - 56; // its table, at the end of the header
+        file[54] = 56;
+        file[56] = 1;
+        file[64 + 8] = 64;
+        file[64 + 32] = 56;
+        file[115] = 1;
+        let room = [file.clone(), vec![0; 500]].concat();
+        assert_eq!(end_of(&file), 120);
+        assert_eq!(end_of(&room), 120);
+        // Headers that make no sense do not cut anything off.
+        let mut wrong = room.clone();
+        wrong[64 + 32] = 10;
+        assert_eq!(end_of(&wrong), 116);
+        wrong[64 + 36] = 255;
+        assert_eq!(end_of(&wrong), 116);
+        assert_eq!(end_of(&[1, 0, 2, 0, 0]), 3);
+        assert_eq!(end_of(&[]), 0);
+    }
 }
