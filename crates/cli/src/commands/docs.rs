@@ -114,7 +114,8 @@ fn parameters() -> Result<String> {
          against the solvency envelope and against the other parameters (docs/DESIGN.md section 7), when it is queued\n\
          and when it is executed.\n\n\
          Stored numbers are integers: shares in millionths (10000 is 1 %), amounts in the collateral's smallest unit,\n\
-         funding rates with exponent -12.\n\n",
+         funding rates with exponent -12. `ballast govern` takes them so, 600, or with their unit: 0.06%, 12h,\n\
+         1000u for whole units.\n\n",
     );
     table(&mut text, "Market", MARKET_ROWS)?;
     table(&mut text, "Exchange", EXCHANGE_ROWS)?;

@@ -96,7 +96,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     for minute in &prices.minutes {
         path.extend(minute.path(SECONDS_PER_MINUTE));
     }
-    let mut ahead = venue.net.clock().await?.unix - prepared::present()?;
+    let mut ahead = 0;
     let stop = super::stopped();
     tokio::pin!(stop);
     let mut timer = tokio::time::interval(POST_EVERY);
