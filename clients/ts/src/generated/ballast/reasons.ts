@@ -267,8 +267,16 @@ export const BALLAST_ERRORS = {
   },
   NotGovernance: { code: 6057, next: 'blocked', message: 'Only the governance key may do this' },
   NotGuardian: { code: 6058, next: 'blocked', message: 'Only the guardian key may do this' },
-  NotProposer: { code: 6059, next: 'blocked', message: 'Only governance or the committee may propose this change' },
-  NotVetoer: { code: 6060, next: 'blocked', message: 'Only the vetoer named in the proposal may veto it' },
+  NotProposer: {
+    code: 6059,
+    next: 'blocked',
+    message: 'Governance alone may propose this; the committee may propose tunings, class G1, only',
+  },
+  NotVetoer: {
+    code: 6060,
+    next: 'blocked',
+    message: 'Only the vetoer that the proposal names may veto it: the guardian of the moment when it was queued',
+  },
   RoleKeyInvalid: {
     code: 6061,
     next: 'mistake',
@@ -374,7 +382,8 @@ export const BALLAST_ERRORS = {
   NotUpgradeAuthority: {
     code: 6090,
     next: 'blocked',
-    message: "Creating an exchange needs the program's upgrade authority",
+    message:
+      "Only the program's upgrade authority may do this: it creates the first exchange and hands itself over to a timelock",
   },
   OracleProgramInvalid: {
     code: 6091,
