@@ -176,7 +176,7 @@ pub fn resolve<M: DerefMut<Target = MarketState>>(
 ) -> Result<Resolution> {
     check_markets(account, markets, None)?;
     // Where all its markets are settled no price will show more, and none can flag it.
-    let settled = markets.iter().all(|(_, market)| market.is_settled());
+    let settled = !markets.is_empty() && markets.iter().all(|(_, market)| market.is_settled());
     ensure(is_flagged(account, now) || settled, Error::NotFlagged)?;
     let equity_before = check_bankrupt(account, markets, now)?;
     let order = by_market_index(markets)?;

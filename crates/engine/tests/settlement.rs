@@ -4,14 +4,14 @@ use ballast_engine::account::AccountState;
 use ballast_engine::constants::{DAY, HOUR, WIND_DOWN_NOTICE};
 use ballast_engine::liquidity::{Exit, execute_deposit, execute_exit};
 use ballast_engine::margin::{Purpose, leg};
-use ballast_engine::market::MarketState;
+use ballast_engine::market::{MarketState, Observation};
 use ballast_engine::order::{OrderTerms, reduce_mark};
 use ballast_engine::price::Status;
 use ballast_engine::resolve::{cover_liquidation, resolve};
 use ballast_engine::settle::collect;
 use ballast_engine::settlement::{Step, close_settled};
 use ballast_engine::trade::{check_increase, increase};
-use ballast_engine::{Error, Fault, Now, Quote};
+use ballast_engine::{Error, Fault, Now, Price, Quote};
 
 use crate::support::{
     NOW, account, assert_sums, dollars, later, market, market_at, price, set_price_at, tokens, units,
@@ -96,6 +96,29 @@ fn the_price_is_fixed_24_hours_later_to_the_second() {
     // It needs a good price.
     let mut market = start;
     assert_eq!(market.advance_settlement(&later(&NOW, DAY)).unwrap_err().error, Error::PriceSilent);
+}
+
+#[test]
+fn whoever_fixes_the_price_cannot_choose_the_print_it_is_fixed_at() {
+    let (mut start, _) = below();
+    let _ = start.advance_settlement(&NOW).unwrap();
+    let due = later(&NOW, DAY);
+    set_price_at(&mut start, price(112), &due);
+    // The caller posts the one print that suits him, as far off as a good price may be (1.5 %), and calls.
+    let now = later(&due, 4);
+    let mut fixed = Vec::new();
+    for print in [price(112), Price(113_600_000_000), Price(110_400_000_000)] {
+        let mut market = start;
+        let (band, rules) = (market.band().unwrap(), market.rules().unwrap());
+        let update = Observation { publish_time: now.unix, price: print, ..market.price.last };
+        assert!(market.price.store(update, now.slot, band, rules, &now).unwrap());
+        assert_eq!(market.status(&now).unwrap(), Status::Good);
+        let Step::Fixed(at) = market.advance_settlement(&now).unwrap() else { panic!("not fixed") };
+        assert_eq!(market.settlement.price, at);
+        assert!(at.0.abs_diff(price(112).0) <= print.0.abs_diff(price(112).0) * 5 / 305, "{at:?} by {print:?}");
+        fixed.push(at);
+    }
+    assert!(fixed[1] > fixed[0] && fixed[2] < fixed[0], "{fixed:?}");
 }
 
 #[test]
