@@ -1,5 +1,5 @@
 //! Random sequences over a whole exchange on the engine alone: P1 and P3 after every operation, and no refusal but those
-//! that are expected. `BALLAST_SEED` repeats a run, `BALLAST_SEQUENCES` sets how many.
+//! that are expected; at the end everybody gets out (P14). `BALLAST_SEED` repeats a run, `BALLAST_SEQUENCES` sets how many.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +27,7 @@ fn books_hold_and_refusals_are_expected_ones_in_any_sequence() {
                 count.1 += 1;
             }
         }
+        world.everybody_leaves();
     }
     for (name, (done, tried)) in through {
         println!("{name}: {done} of {tried}");

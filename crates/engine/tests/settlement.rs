@@ -16,6 +16,7 @@ use ballast_engine::{Error, Fault, Now, Price, Quote};
 use crate::support::{
     NOW, account, assert_sums, dollars, later, market, market_at, price, set_price_at, tokens, units,
 };
+use crate::world::{Op, UNIT, World};
 
 const WHEN: Now = Now { unix: NOW.unix + 25 * HOUR, slot: NOW.slot + 225_000, restart_slot: 0 };
 
@@ -324,4 +325,36 @@ fn a_market_that_is_wound_down_is_settled_when_its_notice_is_over() {
         let step = market.advance_settlement(&now);
         assert_eq!(step.ok(), done.then_some(Step::Fixed(price(111))), "{second}");
     }
+}
+
+#[test]
+fn which_settled_market_an_account_below_zero_pays_is_nobodys_choice() {
+    let mut world = World::new();
+    let account = 2;
+    for market in 0..2 {
+        let size = world.size_for(market, 80_000 * UNIT).0 as i64;
+        world.must(&Op::Place { account, market, size, reduce_only: false });
+        world.must(&Op::Tick { seconds: 3 });
+        world.must(&Op::Execute { order: 0 });
+    }
+    for market in 0..2 {
+        let price = world.oracle_price(market) / 100 * 70;
+        for _ in 0..3 {
+            world.must(&Op::Wait { seconds: 1, slots: 3 });
+            world.must(&Op::Publish { market, price, conf: price / 10_000, lag: 0 });
+        }
+    }
+    world.must(&Op::Wait { seconds: 10 * DAY, slots: 2_160_000 });
+    for market in 0..2 {
+        world.must(&Op::Advance { market });
+    }
+    // Its collateral would pay either loss, but not both.
+    for market in 0..2 {
+        let refused = world.apply(&Op::CloseSettled { account, market }).unwrap_err();
+        assert_eq!(refused.error, Error::AccountBankrupt, "{market}");
+    }
+    world.must(&Op::Resolve { account });
+    world.check();
+    let deficits = [0, 1].map(|m: usize| world.markets[m].pool.deficits.0 + world.markets[m].pool.insurance_paid.0);
+    assert!(deficits[0].abs_diff(deficits[1]) < deficits[0] / 50 && deficits[0] > 10_000 * UNIT, "{deficits:?}");
 }

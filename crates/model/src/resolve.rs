@@ -119,9 +119,9 @@ impl Exchange {
     pub fn resolve(&mut self, account: usize) -> R<()> {
         let mut slots: Vec<usize> = self.used(account, usize::MAX);
         slots.sort_by_key(|slot| self.accounts[account].slots[*slot].market);
-        // Where all its markets are settled no price will show more.
-        let settled = |slot: &usize| self.is_settled(self.accounts[account].slots[*slot].market);
-        let all_settled = !slots.is_empty() && slots.iter().all(settled);
+        // Where all that is open is in settled markets no price will show more.
+        let mut open = self.accounts[account].slots.iter().filter(|p| p.is_open()).map(|p| p.market).peekable();
+        let all_settled = open.peek().is_some() && open.all(|market| self.is_settled(market));
         must(all_settled || self.is_flagged(account), "NotFlagged")?;
         for slot in &slots {
             let market = self.accounts[account].slots[*slot].market;

@@ -108,10 +108,13 @@ impl Exchange {
         let closed = self.reduce(account, slot, &p.size.abs(), &price, Charge::Plain);
         let elsewhere = self.accounts[account].slots.iter().any(|p| p.is_open() && p.market != market);
         if closed.paid_in && elsewhere {
-            // Below zero it is for the resolution, where there is anything to flag it by.
+            // Below zero it is for the resolution, where there is anything to flag it by or nothing that could be.
             let sums = self.totals(account, Purpose::Maintenance)?;
             let left = &sums.full_equity - &closed.unpaid;
-            must(sums.largest.is_none() || self.reaches(&left, &zero(), 24), "AccountBankrupt")?;
+            let slots = self.accounts[account].slots.iter().filter(|p| p.is_open());
+            let all_settled = slots.map(|p| p.market).all(|market| self.is_settled(market));
+            let resolvable = sums.largest.is_some() || all_settled;
+            must(!resolvable || self.reaches(&left, &zero(), 24), "AccountBankrupt")?;
         }
         if closed.unpaid.is_positive() {
             self.cover_liquidation(account, slot, &closed.unpaid)?;

@@ -205,7 +205,7 @@ impl World {
         if fill.realised.cash.0 < 0 && self.accounts[account].slots().any(elsewhere) {
             let totals = self.totals(account, Purpose::Maintenance)?;
             let left = totals.full_equity.less(unpaid.signed()?)?;
-            ensure(left.0 >= 0 || totals.largest.is_none(), Error::AccountBankrupt)?;
+            ensure(left.0 >= 0 || !totals.is_resolvable(), Error::AccountBankrupt)?;
         }
         if !unpaid.is_zero() {
             let trader = &mut self.accounts[account];
