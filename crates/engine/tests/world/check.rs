@@ -5,7 +5,7 @@ use ballast_engine::deleverage::Sums;
 use ballast_engine::error::Error;
 use ballast_engine::liquidity::LOCKED_SHARES;
 
-use super::{Op, World};
+use super::{KEEPER, MARKETS, Op, World};
 
 impl World {
     /// P1, P3, the books of claims and shares, and every state's own invariant.
@@ -236,9 +236,59 @@ pub(crate) fn allowed(op: &Op) -> &'static [Error] {
     }
 }
 
+/// The account that an operation is about, and whether it may reach that account's other markets.
+fn subject(op: &Op, world: &World) -> (Option<usize>, bool) {
+    match *op {
+        Op::Deposit { account, .. }
+        | Op::Withdraw { account, .. }
+        | Op::Place { account, .. }
+        | Op::Settle { account, .. }
+        | Op::Collect { account, .. }
+        | Op::PickUp { account, .. }
+        | Op::Exit { account, .. }
+        | Op::Flag { account }
+        | Op::Unflag { account } => (Some(account), false),
+        Op::Reduce { account, .. }
+        | Op::Liquidate { account, .. }
+        | Op::Resolve { account }
+        | Op::CloseSettled { account, .. } => (Some(account), true),
+        Op::Execute { order } => (Some(world.orders[order].account), true),
+        Op::Cancel { order } => (Some(world.orders[order].account), false),
+        _ => (None, false),
+    }
+}
+
+/// Nobody pays for what he has no part in: an operation touches its own account, that one's markets at most, and the keeper.
+fn check_untouched(op: &Op, before: &World, after: &World) {
+    let (own, reaches) = subject(op, before);
+    for account in (0..KEEPER).filter(|account| Some(*account) != own) {
+        assert!(before.accounts[account] == after.accounts[account], "{op:?} has touched account {account}");
+    }
+    let Some(own) = own else { return };
+    let named = |market: usize| match *op {
+        Op::Place { market: m, .. }
+        | Op::Settle { market: m, .. }
+        | Op::Collect { market: m, .. }
+        | Op::PickUp { market: m, .. }
+        | Op::Exit { market: m, .. }
+        | Op::Reduce { market: m, .. }
+        | Op::Liquidate { market: m, .. }
+        | Op::CloseSettled { market: m, .. } => m == market,
+        Op::Execute { order } => before.orders[order].market == market,
+        _ => false,
+    };
+    for market in (0..MARKETS).filter(|market| !named(*market)) {
+        let holds = before.accounts[own].find(market as u16).is_some();
+        let same = before.markets[market] == after.markets[market];
+        assert!(same || (reaches && holds), "{op:?} has touched market {market}");
+    }
+}
+
 /// Does an operation and checks everything; whether it went through.
 pub(crate) fn step(world: &mut World, op: &Op) -> bool {
+    let before = world.clone();
     let done = world.apply(op);
+    check_untouched(op, &before, world);
     world.check();
     if let Err(Fault { error, limit, value }) = done {
         assert!(allowed(op).contains(&error), "{op:?} was refused: {} ({limit}, {value})", error.name());

@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each user drives its own part")]
 
 pub(crate) mod check;
-mod leave;
+pub(crate) mod leave;
 mod op;
 mod shell;
 
