@@ -58,8 +58,8 @@ fn outcome(setup: &Setup, traders: &[Trader], markets: usize) -> Vec<u64> {
 /// Three markets of tier A with a bucket of 500 each and a shared fund of 2,000; in each a long of ten times its collateral
 /// that is below zero and flagged.
 fn three_holes() -> (Setup, Vec<Trader>) {
-    let poor = MarketTerms { insurance: units(500), ..MarketTerms::DEEP };
-    let mut setup = Setup::with(&Terms { markets: vec![poor, poor, poor], funding: false });
+    let poor = || MarketTerms { insurance: units(500), ..MarketTerms::DEEP };
+    let mut setup = Setup::with(&Terms { markets: vec![poor(), poor(), poor()], funding: false });
     let (rich, tokens) = setup.fund("rich", units(2_000));
     let top_up = ix::top_up_shared_insurance(&setup.exchange, &rich.pubkey(), &tokens, units(2_000));
     setup.world.send(&[top_up], &[&rich]).must();
@@ -81,7 +81,7 @@ fn three_holes() -> (Setup, Vec<Trader>) {
 #[test]
 fn shared_insurance_is_split_alike_whoever_resolves_registers_and_collects_first() {
     let (start, traders) = three_holes();
-    let mut ends = Vec::new();
+    let (mut ends, mut last) = (Vec::new(), start.clone());
     for (number, order) in orders(3).into_iter().enumerate() {
         // The next orders of each kind of call, so that they are mixed.
         let other = |by: usize| orders(3)[(number + by) % 6].clone();
@@ -112,15 +112,49 @@ fn shared_insurance_is_split_alike_whoever_resolves_registers_and_collects_first
         let end = outcome(&setup, &traders, 3);
         assert!(ends.is_empty() || ends[0] == end, "{order:?}\n{end:?}\n{:?}", ends[0]);
         ends.push(end);
+        last = setup;
     }
-    // All of the fund but dust is gone, and each claim has had the same share.
-    assert!(ends[0][0] < 3 && ends[0][1] > units(1_999), "{:?}", ends[0]);
+    // All of the fund is gone but what rounding has left, which was set aside with the award. No claim is open: it can be
+    // withdrawn like the rest.
+    let dust = ends[0][0];
+    assert!((1..3).contains(&dust) && ends[0][1] == units(2_000) - dust && ends[0][2] == dust, "{:?}", ends[0]);
+    let out = last.fee_destination;
+    let all = last.queue_insurance_withdrawal(None, dust, out).expect("queued");
+    last.wait_for(all);
+    let withdrawn = event!(last.execute_proposal(all).must(), InsuranceWithdrawn);
+    assert_eq!((withdrawn.amount, withdrawn.fund), (dust, 0));
+    last.audit();
+}
+
+#[test]
+fn an_account_below_zero_in_two_settled_markets_pays_both_whichever_is_closed_first() {
+    let mut setup = Setup::with(&Terms::cross(2));
+    let alice = setup.trader("alice", units(20_000));
+    for market in [0, 1] {
+        setup.open(&alice, market, whole(100_000));
+    }
+    for market in [0, 1] {
+        setup.move_by(market, -2_000);
+    }
+    assert!(equity(&setup, &alice) < whole(-15_000));
+    // Nobody has flagged it when the oracle falls silent for good.
+    setup.world.advance(10 * 86_400);
+    for market in [0, 1] {
+        setup.advance_settlement(market).must();
+    }
+    for market in [0, 1] {
+        setup.close_settled(&alice, market).fails(Error::AccountBankrupt);
+    }
+    setup.resolve(&alice).must();
+    setup.audit();
+    let booked = [0, 1].map(|m| setup.market(m).state.pool).map(|pool| pool.deficits.0 + pool.insurance_paid.0);
+    assert!(booked[0].abs_diff(booked[1]) < units(100) && booked[0] > units(7_000), "{booked:?}");
 }
 
 #[test]
 fn accounts_in_several_markets_leave_the_same_deficits_in_whatever_order_they_are_resolved() {
-    let poor = MarketTerms { insurance: units(700), ..MarketTerms::DEEP };
-    let mut setup = Setup::with(&Terms { markets: vec![poor, poor], funding: false });
+    let poor = || MarketTerms { insurance: units(700), ..MarketTerms::DEEP };
+    let mut setup = Setup::with(&Terms { markets: vec![poor(), poor()], funding: false });
     let traders: Vec<Trader> = ["alice", "bob", "carol"].map(|name| setup.trader(name, units(10_000))).into();
     for (trader, sizes) in traders.iter().zip([[80_000, 30_000], [50_000, 50_000], [110_000, -30_000]]) {
         for (market, size) in sizes.into_iter().enumerate() {
