@@ -1,15 +1,16 @@
 //! An exchange full of leveraged positions, then a fall: bytes are what keepers and traders do about it. Checked as in
 //! `exchange`; besides, no account that is above maintenance is flagged (P5), a liquidation leaves nobody less healthy
-//! (P6), and when keepers have done what they can, no solvent pool is left owing.
+//! (P6), a resolution leaves nothing behind, and who of two is resolved first moves no deficit (P7).
 #![no_main]
 
 #[path = "../../crates/engine/tests/world/mod.rs"]
 #[allow(clippy::all, unused)]
 mod world;
 
+use ballast_engine::Base;
 use ballast_engine::margin::Purpose;
 use libfuzzer_sys::fuzz_target;
-use world::{Bytes, Op, World, check};
+use world::{Bytes, KEEPER, Op, World, check};
 
 fuzz_target!(|data: &[u8]| {
     let mut bytes = Bytes::new(data);
@@ -20,6 +21,9 @@ fuzz_target!(|data: &[u8]| {
                 continue;
             }
             let before = world.clone();
+            if let Op::Resolve { account } = op {
+                resolve_in_both_orders(&before, account);
+            }
             if !check::step(&mut world, &op) {
                 continue;
             }
@@ -34,8 +38,41 @@ fuzz_target!(|data: &[u8]| {
                     let (was, is) = (surplus(&accrued, account), surplus(&world, account));
                     assert!(is >= was, "P6: a liquidation left an account less healthy: {was} to {is}");
                 }
+                Op::Resolve { account } => {
+                    let state = &world.accounts[account];
+                    assert!(!state.slots().any(|(_, p)| p.is_open()) && state.flag.slot == 0, "not resolved whole");
+                }
+                Op::Deleverage { market } => {
+                    let (state, price) = (&world.markets[market], world.markets[market].price.last.price);
+                    let last = state.deleveraging;
+                    let side = state.side(last.long == 1).open_interest;
+                    assert!(state.carries(last.long == 1, side, price).unwrap(), "past what the pool carries");
+                    let more = Base(last.kept.0 + 2 + state.side(last.long == 1).positions);
+                    assert!(!state.carries(last.long == 1, more, price).unwrap(), "further than it had to");
+                }
                 _ => {}
             }
         }
     }
 });
+
+/// P7: another account below zero is resolved before this one, or after it.
+fn resolve_in_both_orders(world: &World, account: usize) {
+    let Some(other) =
+        (0..KEEPER).find(|other| *other != account && world.clone().apply(&Op::Resolve { account: *other }).is_ok())
+    else {
+        return;
+    };
+    let resolve = |order: [usize; 2]| {
+        let mut world = world.clone();
+        let done = order.map(|account| world.apply(&Op::Resolve { account }).is_ok());
+        let deficits = world.markets.iter().map(|m| m.pool.deficits.0 + m.pool.insurance_paid.0).collect::<Vec<_>>();
+        let left = [account, other].map(|account| world.accounts[account].collateral.0);
+        (done.iter().filter(|done| **done).count(), deficits, left)
+    };
+    let (one, two) = (resolve([account, other]), resolve([other, account]));
+    assert_eq!(one.0, two.0, "one of them can be resolved in one order only");
+    // Cash that one's loss brings to a pool short of it is shared between claims and profit: an atom each.
+    let apart = one.1.iter().zip(&two.1).chain(one.2.iter().zip(&two.2)).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(apart.unwrap_or(0) <= 16, "P7: {one:?} or {two:?}");
+}

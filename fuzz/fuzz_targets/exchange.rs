@@ -1,6 +1,7 @@
 //! Bytes are operations of a whole exchange: orders, fills, settling, liquidations, liquidity. After each one the vault
-//! holds the named classes (P1), the sums are those of the positions (P3), the books of claims and shares add up, and a
-//! refusal is one that the operation may give.
+//! holds the named classes (P1), the sums are those of the positions (P3), the books of claims and shares add up, no account
+//! and no market is touched that has no part in it, and a refusal is one that the operation may give. At the end the oracle
+//! falls silent and everybody gets out (P14).
 #![no_main]
 
 #[path = "../../crates/engine/tests/world/mod.rs"]
@@ -21,4 +22,5 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
+    world.everybody_leaves();
 });

@@ -227,6 +227,18 @@ impl SharedInsurance {
         Ok(())
     }
 
+    /// Frees what rounding has left of past awards, if no claim is open: it is nobody's any more, and may be withdrawn with the
+    /// rest of the fund.
+    pub fn free_rounding(&mut self) {
+        if self.batches.iter().any(|batch| batch.open > 0) {
+            return;
+        }
+        self.dust = Quote::ZERO;
+        for batch in &mut self.batches {
+            batch.awarded = batch.paid;
+        }
+    }
+
     /// Registers a market's claims of days that are over with the batch of yesterday. Returns that day and the amount.
     ///
     /// # Errors

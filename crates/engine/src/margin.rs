@@ -120,6 +120,11 @@ impl Totals {
     pub fn seen_since(&self, publish_time: i64) -> bool {
         self.publish_time > publish_time && self.oldest > publish_time
     }
+    /// Whether an account below zero is for the resolution: it can be flagged, or all that it has open is in settled markets,
+    /// where it needs no flag.
+    pub const fn is_resolvable(&self) -> bool {
+        self.largest.is_some() || self.publish_time == 0
+    }
     /// Equity less requirement.
     ///
     /// # Errors

@@ -175,10 +175,16 @@ pub fn resolve<M: DerefMut<Target = MarketState>>(
     now: &Now,
 ) -> Result<Resolution> {
     check_markets(account, markets, None)?;
-    // Where all its markets are settled no price will show more, and none can flag it.
-    let settled = markets.iter().all(|(_, market)| market.is_settled());
+    // Where all that is open is in settled markets no price will show more, and none can flag it.
+    let (mut open, mut settled) = (false, true);
+    for (slot, market) in markets.iter() {
+        if account.position(*slot)?.is_open() {
+            (open, settled) = (true, settled && market.is_settled());
+        }
+    }
+    let settled = open && settled;
     ensure(is_flagged(account, now) || settled, Error::NotFlagged)?;
-    let equity_before = check_bankrupt(account, markets, now)?;
+    let equity_before = check_bankrupt(account, markets, settled, now)?;
     let order = by_market_index(markets)?;
     let mut done = Resolution { equity_before, ..Resolution::default() };
 
@@ -249,11 +255,11 @@ fn check_markets<M: DerefMut<Target = MarketState>>(
 fn check_bankrupt<M: DerefMut<Target = MarketState>>(
     account: &AccountState,
     markets: &mut [(usize, M)],
+    settled: bool,
     now: &Now,
 ) -> Result<SignedQuote> {
     let flagged = account.flag.publish_time;
     let (mut totals, mut newer) = (Totals::new(account.collateral)?, true);
-    let settled = markets.iter().all(|(_, market)| market.is_settled());
     for (slot, market) in markets {
         let _ = market.accrue(false, now)?;
         let position = account.position(*slot)?;

@@ -225,6 +225,10 @@ pub fn increase(
     position.maintenance = maintenance;
     position.market = index;
     position.round = round;
+    if old_size.is_zero() {
+        // What an episode counted was another position, of another market perhaps.
+        position.episode = 0;
+    }
     position.generation = some(position.generation.checked_add(1))?;
 
     let realised = market.realise(collateral, &mut position.claim, &payable, funding)?;

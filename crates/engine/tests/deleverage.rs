@@ -104,6 +104,18 @@ fn a_position_that_has_nothing_to_settle_is_counted_all_the_same() {
 }
 
 #[test]
+fn a_position_in_a_slot_that_was_another_markets_is_counted_too() {
+    let (mut market, mut accounts) = squeezed();
+    let _ = reduce(&mut market, &mut accounts[1], 0, units(1_000), price(130), Charge::Plain).unwrap();
+    // That market's first episode had counted what was there.
+    accounts[1].positions[0].episode = 1;
+    let _ = increase(&mut market, &mut accounts[1], 0, units(1_000), true, price(100)).unwrap();
+    let _ = settle(&mut market, &mut accounts[0], 0, &NOW).unwrap();
+    assert_eq!((market.episode.number, market.episode.settled), (1, 1));
+    assert!(settle(&mut market, &mut accounts[1], 0, &NOW).unwrap().counted);
+}
+
+#[test]
 fn the_winning_side_keeps_exactly_what_the_pool_can_carry() {
     let (mut market, accounts) = in_episode();
     let now = at(&mut market, 48 * HOUR);

@@ -127,6 +127,30 @@ fn one_factor_for_all_markets_of_a_batch() {
 }
 
 #[test]
+fn what_rounding_leaves_of_awards_is_free_once_no_claim_is_open() {
+    let (mut shared, mut fund) = (SharedInsurance::default(), Quote(20_000_000));
+    let mut markets = [wide(0), wide(1), wide(2)];
+    for market in &mut markets {
+        let _ = market.absorb_deficit(dollars(10), &at(TODAY + 7)).unwrap();
+    }
+    register(&mut shared, fund, &mut markets);
+    for (place, market) in markets.iter_mut().enumerate() {
+        // While a claim is open nothing is freed.
+        let mut early = shared.clone();
+        early.free_rounding();
+        assert_eq!(early.set_aside().unwrap(), shared.set_aside().unwrap(), "{place}");
+        let _ = shared.pay(&mut fund, market, &at(TODAY + 2 * DAY + 4 * HOUR)).unwrap();
+    }
+    // Three times 6.666666 of 20: two atoms.
+    assert_eq!((fund, shared.set_aside().unwrap()), (Quote(2), Quote(2)));
+    // A withdrawal takes them too.
+    assert!(shared.invariant(Quote::ZERO).is_err());
+    shared.free_rounding();
+    shared.invariant(Quote::ZERO).unwrap();
+    assert!(shared.batches.iter().all(|batch| batch.paid == batch.awarded));
+}
+
+#[test]
 fn every_deadline_to_the_second() {
     let (mut shared, mut fund) = (SharedInsurance::default(), dollars(1_000));
     let mut m = wide(0);

@@ -278,6 +278,13 @@ fn markets_are_checked_against_the_slots() {
 }
 
 #[test]
+fn an_unflagged_account_without_positions_is_not_flagged() {
+    // Not one whose markets are all settled: it has none.
+    let mut nobody = account(dollars(100));
+    assert_eq!(resolve_it(&mut nobody, &mut [], &NOW).unwrap_err().error, Error::NotFlagged);
+}
+
+#[test]
 fn a_resolution_needs_flag_second_publish_time_good_prices_and_an_equity_below_zero() {
     let (mut markets, mut me) = b1();
     set_price(&mut markets[0], price(70));

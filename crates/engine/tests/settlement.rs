@@ -4,18 +4,19 @@ use ballast_engine::account::AccountState;
 use ballast_engine::constants::{DAY, HOUR, WIND_DOWN_NOTICE};
 use ballast_engine::liquidity::{Exit, execute_deposit, execute_exit};
 use ballast_engine::margin::{Purpose, leg};
-use ballast_engine::market::MarketState;
+use ballast_engine::market::{MarketState, Observation};
 use ballast_engine::order::{OrderTerms, reduce_mark};
 use ballast_engine::price::Status;
 use ballast_engine::resolve::{cover_liquidation, resolve};
 use ballast_engine::settle::collect;
 use ballast_engine::settlement::{Step, close_settled};
 use ballast_engine::trade::{check_increase, increase};
-use ballast_engine::{Error, Fault, Now, Quote};
+use ballast_engine::{Error, Fault, Now, Price, Quote};
 
 use crate::support::{
     NOW, account, assert_sums, dollars, later, market, market_at, price, set_price_at, tokens, units,
 };
+use crate::world::{Op, UNIT, World};
 
 const WHEN: Now = Now { unix: NOW.unix + 25 * HOUR, slot: NOW.slot + 225_000, restart_slot: 0 };
 
@@ -96,6 +97,29 @@ fn the_price_is_fixed_24_hours_later_to_the_second() {
     // It needs a good price.
     let mut market = start;
     assert_eq!(market.advance_settlement(&later(&NOW, DAY)).unwrap_err().error, Error::PriceSilent);
+}
+
+#[test]
+fn whoever_fixes_the_price_cannot_choose_the_print_it_is_fixed_at() {
+    let (mut start, _) = below();
+    let _ = start.advance_settlement(&NOW).unwrap();
+    let due = later(&NOW, DAY);
+    set_price_at(&mut start, price(112), &due);
+    // The caller posts the one print that suits him, as far off as a good price may be (1.5 %), and calls.
+    let now = later(&due, 4);
+    let mut fixed = Vec::new();
+    for print in [price(112), Price(113_600_000_000), Price(110_400_000_000)] {
+        let mut market = start;
+        let (band, rules) = (market.band().unwrap(), market.rules().unwrap());
+        let update = Observation { publish_time: now.unix, price: print, ..market.price.last };
+        assert!(market.price.store(update, now.slot, band, rules, &now).unwrap());
+        assert_eq!(market.status(&now).unwrap(), Status::Good);
+        let Step::Fixed(at) = market.advance_settlement(&now).unwrap() else { panic!("not fixed") };
+        assert_eq!(market.settlement.price, at);
+        assert!(at.0.abs_diff(price(112).0) <= print.0.abs_diff(price(112).0) * 5 / 305, "{at:?} by {print:?}");
+        fixed.push(at);
+    }
+    assert!(fixed[1] > fixed[0] && fixed[2] < fixed[0], "{fixed:?}");
 }
 
 #[test]
@@ -301,4 +325,36 @@ fn a_market_that_is_wound_down_is_settled_when_its_notice_is_over() {
         let step = market.advance_settlement(&now);
         assert_eq!(step.ok(), done.then_some(Step::Fixed(price(111))), "{second}");
     }
+}
+
+#[test]
+fn which_settled_market_an_account_below_zero_pays_is_nobodys_choice() {
+    let mut world = World::new();
+    let account = 2;
+    for market in 0..2 {
+        let size = world.size_for(market, 80_000 * UNIT).0 as i64;
+        world.must(&Op::Place { account, market, size, reduce_only: false });
+        world.must(&Op::Tick { seconds: 3 });
+        world.must(&Op::Execute { order: 0 });
+    }
+    for market in 0..2 {
+        let price = world.oracle_price(market) / 100 * 70;
+        for _ in 0..3 {
+            world.must(&Op::Wait { seconds: 1, slots: 3 });
+            world.must(&Op::Publish { market, price, conf: price / 10_000, lag: 0 });
+        }
+    }
+    world.must(&Op::Wait { seconds: 10 * DAY, slots: 2_160_000 });
+    for market in 0..2 {
+        world.must(&Op::Advance { market });
+    }
+    // Its collateral would pay either loss, but not both.
+    for market in 0..2 {
+        let refused = world.apply(&Op::CloseSettled { account, market }).unwrap_err();
+        assert_eq!(refused.error, Error::AccountBankrupt, "{market}");
+    }
+    world.must(&Op::Resolve { account });
+    world.check();
+    let deficits = [0, 1].map(|m: usize| world.markets[m].pool.deficits.0 + world.markets[m].pool.insurance_paid.0);
+    assert!(deficits[0].abs_diff(deficits[1]) < deficits[0] / 50 && deficits[0] > 10_000 * UNIT, "{deficits:?}");
 }

@@ -46,6 +46,7 @@ fn is_theirs(op: &Op) -> bool {
         Op::File { provider, .. } | Op::Leave { provider, .. } => provider == 1,
         Op::Publish { .. } | Op::Exit { .. } | Op::TopUp { .. } | Op::Lapse { .. } => false,
         Op::TopUpShared { .. } | Op::Register { .. } | Op::PayClaim { .. } => false,
+        Op::Deleverage { .. } | Op::PickUp { .. } | Op::Advance { .. } | Op::CloseSettled { .. } => true,
     }
 }
 

@@ -17,7 +17,10 @@ struct Pull {
 impl Exchange {
     /// Charges funding since the last accrual at the stored price, if that is valid.
     pub fn accrue(&mut self, market: usize) {
-        self.accrue_or_skip(market, false);
+        self.touch(market);
+        if !self.is_settled(market) {
+            self.accrue_or_skip(market, false);
+        }
     }
 
     /// The same; where the price is not valid, the time may be skipped.

@@ -103,6 +103,7 @@ impl Exchange {
     /// The first reason against it.
     pub fn register(&mut self, market: usize) -> R<()> {
         self.fix_due();
+        self.touch(market);
         let today = self.today();
         let covered = &mut self.markets[market].covered;
         covered.end_day(today);
@@ -136,6 +137,7 @@ impl Exchange {
     /// The first reason against it.
     pub fn pay_insurance(&mut self, market: usize) -> R<()> {
         self.fix_due();
+        self.touch(market);
         let claims = core::mem::take(&mut self.markets[market].covered.registered);
         must(!claims.is_empty(), "CoverTooEarly")?;
         let (mut amount, mut closed) = (zero(), false);

@@ -81,6 +81,7 @@ impl Exchange {
         let slot = self.find(account, market).ok_or(No("PositionNotFound"))?;
         let p = self.accounts[account].slots[slot].clone();
         must(p.is_open(), "PositionNotFound")?;
+        self.take_up(account, slot);
         let sums = self.totals(account, Purpose::Maintenance)?;
         must(self.is_flagged(account), "NotFlagged")?;
         let healthy = self.reaches(&sums.surplus(), &zero(), 24);

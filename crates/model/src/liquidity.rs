@@ -32,8 +32,13 @@ impl Exchange {
     }
 
     /// Files a deposit.
-    pub fn file(&mut self, market: usize, amount: &Q) {
+    ///
+    /// # Errors
+    /// A settled market.
+    pub fn file(&mut self, market: usize, amount: &Q) -> R<()> {
+        must(!self.is_settled(market), "MarketSettled")?;
         self.markets[market].pending += amount;
+        Ok(())
     }
 
     /// Executes a deposit at the equity's high end; returns the depositor's shares.
@@ -42,7 +47,9 @@ impl Exchange {
     /// The first reason against it.
     pub fn provide(&mut self, market: usize, amount: &Q, filed_at: i64) -> R<Q> {
         must(amount.is_positive(), "AmountZero")?;
+        must(!self.is_settled(market), "MarketSettled")?;
         must(self.unix <= filed_at + 3_600, "TicketLapsed")?;
+        self.touch(market);
         self.need_good(market)?;
         must(self.markets[market].prices.last.time > filed_at, "TicketNotRipe")?;
         // Who came in now would share in a payment for a loss that others bore.
@@ -70,11 +77,16 @@ impl Exchange {
     /// # Errors
     /// The first reason against it.
     pub fn redeem(&mut self, market: usize, shares: &Q, ripe_at: i64, window_start: i64) -> R<Out> {
+        if self.is_settled(market) {
+            self.touch(market);
+            return Ok(self.exit_settled(market, shares));
+        }
         must(self.unix >= ripe_at, "TicketNotRipe")?;
         must(self.unix <= window_start + 3_600, "TicketLapsed")?;
+        self.touch(market);
         self.need_good(market)?;
         must(self.markets[market].prices.last.time > ripe_at, "TicketNotRipe")?;
-        if self.claims_block(market) {
+        if self.markets[market].settlement.begun_at != 0 || self.claims_block(market) {
             return Ok(self.hold_back(market));
         }
         let (low, high) = self.ends(market, ripe_at);
@@ -100,9 +112,12 @@ impl Exchange {
         Ok(self.pay_out(market, burned, leaving))
     }
 
-    fn pay_out(&mut self, market: usize, shares: Q, amount: Q) -> Out {
+    pub(crate) fn pay_out(&mut self, market: usize, shares: Q, amount: Q) -> Out {
         self.markets[market].cash -= &amount;
         self.markets[market].shares -= &shares;
+        if !self.is_settled(market) {
+            self.sync_episode(market);
+        }
         Out::Paid(shares, amount)
     }
 

@@ -107,7 +107,9 @@ impl Exchange {
                 Purpose::Maintenance => (prices.valid.price.clone(), self.favourable_price(market, long)?),
                 _ => (most(&prices.last.price, &prices.ema60), self.initial_price(market, long)),
             };
-            let notional = p.size.abs() * mark;
+            // In a settled market nothing can be lost any more: it asks for no margin, and has no say in which prices are new.
+            let settled = self.is_settled(market);
+            let notional = if settled { zero() } else { p.size.abs() * mark };
             let ratio = match purpose {
                 Purpose::Maintenance => self.maintenance_ratio(p),
                 Purpose::Increase => self.initial_ratio(market, &notional, true),
@@ -136,8 +138,10 @@ impl Exchange {
             sums.equity += credited - &debt;
             sums.full_equity += asset - debt;
             sums.worst = sums.worst.min(status);
-            sums.newest = sums.newest.max(prices.last.time);
-            if good {
+            if !settled {
+                sums.newest = sums.newest.max(prices.last.time);
+            }
+            if good && !settled {
                 sums.oldest = sums.oldest.min(prices.last.time);
                 let largest = sums.largest.as_ref().map_or_else(zero, |(_, most)| most.clone());
                 if !self.at_least(&largest, &requirement, &q(2)) {

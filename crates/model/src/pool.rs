@@ -2,6 +2,7 @@
 
 use crate::number::{Q, gain, least, loss, q, zero};
 use crate::state::{Claim, Exchange};
+use crate::{No, R, must};
 
 /// What can be paid on profit: `h = min(1, cash ÷ gross)`, as it stood before the profit left the sums.
 #[derive(Clone, Debug)]
@@ -45,8 +46,11 @@ impl Exchange {
         gain(&self.side_result(market, true, price)) + gain(&self.side_result(market, false, price))
     }
 
-    /// What the pool can pay at its stored price.
+    /// What the pool can pay at its stored price; in a settlement nothing before all positions are closed.
     pub fn payable(&self, market: usize) -> Payable {
+        if self.is_settled(market) {
+            return Payable { cash: zero(), gross: q(1) };
+        }
         let price = self.markets[market].prices.last.price.clone();
         Payable { cash: self.free_cash(market), gross: self.gross(market, &price) }
     }
@@ -75,7 +79,7 @@ impl Exchange {
     }
 
     /// Sets cash aside for the claims on a pool, in proportion.
-    fn pay_claims(&mut self, market: usize, amount: &Q) {
+    pub(crate) fn pay_claims(&mut self, market: usize, amount: &Q) {
         let all = self.claims(market);
         let paid = least(amount, &all);
         if !paid.is_positive() {
@@ -98,8 +102,9 @@ impl Exchange {
         let free = self.free_cash(market);
         self.markets[market].cash += amount;
         let claims = self.claims(market);
-        if claims.is_zero() {
-            return;
+        // In a settlement it waits for all the rest.
+        if claims.is_zero() || self.is_settled(market) {
+            return self.sync_episode(market);
         }
         let price = self.markets[market].prices.last.price.clone();
         let gross = self.gross(market, &price);
@@ -107,12 +112,13 @@ impl Exchange {
         let shared = amount * &claims / (&claims + lacking);
         let beyond = gain(&(free + amount - &shared - gross));
         self.pay_claims(market, &(shared + beyond));
+        self.sync_episode(market);
     }
 
     /// Without open interest all free cash may pay claims, at any price.
     fn sweep(&mut self, market: usize) {
-        if self.open_interest(market, true).is_zero() && self.open_interest(market, false).is_zero() {
-            self.receive(market, &zero());
+        if self.is_closed(market) {
+            if self.is_settled(market) { self.pay_settled(market) } else { self.receive(market, &zero()) }
         }
     }
 
@@ -126,7 +132,40 @@ impl Exchange {
         self.take_paid(account, slot)
     }
 
+    /// Anyone's call to collect a slot's claim: what was set aside, or the end of one that is written off.
+    ///
+    /// # Errors
+    /// Nothing to collect.
+    pub fn collect_now(&mut self, account: usize, market: usize) -> R<()> {
+        let slot = self.find(account, market).ok_or(No("PositionNotFound"))?;
+        self.take_up(account, slot);
+        self.touch(market);
+        let owed = self.accounts[account].slots[slot].claim.due.clone();
+        let got = self.collect(account, slot);
+        self.must_move(&got, &owed, market)
+    }
+
+    /// The same for one pool's claim on another.
+    ///
+    /// # Errors
+    /// Nothing to collect.
+    pub fn collect_between_now(&mut self, debtor: usize, holder: usize) -> R<()> {
+        self.touch(debtor);
+        let owed = self.markets[holder].held[debtor].due.clone();
+        let got = self.collect_between(debtor, holder);
+        self.must_move(&got, &owed, debtor)
+    }
+
+    fn must_move(&self, got: &Q, owed: &Q, debtor: usize) -> R<()> {
+        let written_off = owed.is_positive() && self.writes_off(debtor);
+        must(written_off || !got.is_zero() && self.reaches(got, &q(1), 1), "CoverTooEarly")
+    }
+
     fn take_paid(&mut self, account: usize, slot: usize) -> Q {
+        let claim = &self.accounts[account].slots[slot].claim;
+        if !claim.is_none() && self.writes_off(self.accounts[account].slots[slot].market) {
+            self.accounts[account].slots[slot].claim.due = zero();
+        }
         let Exchange { accounts, markets, .. } = self;
         let holder = &mut accounts[account];
         let position = &mut holder.slots[slot];
@@ -141,6 +180,9 @@ impl Exchange {
     /// A pool takes what was set aside for its claim on another.
     pub fn collect_between(&mut self, debtor: usize, holder: usize) -> Q {
         self.sweep(debtor);
+        if !self.markets[holder].held[debtor].is_none() && self.writes_off(debtor) {
+            self.markets[holder].held[debtor].due = zero();
+        }
         let got = core::mem::take(&mut self.markets[holder].held[debtor].paid);
         self.markets[debtor].cash -= &got;
         self.markets[debtor].set_aside -= &got;
@@ -159,6 +201,7 @@ impl Exchange {
             let holder = &mut self.accounts[account];
             holder.collateral += &cash;
             holder.slots[slot].claim.due += result - cash;
+            self.sync_episode(market);
             return zero();
         }
         let debt = loss(result);
@@ -170,6 +213,7 @@ impl Exchange {
         let off = least(&(&debt - &cash), &claim.due);
         claim.due -= &off;
         self.receive(market, &cash);
+        self.sync_episode(market);
         debt - cash - off
     }
 
@@ -186,6 +230,7 @@ impl Exchange {
     /// A deficit that nobody's money paid: the market's insurance first, then a claim on the shared one; until that is
     /// paid it is the providers'.
     pub fn absorb(&mut self, market: usize, deficit: &Q) -> Q {
+        self.touch(market);
         let pool = &mut self.markets[market];
         let paid = least(deficit, &pool.insurance);
         pool.insurance -= &paid;

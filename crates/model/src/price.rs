@@ -48,6 +48,9 @@ impl Exchange {
 
     /// The state of a market's price.
     pub fn status(&self, market: usize) -> Status {
+        if self.is_settled(market) {
+            return Status::Good;
+        }
         let Market { prices, rules, .. } = &self.markets[market];
         let last = &prices.last;
         if last.time == 0 || self.unix - last.time > 3_600 {
@@ -216,6 +219,7 @@ impl Exchange {
     /// Too early, lapsed, or no present price.
     pub fn order_mark(&self, market: usize, placed_at: i64, placed_slot: u64, buy: bool) -> R<Q> {
         let prices = &self.markets[market].prices;
+        must(!self.is_settled(market), "OrderLapsed")?;
         must(placed_slot > self.restart && prices.evicted <= placed_at, "OrderLapsed")?;
         let Some(first) = prices.ring.iter().find(|seen| seen.time > placed_at) else {
             return Err(No("OrderTooEarly"));
@@ -235,6 +239,7 @@ impl Exchange {
     /// # Errors
     /// A stale or silent price.
     pub fn reduce_mark(&self, market: usize, buy: bool) -> R<Q> {
+        must(!self.is_settled(market), "MarketSettled")?;
         let status = self.status(market);
         must(status > Status::Stale, status.refusal())?;
         let last = &self.markets[market].prices.last;

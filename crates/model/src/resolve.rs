@@ -94,10 +94,13 @@ impl Exchange {
         }
         let slots = self.accounts[account].slots.iter().enumerate();
         let open = |other: usize| self.accounts[account].slots[other].is_open();
+        // A settlement takes a silent market as it is, and waits for none longer than ten days.
+        let (settled, over) = (self.is_settled(market), self.is_settled(market) && self.patience_is_over(market));
         let known = !open(slot)
-            && slots
-                .filter(|(other, p)| *other != slot && p.is_open())
-                .all(|(_, p)| self.status(p.market) == Status::Good);
+            && slots.filter(|(other, p)| *other != slot && p.is_open()).all(|(_, p)| {
+                let status = self.status(p.market);
+                over || status == Status::Good || settled && status == Status::Silent
+            });
         if known {
             self.absorb(market, &rest);
             return Ok(());
@@ -114,22 +117,27 @@ impl Exchange {
     /// # Errors
     /// The first reason against it.
     pub fn resolve(&mut self, account: usize) -> R<()> {
-        must(self.is_flagged(account), "NotFlagged")?;
         let mut slots: Vec<usize> = self.used(account, usize::MAX);
         slots.sort_by_key(|slot| self.accounts[account].slots[*slot].market);
+        // Where all that is open is in settled markets no price will show more.
+        let mut open = self.accounts[account].slots.iter().filter(|p| p.is_open()).map(|p| p.market).peekable();
+        let all_settled = open.peek().is_some() && open.all(|market| self.is_settled(market));
+        must(all_settled || self.is_flagged(account), "NotFlagged")?;
         for slot in &slots {
             let market = self.accounts[account].slots[*slot].market;
             self.accrue(market);
+            self.take_up(account, *slot);
         }
         let flagged = self.flag_time(account);
         let mut newer = true;
         for p in self.accounts[account].slots.iter().filter(|p| p.is_open()) {
             let (_, charge) = self.closing_price(p.market)?;
-            newer &= charge == Charge::Silent || self.markets[p.market].prices.last.time > flagged;
+            let seen = self.markets[p.market].prices.last.time > flagged;
+            newer &= charge == Charge::Silent || self.is_settled(p.market) || seen;
         }
         let sums = self.totals(account, Purpose::Maintenance)?;
         must(!self.reaches(&sums.full_equity, &zero(), 24), "NotBankrupt")?;
-        must(newer && Self::seen_since(&sums, flagged), "FlagTooFresh")?;
+        must(all_settled || newer && Self::seen_since(&sums, flagged), "FlagTooFresh")?;
 
         // All positions close with an empty purse; everything in cash is one pot.
         let mut pot = core::mem::take(&mut self.accounts[account].collateral);

@@ -46,6 +46,7 @@ impl Exchange {
             done = true;
         }
         self.receive(market, &zero());
+        self.take_up(account, slot);
         // Less than an atom is nothing.
         let collected = self.collect(account, slot);
         done |= !collected.is_zero() && self.reaches(&collected, &q(1), 1);
@@ -66,7 +67,7 @@ impl Exchange {
             moved = most(&result, &-self.accounts[account].collateral.clone());
             let _ = moved.is_negative() && self.reaches(&-moved.clone(), &zero(), 2);
         }
-        if !moved.is_zero() {
+        if !moved.is_zero() || !p.frozen.is_zero() {
             let payable = self.payable(market);
             let value = p.size.abs() * {
                 let prices = &self.markets[market].prices;
@@ -77,7 +78,7 @@ impl Exchange {
                 }
             };
             let owed = self.owed(&p);
-            let at_value = if p.is_long() { &value - &p.entry } else { &p.entry - &value };
+            let at_value = &p.frozen + if p.is_long() { &value - &p.entry } else { &p.entry - &value };
             // What collateral cannot pay, funding included, stays unrealised in the entry.
             let left = at_value - owed - &moved;
             let long = p.is_long();
@@ -86,10 +87,12 @@ impl Exchange {
             let position = &mut self.accounts[account].slots[slot];
             position.entry = if long { value - left } else { value + left };
             position.index_at = index;
+            position.frozen = zero();
             paid_in = moved.is_negative();
             self.realise(account, slot, &payable, &moved);
             done = true;
         }
+        done |= p.is_open() && self.count_settled(account, slot);
         must(done, "CoverTooEarly")?;
         Ok(paid_in)
     }
@@ -101,6 +104,8 @@ impl Exchange {
     pub fn silent_exit(&mut self, account: usize, market: usize) -> R<()> {
         let slot = self.find(account, market).ok_or(No("PositionNotFound"))?;
         must(self.status(market) == Status::Silent, "PriceNotSilent")?;
+        self.touch(market);
+        self.take_up(account, slot);
         let p = self.accounts[account].slots[slot].clone();
         must(p.is_open(), "PositionNotFound")?;
         let mark = self.silent_price(market, p.is_long())?;

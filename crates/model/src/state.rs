@@ -49,6 +49,7 @@ pub struct Rules {
     pub order_fee: Q,
     pub insurance_day_cap: Q,
     pub insurance_week_cap: Q,
+    pub settlement_floor: Q,
     pub move_per_slot: Q,
     pub conf_limit: Q,
     pub conf_credit: Q,
@@ -172,10 +173,40 @@ pub struct Governor {
     pub heavy: i64,
 }
 
+/// A time in which claims are over their threshold.
+#[derive(Clone, Debug, Default)]
+pub struct Episode {
+    /// Episodes so far.
+    pub number: u64,
+    /// When it opened; 0 for none.
+    pub since: i64,
+    /// Positions open then.
+    pub positions: usize,
+    /// Positions settled or closed in it, each counted once.
+    pub settled: usize,
+    /// When those were as many; 0 before.
+    pub complete_at: i64,
+}
+
+/// A market's end.
+#[derive(Clone, Debug, Default)]
+pub struct Settlement {
+    /// When it was begun for want of equity; 0 if it is not.
+    pub begun_at: i64,
+    /// When its price was fixed, which is the market's for ever; 0 before.
+    pub fixed_at: i64,
+}
+
 /// A market.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names are those of the sections")]
 pub struct Market {
+    /// The time of its last touch: what comes before the next one belongs to it.
+    pub clock: i64,
+    pub episode: Episode,
+    /// The most that claims have come to.
+    pub peak: Q,
+    pub settlement: Settlement,
     pub rules: Rules,
     pub prices: Prices,
     pub long: Side,
@@ -217,6 +248,12 @@ pub struct Position {
     pub held: Q,
     pub held_size: Q,
     pub held_price: Q,
+    /// Result up to the last deleveraging, to be realised with the next settling or reduction.
+    pub frozen: Q,
+    /// The last episode in which it was settled or closed.
+    pub counted: u64,
+    /// Whether the last deleveraging has yet to be picked up; it has happened all the same.
+    pub waits: bool,
 }
 
 impl Position {
@@ -232,6 +269,9 @@ impl Position {
             held: zero(),
             held_size: zero(),
             held_price: zero(),
+            frozen: zero(),
+            counted: 0,
+            waits: false,
         }
     }
     /// Whether it holds nothing.
@@ -246,9 +286,10 @@ impl Position {
     pub fn is_long(&self) -> bool {
         !self.size.is_negative()
     }
-    /// PnL at a price, before funding.
+    /// PnL at a price, before funding; what a deleveraging has frozen is part of it.
     pub fn pnl(&self, price: &Q) -> Q {
-        if self.is_long() { &self.size * price - &self.entry } else { &self.entry + &self.size * price }
+        let moved = if self.is_long() { &self.size * price - &self.entry } else { &self.entry + &self.size * price };
+        moved + &self.frozen
     }
 }
 
@@ -339,6 +380,22 @@ impl Exchange {
     /// Entry notional of a side.
     pub fn entry(&self, market: usize, long: bool) -> Q {
         self.side(market, long).map(|p| p.entry.clone()).sum()
+    }
+
+    /// Whether nothing is open in a market.
+    pub fn is_closed(&self, market: usize) -> bool {
+        [true, false].into_iter().all(|long| self.side(market, long).next().is_none())
+    }
+
+    /// Whether a market's settlement has its price.
+    pub fn is_settled(&self, market: usize) -> bool {
+        self.markets[market].settlement.fixed_at != 0
+    }
+
+    /// Notes the time in a market.
+    pub fn touch(&mut self, market: usize) {
+        let clock = &mut self.markets[market].clock;
+        *clock = self.unix.max(*clock);
     }
 
     /// Longs less shorts.

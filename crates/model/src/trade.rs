@@ -60,6 +60,7 @@ impl Exchange {
         if !self.accounts[account].slots[slot].held.is_zero() {
             self.release_holdback(account, slot);
         }
+        self.take_up(account, slot);
         let (premium, fee) = (self.premium(market, size, mark), self.fee(market, size, mark));
         // A seller brings `mark × size − premium`; of dust there may be nothing left.
         let cost = if size.is_positive() { size * mark + &premium } else { -size * mark - &premium };
@@ -75,6 +76,9 @@ impl Exchange {
         position.entry += cost;
         position.index_at = index;
         position.maintenance_at = maintenance;
+        if !old.is_open() {
+            position.counted = 0;
+        }
         let unpaid = self.realise(account, slot, &payable, &funding);
         must(!unpaid.is_positive() || !self.reaches(&unpaid, &zero(), 4), "InsufficientCollateral")?;
         must(self.reaches(&self.accounts[account].collateral.clone(), &fee, 4), "InsufficientCollateral")?;
@@ -85,6 +89,7 @@ impl Exchange {
 
     /// Takes `size` (positive) off a position.
     pub fn reduce(&mut self, account: usize, slot: usize, size: &Q, mark: &Q, charge: Charge) -> Closed {
+        self.take_up(account, slot);
         let old = self.accounts[account].slots[slot].clone();
         let (market, long) = (old.market, old.is_long());
         let signed = if long { -size.clone() } else { size.clone() };
@@ -101,14 +106,18 @@ impl Exchange {
         if charge == Charge::Silent && result.is_positive() {
             result = zero();
         }
+        // What a deleveraging has frozen is realised along with any part, and was seen at a good price.
+        result += &old.frozen;
         let payable = self.payable(market);
         let index = self.index(market, long);
         let position = &mut self.accounts[account].slots[slot];
         position.size += signed;
         position.entry -= leaving;
         position.index_at = if position.is_open() { index } else { zero() };
+        position.frozen = zero();
         if !position.is_open() {
             position.maintenance_at = zero();
+            self.count_settled(account, slot);
         }
         let before = self.accounts[account].collateral.clone();
         let unpaid = self.realise(account, slot, &payable, &result);
@@ -125,6 +134,7 @@ impl Exchange {
         let market = position.market;
         let state = &self.markets[market];
         let rules = &state.rules;
+        must(state.settlement.begun_at == 0 && state.settlement.fixed_at == 0, "MarketReduceOnly")?;
         self.need_good(market)?;
         must(state.shares.is_positive(), "PoolEmpty")?;
         must(!self.claims_block(market), "PoolClaims")?;

@@ -11,6 +11,8 @@
 //! | a liquidation's size, rounded up to a base atom | 1 base atom, and so its price in atoms |
 //! | its need: the shortage's roundings over what a unit of notional frees | `(2 + 6 × legs) ÷ freed` |
 //! | its fees' rates, rounded down to a millionth three times | `3e-6 × notional` |
+//! | a deleveraged size, rounded down when picked up | 1 base atom, at the deleveraging's price |
+//! | what a pool carries | `2 + 16 ÷ (price × stress move)` base atoms |
 //! | shares | 1; a part of an exit is rounded to whole shares, worth `equity ÷ shares` each |
 //!
 //! All of them are against the trader or provider, but for two: a liquidation's fees are rounded down (the liquidated
@@ -80,6 +82,9 @@ impl Bounds {
             Op::Provide { .. } | Op::Redeem { .. } => (3, 0),
             Op::Settle { .. } => (6, 1),
             Op::Exit { .. } => (6, 1),
+            Op::PickUp { .. } => (4, 1),
+            Op::Advance { .. } => (0, 0),
+            Op::Deleverage { .. } | Op::CloseSettled { .. } => (16, 1),
             Op::Execute { .. } => (16, 2),
             Op::Reduce { .. } => (12, 2),
             Op::Liquidate { .. } | Op::Resolve { .. } => (16, 1),
@@ -110,8 +115,17 @@ impl Bounds {
             per_shortage: zero(),
             favour: &moved + frac(1, 1_000_000),
         };
+        for market in 0..MARKETS {
+            bounds.wait_for_pick_ups(before, after, market);
+        }
         match *op {
             Op::Provide { .. } => bounds.shares = q(1),
+            Op::Deleverage { market } => {
+                // The size that equity carries: its roundings over what an atom of size needs.
+                let slack = before.carried_slack(market);
+                bounds.money += &slack * &before.markets[market].prices.last.price;
+                bounds.size += slack;
+            }
             Op::Redeem { ticket: _ } => {
                 // What an atom of money is in shares, where a share is worth little.
                 let rich = |market: usize| {
@@ -157,6 +171,23 @@ impl Bounds {
             _ => {}
         }
         bounds
+    }
+
+    /// Sizes that a deleveraging left are rounded down to a base atom when they are picked up, and so is the sum of those
+    /// that are to come; an atom at least is kept by each. An atom that is lost stands at the deleveraging's price, so in
+    /// wealth it is what the price has moved since.
+    fn wait_for_pick_ups(&mut self, before: &Exchange, after: &Exchange, market: usize) {
+        let sides = [before, after].map(|state| {
+            let slots = state.accounts.iter().flat_map(|account| &account.slots);
+            slots.filter(|p| p.waits && p.is_open() && p.market == market).collect::<Vec<_>>()
+        });
+        let late = sides.iter().map(Vec::len).max().unwrap_or(0);
+        let Some(one) = sides.iter().flatten().next() else { return };
+        let (then, now) = (&one.entry / one.size.abs(), &after.markets[market].prices.last.price);
+        let atoms = q(2 + late);
+        self.money += &atoms * most(&then, now) + q(4);
+        self.favour += &atoms * (then - now).abs();
+        self.size += atoms;
     }
 
     /// The running bound: in an operation that adds and subtracts, an older difference only changes its place, so that the

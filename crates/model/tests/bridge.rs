@@ -7,7 +7,9 @@ use ballast_model::liquidity::Out;
 use ballast_model::number::{frac, q};
 use ballast_model::price::Status;
 use ballast_model::state::{Batch, Claim, Covered, Governor, Prices};
-use ballast_model::{Account, Exchange, Flag, Market, No, Observation, Position, Q, R, Rules, Side};
+use ballast_model::{
+    Account, Episode, Exchange, Flag, Market, No, Observation, Position, Q, R, Rules, Settlement, Side,
+};
 
 use crate::world::{KEEPER, MARKETS, Op, World};
 
@@ -63,6 +65,7 @@ fn rules(market: &MarketState) -> Rules {
         order_fee: q(p.order_fee.0),
         insurance_day_cap: q(p.insurance_day_cap.0),
         insurance_week_cap: q(p.insurance_week_cap.0),
+        settlement_floor: share(p.settlement_floor.0),
         move_per_slot: share(tier.move_per_slot.0),
         conf_limit: share(tier.conf_limit.0),
         conf_credit: share(tier.conf_credit.0),
@@ -92,7 +95,18 @@ fn market(world: &World, of: usize) -> Market {
     let waiting = (0..p.jump_count as usize).map(|i| (price(p.jump_price[i]), p.jump_slot[i])).collect();
     let next = p.ring_next as usize;
     let ring = p.ring[next..].iter().chain(&p.ring[..next]).filter(|o| o.publish_time != 0);
+    let e = &m.episode;
     Market {
+        clock: m.clock,
+        episode: Episode {
+            number: e.number,
+            since: e.since,
+            positions: e.positions as usize,
+            settled: e.settled as usize,
+            complete_at: e.complete_at,
+        },
+        peak: q(e.peak.0),
+        settlement: Settlement { begun_at: m.settlement.begun_at, fixed_at: m.settlement.fixed_at },
         rules: rules(m),
         prices: Prices {
             last: seen(&p.last, p.slot),
@@ -165,13 +179,43 @@ fn batches(world: &World) -> Vec<Batch> {
     used.map(batch).collect()
 }
 
+/// A position that has yet to pick the last deleveraging up, as it stands exactly.
+fn deleveraged(market: &MarketState, p: &ballast_engine::account::Position) -> Position {
+    let last = &market.deleveraging;
+    let (size, at) = (q(p.size.0), price(last.price));
+    let kept = &size * frac(last.kept.0, last.of.0);
+    let moved = if p.size.0 > 0 { &size * &at - q(p.entry.0) } else { q(p.entry.0) + &size * &at };
+    let owed = size.abs() * (index(last.index.get()) - index(p.funding_entry.get()));
+    Position {
+        market: usize::from(p.market),
+        entry: kept.abs() * at,
+        size: kept,
+        index_at: index(last.index.get()),
+        maintenance_at: frac(p.maintenance, MILLION),
+        claim: claim(&market.pool, &p.claim),
+        held: q(p.held.0),
+        held_size: q(p.held_size.0),
+        held_price: price(p.held_price),
+        frozen: moved - owed + q(p.frozen.0),
+        counted: p.episode,
+        waits: true,
+    }
+}
+
 fn account(world: &World, of: &AccountState) -> Account {
     let slot = |p: &ballast_engine::account::Position| {
         if p.is_free() {
             return Position { market: usize::from(p.market), ..Position::empty() };
         }
+        let market = &world.markets[usize::from(p.market)];
+        if market.is_deleveraged(p) {
+            return deleveraged(market, p);
+        }
         Position {
             market: usize::from(p.market),
+            frozen: q(p.frozen.0),
+            counted: p.episode,
+            waits: false,
             size: q(p.size.0),
             entry: q(p.entry.0),
             index_at: index(p.funding_entry.get()),
@@ -247,6 +291,9 @@ pub(crate) fn run(model: &mut Exchange, world: &World, op: &Op) -> R<Did> {
         Op::Deposit { account, amount } => model.deposit(account, &q(amount)),
         Op::Withdraw { account, amount } => model.withdraw(account, &q(amount))?,
         Op::Place { account, market, .. } => {
+            if model.is_settled(market) {
+                return Err(No("MarketSettled"));
+            }
             let good = model.status(market) == Status::Good;
             let flat = model.accounts[account].slots.iter().all(Position::is_free);
             let free = model.is_flagged(account) || !(good || flat);
@@ -279,41 +326,29 @@ pub(crate) fn run(model: &mut Exchange, world: &World, op: &Op) -> R<Did> {
         }
         Op::Reduce { account, market, size } => model.reduce_now(account, market, &q(size))?,
         Op::Settle { account, market } => {
-            let done = model.settle_now(account, market);
-            // While an episode of claims runs, being counted for it is something to do: the model knows of no episodes.
-            let counts = world.markets[market].episode.since != 0;
-            model.close_call.set(model.close_call.get() || counts && done == Err(No("CoverTooEarly")));
-            done?;
+            model.settle_now(account, market)?;
         }
-        Op::Collect { account, market } => {
-            let slot = model.find(account, market).ok_or(No("PositionNotFound"))?;
-            let got = model.collect(account, slot);
-            if got.is_zero() || !model.reaches(&got, &q(1), 1) {
-                return Err(No("CoverTooEarly"));
-            }
-        }
-        Op::CollectBetween { debtor, holder } => {
-            let got = model.collect_between(debtor, holder);
-            if got.is_zero() || !model.reaches(&got, &q(1), 1) {
-                return Err(No("CoverTooEarly"));
-            }
-        }
+        Op::Collect { account, market } => model.collect_now(account, market)?,
+        Op::CollectBetween { debtor, holder } => model.collect_between_now(debtor, holder)?,
         Op::Exit { account, market } => model.silent_exit(account, market)?,
         Op::Flag { account } => model.flag(account)?,
         Op::Unflag { account } => model.unflag(account)?,
         Op::Liquidate { account, market } => {
             did.size = model.liquidate(account, market, KEEPER)?.map(|done| done.size);
         }
-        // The engine sees an account that holds nothing as one whose markets are all settled.
-        Op::Resolve { account } if model.accounts[account].slots.iter().all(Position::is_free) => {
-            return Err(No("NotBankrupt"));
-        }
         Op::Resolve { account } => model.resolve(account)?,
-        Op::TopUp { market, amount } => model.insure(market, &q(amount)),
+        Op::TopUp { market, amount } => {
+            model.touch(market);
+            model.insure(market, &q(amount));
+        }
         Op::TopUpShared { amount } => model.top_up_shared(&q(amount)),
         Op::Register { market } => model.register(market)?,
         Op::PayClaim { market } => model.pay_insurance(market)?,
-        Op::File { market, amount, .. } => model.file(market, &q(amount)),
+        Op::Deleverage { market } => did.size = Some(model.deleverage(market)?),
+        Op::PickUp { account, market } => model.pick_up(account, market)?,
+        Op::Advance { market } => model.advance_settlement(market)?,
+        Op::CloseSettled { account, market } => model.close_settled(account, market)?,
+        Op::File { market, amount, .. } => model.file(market, &q(amount))?,
         Op::Provide { ticket } => {
             let filed = world.filed[ticket];
             did.shares = Some(model.provide(filed.market, &q(filed.amount.0), filed.filed_at)?);
@@ -347,7 +382,7 @@ pub(crate) fn run(model: &mut Exchange, world: &World, op: &Op) -> R<Did> {
 
 fn publish(model: &mut Exchange, world: &World, market: usize, price: i64, conf: i64, lag: i64) -> R<()> {
     let raw = world.raw(market, price, conf, lag);
-    if raw.publish_time <= model.markets[market].prices.last.time {
+    if raw.publish_time <= model.markets[market].prices.last.time || model.is_settled(market) {
         return Ok(());
     }
     if raw.price <= 0 || raw.publish_time > model.unix + 2 {

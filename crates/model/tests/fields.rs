@@ -41,9 +41,21 @@ pub(crate) struct Field {
     pub(crate) model: Q,
 }
 
+/// By how much the engine's sum of a market's claims is below its holders' claims: its index's factor is rounded up at each
+/// payment, which only makes holders wait for what has been set aside. A step must not be blamed for the ones before it.
+pub(crate) fn late_claims(world: &World, model: &Exchange) -> [Q; MARKETS] {
+    core::array::from_fn(|of| model.claims(of) - q(world.markets[of].pool.claims.0))
+}
+
 /// The engine's state in the model's terms (`engine`) against the model's own. Sums over an account, which cost most, for
-/// one account only if one is named.
-pub(crate) fn fields(world: &World, engine: &Exchange, model: &Exchange, only: Option<usize>) -> Vec<Field> {
+/// one account only if one is named; `late` is what [`late_claims`] found before.
+pub(crate) fn fields(
+    world: &World,
+    engine: &Exchange,
+    model: &Exchange,
+    only: Option<usize>,
+    late: &[Q; MARKETS],
+) -> Vec<Field> {
     let mut all = Vec::new();
     let mut push = |name: String, kind, engine: Q, model: Q| all.push(Field { name, kind, engine, model });
     for (a, (e, m)) in engine.accounts.iter().zip(&model.accounts).enumerate() {
@@ -70,6 +82,11 @@ pub(crate) fn fields(world: &World, engine: &Exchange, model: &Exchange, only: O
             push(name("paid on the claim"), Kind::Money, e.claim.paid.clone(), m.claim.paid.clone());
             push(name("holdback"), Kind::Money, e.held.clone(), m.held.clone());
             push(name("holdback's size"), Kind::Size, e.held_size.clone(), m.held_size.clone());
+            push(name("frozen"), Kind::Money, e.frozen.clone(), m.frozen.clone());
+            push(name("waits"), Kind::Exact, q(i32::from(e.waits)), q(i32::from(m.waits)));
+            if e.is_open() {
+                push(name("counted in"), Kind::Exact, q(e.counted), q(m.counted));
+            }
             push(name("holdback's price"), Kind::Price, e.held_price.clone(), m.held_price.clone());
         }
     }
@@ -108,7 +125,18 @@ pub(crate) fn fields(world: &World, engine: &Exchange, model: &Exchange, only: O
         push(name("EMA5"), Kind::Price, e.prices.ema5.clone(), m.prices.ema5.clone());
         push(name("EMA60"), Kind::Price, e.prices.ema60.clone(), m.prices.ema60.clone());
         push(name("sample"), Kind::Price, e.prices.sample.clone(), m.prices.sample.clone());
+        push(name("the most of claims"), Kind::Derived, e.peak.clone(), m.peak.clone());
+        let (a, b) = (&e.episode, &m.episode);
         let exact = [
+            ("clock", q(e.clock), q(m.clock)),
+            ("episode", q(a.number), q(b.number)),
+            ("episode since", q(a.since), q(b.since)),
+            ("episode's positions", q(a.positions), q(b.positions)),
+            ("episode's settled", q(a.settled), q(b.settled)),
+            ("episode complete", q(a.complete_at), q(b.complete_at)),
+            ("settlement begun", q(e.settlement.begun_at), q(m.settlement.begun_at)),
+            ("settlement fixed", q(e.settlement.fixed_at), q(m.settlement.fixed_at)),
+            ("to pick up", q(state.deleveraging.positions), q(model.waiting(of))),
             ("waiting prices", q(e.prices.waiting.len()), q(m.prices.waiting.len())),
             ("status", q(engine.status(of) as u8), q(model.status(of) as u8)),
             ("accrued at", q(e.accrued_at), q(m.accrued_at)),
@@ -132,13 +160,18 @@ pub(crate) fn fields(world: &World, engine: &Exchange, model: &Exchange, only: O
             });
         }
         push(name("insurance pending"), Kind::Derived, q(state.insurance.pending().unwrap().0), m.covered.pending());
-        push(name("claims"), Kind::Derived, q(state.pool.claims.0), model.claims(of));
+        push(name("claims"), Kind::Derived, q(state.pool.claims.0) + &late[of], model.claims(of));
         let mark = state.price.last.price;
-        push(name("equity"), Kind::Derived, q(state.equity(mark).unwrap().0), model.equity(of, &price(mark)));
+        push(
+            name("equity"),
+            Kind::Derived,
+            q(state.equity(mark).unwrap().0) - &late[of],
+            model.equity(of, &price(mark)),
+        );
         push(
             name("firm equity"),
             Kind::Derived,
-            q(state.firm_equity(mark).unwrap().0),
+            q(state.firm_equity(mark).unwrap().0) - &late[of],
             model.firm_equity(of, &price(mark)),
         );
     }

@@ -17,7 +17,7 @@ use ballast_model::{Exchange, No, Q, R};
 
 use crate::bounds::Bounds;
 use crate::bridge::{Did, model_of, run};
-use crate::fields::{Kind, fields};
+use crate::fields::{Kind, fields, late_claims};
 use crate::world::{ACCOUNTS, Dice, MARKETS, Op, World, params, runs, seed};
 
 /// What was seen.
@@ -52,12 +52,20 @@ fn wealth(state: &Exchange, account: usize) -> Q {
 
 impl Tally {
     /// Holds every quantity to its bound; the trader's wealth to the pool's favour too.
-    fn compare(&mut self, op: &Op, world: &World, model: &Exchange, bounds: &Bounds, context: &str) {
+    fn compare(
+        &mut self,
+        op: &Op,
+        world: &World,
+        model: &Exchange,
+        bounds: &Bounds,
+        late: &[Q; MARKETS],
+        context: &str,
+    ) {
         let engine = model_of(world);
         // All accounts' sums now and then, else one's.
         self.compared += 1;
         let only = (!self.compared.is_multiple_of(16)).then_some(self.compared as usize / 2 % ACCOUNTS);
-        for field in fields(world, &engine, model, only) {
+        for field in fields(world, &engine, model, only, late) {
             let off = &field.engine - &field.model;
             if off.is_zero() {
                 continue;
@@ -123,7 +131,8 @@ impl Tally {
 fn is_short(model: &Exchange) -> bool {
     (0..MARKETS).any(|market| {
         let price = model.markets[market].prices.last.price.clone();
-        !model.claims(market).is_zero() || model.gross(market, &price) + q(1_000) > model.free_cash(market)
+        let over = model.is_settled(market) || model.waiting(market) > 0;
+        over || !model.claims(market).is_zero() || model.gross(market, &price) + q(1_000) > model.free_cash(market)
     })
 }
 
@@ -173,12 +182,13 @@ fn history(dice: &mut Dice, tally: &mut Tally, freely: bool, context: &str) {
                 bounds.add(&step);
             }
             if !close {
-                tally.compare(&op, &world, &model, &bounds, context);
+                tally.compare(&op, &world, &model, &bounds, &late_claims(&before, &was), context);
             }
             tally.longest = tally.longest.max(steps + 1);
             let adds = !matches!(
                 op,
                 Op::PayClaim { .. }
+                    | Op::Deleverage { .. }
                     | Op::Liquidate { .. }
                     | Op::Resolve { .. }
                     | Op::Flag { .. }

@@ -26,6 +26,7 @@ mod p11_pauses;
 mod p11_wind_down;
 mod p13_bad_oracle;
 mod p14_exits;
+mod permutations;
 mod runtimes;
 mod stolen_keys;
 

@@ -273,6 +273,8 @@ impl Sim {
             return None;
         }
         Some(match self.rng.random_range(0..20) {
+            0 if self.percent(20) => Act::AdvanceSettlement { market },
+            0 | 1 if self.view().state(market).is_settled() => Act::CloseSettled { sub, market, legs },
             0..6 => Act::Settle { sub, market, legs },
             6 | 7 => Act::CollectClaim { sub, market },
             8 if self.percent(50) => Act::Deleverage { market },

@@ -108,7 +108,10 @@ impl Sim {
                         position = self.account(sub).state.positions[slot];
                     }
                     if self.view().state(market).is_settled() {
-                        self.step(Act::CloseSettled { sub, market, legs: Legs::Write });
+                        // One that is below zero in settled markets alone is resolved.
+                        if !self.step(Act::CloseSettled { sub, market, legs: Legs::Write }) {
+                            self.step(Act::Resolve { sub, legs: Legs::Write });
+                        }
                     } else if position.is_open() {
                         let size = position.base().0;
                         self.step(Act::Reduce { sub, by, market, size, limit: 0, legs: Legs::Write });

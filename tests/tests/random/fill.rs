@@ -239,7 +239,7 @@ impl Filler {
         if fill.realised.cash.0 < 0 && state.slots().any(|(_, p)| p.is_open() && p.market != own) {
             let sums = totals(&self.view, state, Some(&self.market), self.legs, Purpose::Maintenance)?;
             let left = sums.full_equity.less(fill.realised.unpaid.signed()?)?;
-            ensure(left.0 >= 0 || sums.largest.is_none(), Error::AccountBankrupt)?;
+            ensure(left.0 >= 0 || !sums.is_resolvable(), Error::AccountBankrupt)?;
         }
         self.pay_liquidated_loss(slot, fill.realised.unpaid)
     }

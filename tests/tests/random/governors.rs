@@ -217,7 +217,7 @@ impl Sim {
         }
     }
 
-    fn pending(&self) -> Vec<u64> {
+    pub(crate) fn pending(&self) -> Vec<u64> {
         let next = self.setup.exchange().next_proposal;
         (0..next).filter(|id| self.proposal(*id).terms.state == state::PENDING).collect()
     }

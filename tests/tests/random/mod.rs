@@ -5,10 +5,12 @@
 
 mod act;
 mod choose;
+mod endings;
 mod exits;
 mod fill;
 mod governors;
 mod judge;
+mod officers;
 mod rules;
 mod scenes;
 mod upgrades;
@@ -30,15 +32,21 @@ fn p1_p3_hold_through_any_sequence_and_every_refusal_has_its_reason() {
     println!("BALLAST_SEED={seed} BALLAST_STEPS={steps}");
     let mut sim = Sim::new(seed);
     sim.begin();
-    while sim.sent < steps {
+    while sim.sent < steps / 5 * 3 {
         sim.anything();
     }
     // A short run need not come across everything; a long one has little left to be looked for.
     let wanted = if steps >= 10_000 { instructions() } else { BTreeSet::new() };
-    // Those come at the end.
+    // Those come at the end of a market, or of the run.
     let last = ["close_subaccount", "advance_settlement", "close_settled"];
     for name in wanted.iter().filter(|name| !last.contains(&name.as_str())) {
         sim.look_for(name);
+    }
+    // One market ends, by want of equity or by silence; the others go on.
+    sim.a_market_ends();
+    let rest = sim.sent + steps / 5 * 2;
+    while sim.sent < rest {
+        sim.anything();
     }
     sim.everybody_leaves();
     report(&sim);

@@ -9,30 +9,8 @@ use rand::Rng as _;
 
 use super::act::{Act, Legs, index};
 use super::judge::totals;
+use super::officers::GOVERNANCE;
 use super::world::{MARKETS, PEOPLE, Sim};
-
-/// What only a step of governance or of the guardian does.
-const GOVERNANCE: [&str; 19] = [
-    "accept_governance",
-    "dismiss_committee",
-    "emergency_pause",
-    "execute_exchange_proposal",
-    "execute_insurance_withdrawal",
-    "execute_market_proposal",
-    "expire_proposal",
-    "protect_market",
-    "queue_exchange_batch",
-    "queue_exchange_parameter",
-    "queue_fee_destination",
-    "queue_insurance_withdrawal",
-    "queue_market_batch",
-    "queue_market_parameter",
-    "queue_oracle_feed",
-    "queue_oracle_program",
-    "queue_role",
-    "queue_wind_down",
-    "veto_proposal",
-];
 
 impl Sim {
     /// Everybody comes with two accounts, and some provide liquidity.
@@ -88,7 +66,7 @@ impl Sim {
             | "execute_new_exchange" => self.upgrade_program(),
             "execute_lp_withdrawal" => self.providers_leave(false),
             "lapse_lp_withdrawal" | "lapse_lp_deposit" => self.providers_leave(true),
-            _ if GOVERNANCE.contains(&missing) => (0..100).for_each(|_| self.governing()),
+            _ if GOVERNANCE.contains(&missing) => self.govern_on_purpose(missing),
             _ => (0..50).for_each(|_| self.anything()),
         }
     }
@@ -145,7 +123,7 @@ impl Sim {
     }
 
     /// The largest increase that margin and limits allow, as a signed size.
-    fn most(&self, sub: usize, market: usize, long: bool) -> i64 {
+    pub(crate) fn most(&self, sub: usize, market: usize, long: bool) -> i64 {
         let (account, markets, now) = (self.account(sub), self.setup.markets(), self.setup.world.now());
         let most = ballast_client::quotes::max_increase(&account, &markets, index(market), long, &now);
         let most = i64::try_from(most.map_or(0, |b| b.0)).unwrap_or(0) / 100 * 97;
@@ -190,7 +168,7 @@ impl Sim {
     /// Somebody brings the first market's pool liquidity: a drained one carries no open interest.
     fn refill(&mut self) {
         let by = self.person();
-        if self.has_deposit(by, 0) {
+        if self.has_deposit(by, 0) || self.view().state(0).is_settled() {
             return;
         }
         self.step(Act::FileDeposit { by, market: 0, amount: units(5_000) });
@@ -200,6 +178,9 @@ impl Sim {
 
     /// A pool that cannot pay its winners, for two days; then its winning side is deleveraged, and picked up by some.
     fn long_episode(&mut self) {
+        if self.view().state(0).is_settled() {
+            return;
+        }
         self.calm();
         self.refill();
         // Losses on paper that nobody can pay count in the pool's equity until they are resolved.
@@ -330,6 +311,9 @@ impl Sim {
 
     /// A pool that cannot pay its winners at once, and an account whose loss elsewhere takes its claim on that pool.
     fn squeeze(&mut self) {
+        if [0, 1].into_iter().any(|market| self.view().state(market).is_settled()) {
+            return;
+        }
         self.calm();
         self.refill();
         let cross: Vec<usize> =
@@ -458,7 +442,7 @@ impl Sim {
     }
 
     /// Governance offers itself to another key, which accepts.
-    fn roles_change(&mut self) {
+    pub(crate) fn roles_change(&mut self) {
         let exchange = self.setup.exchange();
         let Some(by) = self.officer(&exchange.roles.governance.0) else { return };
         let free = (PEOPLE..).find(|by| {

@@ -1,10 +1,11 @@
 //! What must hold after every operation, and which refusals each may give.
 
 use ballast_engine::Fault;
+use ballast_engine::deleverage::Sums;
 use ballast_engine::error::Error;
 use ballast_engine::liquidity::LOCKED_SHARES;
 
-use super::{Op, World};
+use super::{KEEPER, MARKETS, Op, World};
 
 impl World {
     /// P1, P3, the books of claims and shares, and every state's own invariant.
@@ -32,22 +33,45 @@ impl World {
         }
     }
 
-    /// P3.
+    /// P3: a side's sums are those of its positions; of those that have yet to pick a deleveraging up, what its record makes
+    /// of their sums.
     fn check_sums(&self, index: usize) {
         let market = &self.markets[index];
+        let last = &market.deleveraging;
         for long in [true, false] {
-            let (mut base, mut entry, mut funding, mut count) = (0, 0, 0, 0);
+            let (mut sums, mut raw) = (Sums::default(), Sums::default());
+            let (mut count, mut late) = (0, 0);
             for position in self.accounts.iter().flat_map(|a| &a.positions) {
                 if position.is_open() && usize::from(position.market) == index && position.size.is_long() == long {
-                    base += position.base().0;
-                    entry += position.entry.0;
-                    funding += i128::from(position.base().0) * position.funding_entry.get();
-                    count += 1;
+                    let waits = market.is_deleveraged(position);
+                    let part = if waits { &mut raw } else { &mut sums };
+                    part.open_interest.0 += position.base().0;
+                    part.entry.0 += position.entry.0;
+                    part.funding_entry += i128::from(position.base().0) * position.funding_entry.get();
+                    // What was frozen before stays frozen.
+                    sums.frozen.0 += position.frozen.0;
+                    (count, late) = (count + 1, late + u64::from(waits));
                 }
             }
+            if late > 0 {
+                let kept = (last.open_interest, last.entry, last.funding_entry.get(), last.positions);
+                assert_eq!(kept, (raw.open_interest, raw.entry, raw.funding_entry, late), "P3: to come in {index}");
+                let more = last.applied(&raw, late).unwrap();
+                sums.open_interest.0 += more.open_interest.0;
+                sums.entry.0 += more.entry.0;
+                sums.funding_entry += more.funding_entry;
+                sums.frozen.0 += more.frozen.0;
+            } else {
+                assert!(last.positions == 0 || (last.long == 1) != long, "P3: nobody is to come in {index}");
+            }
             let side = market.side(long);
-            let sums = (side.open_interest.0, side.entry.0, side.funding_entry.get(), side.positions);
-            assert_eq!(sums, (base, entry, funding, count), "P3: market {index}, long {long}");
+            let found = Sums {
+                open_interest: side.open_interest,
+                entry: side.entry,
+                funding_entry: side.funding_entry.get(),
+                frozen: market.frozen_of(long),
+            };
+            assert_eq!((found, side.positions), (sums, count), "P3: market {index}, long {long}");
         }
     }
 
@@ -83,12 +107,8 @@ impl World {
 pub(crate) fn allowed(op: &Op) -> &'static [Error] {
     use Error::*;
     match op {
-        Op::Wait { .. }
-        | Op::Tick { .. }
-        | Op::Deposit { .. }
-        | Op::TopUp { .. }
-        | Op::TopUpShared { .. }
-        | Op::File { .. } => &[],
+        Op::Wait { .. } | Op::Tick { .. } | Op::Deposit { .. } | Op::TopUp { .. } | Op::TopUpShared { .. } => &[],
+        Op::File { .. } => &[MarketSettled],
         Op::Publish { .. } => &[PriceMalformed, PriceScaleTooCoarse],
         Op::Withdraw { .. } => &[
             AmountZero,
@@ -100,7 +120,7 @@ pub(crate) fn allowed(op: &Op) -> &'static [Error] {
             PriceUnconfirmed,
             PriceSilent,
         ],
-        Op::Place { .. } => &[InsufficientCollateral],
+        Op::Place { .. } => &[InsufficientCollateral, MarketSettled],
         Op::Execute { .. } => &[
             OrderTooEarly,
             PriceStale,
@@ -116,6 +136,7 @@ pub(crate) fn allowed(op: &Op) -> &'static [Error] {
             SizeBelowMinimum,
             PoolEmpty,
             PoolClaims,
+            MarketReduceOnly,
             ExitsWaiting,
             PositionTooLarge,
             OpenInterestCap,
@@ -129,6 +150,7 @@ pub(crate) fn allowed(op: &Op) -> &'static [Error] {
         Op::Cancel { .. } => &[OrderLocked],
         Op::Reduce { .. } => &[
             PositionNotFound,
+            MarketSettled,
             SizeNotReducing,
             PriceStale,
             PriceSilent,
@@ -175,6 +197,7 @@ pub(crate) fn allowed(op: &Op) -> &'static [Error] {
             PriceUnconfirmed,
             PriceSilent,
             PoolInsolvent,
+            MarketSettled,
             InsurancePending,
             LiquidityBelowMinimum,
             SharesZero,
@@ -186,12 +209,86 @@ pub(crate) fn allowed(op: &Op) -> &'static [Error] {
             &[TicketNotRipe, TicketLapsed, PriceStale, PriceUncertain, PriceUnconfirmed, PriceSilent, SharesZero]
         }
         Op::Lapse { .. } => &[TicketNotLapsed],
+        Op::Deleverage { .. } => &[
+            PriceStale,
+            PriceUncertain,
+            PriceUnconfirmed,
+            PriceSilent,
+            MarketSettled,
+            DeleverageTooEarly,
+            DeleverageUnfinished,
+            DeleverageNotNeeded,
+            PoolInsolvent,
+        ],
+        Op::PickUp { .. } => &[CoverTooEarly],
+        Op::Advance { .. } => &[
+            PriceStale,
+            PriceUncertain,
+            PriceUnconfirmed,
+            PriceSilent,
+            MarketSettled,
+            SettlementNotDue,
+            SettlementTooEarly,
+        ],
+        Op::CloseSettled { .. } => {
+            &[MarketNotSettled, PositionNotFound, CoverTooEarly, AccountBankrupt, LossNotCovered]
+        }
+    }
+}
+
+/// The account that an operation is about, and whether it may reach that account's other markets.
+fn subject(op: &Op, world: &World) -> (Option<usize>, bool) {
+    match *op {
+        Op::Deposit { account, .. }
+        | Op::Withdraw { account, .. }
+        | Op::Place { account, .. }
+        | Op::Settle { account, .. }
+        | Op::Collect { account, .. }
+        | Op::PickUp { account, .. }
+        | Op::Exit { account, .. }
+        | Op::Flag { account }
+        | Op::Unflag { account } => (Some(account), false),
+        Op::Reduce { account, .. }
+        | Op::Liquidate { account, .. }
+        | Op::Resolve { account }
+        | Op::CloseSettled { account, .. } => (Some(account), true),
+        Op::Execute { order } => (Some(world.orders[order].account), true),
+        Op::Cancel { order } => (Some(world.orders[order].account), false),
+        _ => (None, false),
+    }
+}
+
+/// Nobody pays for what he has no part in: an operation touches its own account, that one's markets at most, and the keeper.
+fn check_untouched(op: &Op, before: &World, after: &World) {
+    let (own, reaches) = subject(op, before);
+    for account in (0..KEEPER).filter(|account| Some(*account) != own) {
+        assert!(before.accounts[account] == after.accounts[account], "{op:?} has touched account {account}");
+    }
+    let Some(own) = own else { return };
+    let named = |market: usize| match *op {
+        Op::Place { market: m, .. }
+        | Op::Settle { market: m, .. }
+        | Op::Collect { market: m, .. }
+        | Op::PickUp { market: m, .. }
+        | Op::Exit { market: m, .. }
+        | Op::Reduce { market: m, .. }
+        | Op::Liquidate { market: m, .. }
+        | Op::CloseSettled { market: m, .. } => m == market,
+        Op::Execute { order } => before.orders[order].market == market,
+        _ => false,
+    };
+    for market in (0..MARKETS).filter(|market| !named(*market)) {
+        let holds = before.accounts[own].find(market as u16).is_some();
+        let same = before.markets[market] == after.markets[market];
+        assert!(same || (reaches && holds), "{op:?} has touched market {market}");
     }
 }
 
 /// Does an operation and checks everything; whether it went through.
 pub(crate) fn step(world: &mut World, op: &Op) -> bool {
+    let before = world.clone();
     let done = world.apply(op);
+    check_untouched(op, &before, world);
     world.check();
     if let Err(Fault { error, limit, value }) = done {
         assert!(allowed(op).contains(&error), "{op:?} was refused: {} ({limit}, {value})", error.name());

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each user drives its own part")]
 
 pub(crate) mod check;
+pub(crate) mod leave;
 mod op;
 mod shell;
 
@@ -209,6 +210,7 @@ impl World {
             let (outstanding, collectable) = market.claim_value(&position.claim).unwrap();
             sum += i128::from(outstanding.0) + i128::from(collectable.0) + i128::from(position.held.0);
             if position.is_open() {
+                let position = &market.effective(position).unwrap();
                 sum += i128::from(ballast_engine::margin::unrealised(position, market.price.last.price).unwrap().0);
                 sum -= i128::from(ballast_engine::margin::funding_owed(market, position).unwrap().0);
             }

@@ -1,5 +1,6 @@
 //! Operations, and how bytes become one that makes sense where the world stands: a fuzzer's bytes or a generator's.
 
+use ballast_engine::Price;
 use ballast_engine::margin::Purpose;
 
 use super::{ACCOUNTS, KEEPER, MARKETS, PROVIDERS, UNIT, World};
@@ -110,6 +111,21 @@ pub(crate) enum Op {
         ticket: usize,
         exit: bool,
     },
+    Deleverage {
+        market: usize,
+    },
+    PickUp {
+        account: usize,
+        market: usize,
+    },
+    /// Begins a settlement, calls it off or fixes its price.
+    Advance {
+        market: usize,
+    },
+    CloseSettled {
+        account: usize,
+        market: usize,
+    },
 }
 
 /// Bytes, one after the other; zeroes when there are no more.
@@ -160,7 +176,17 @@ impl Op {
                 slots: bytes.below(30) as u64,
             },
             8..=47 => Self::Tick { seconds: [1, 1, 1, 2, 2, 3, 60, 3_600][bytes.below(8)] },
-            48..=87 => {
+            84 => Self::Deleverage { market: bytes.below(MARKETS) },
+            85 => {
+                let (account, market) = Self::a_position(bytes, world);
+                Self::PickUp { account, market }
+            }
+            86 => Self::Advance { market: bytes.below(MARKETS) },
+            87 => {
+                let (account, market) = Self::a_position(bytes, world);
+                Self::CloseSettled { account, market }
+            }
+            48..=83 => {
                 let market = bytes.below(MARKETS);
                 let old = world.oracle_price(market);
                 let by = MOVES[bytes.below(MOVES.len())];
@@ -351,8 +377,99 @@ impl Op {
                 script.extend((0..KEEPER).map(|account| Self::Resolve { account }));
                 script
             }
+            // Claims that stay: winners are settled, losers are not, and two days pass.
+            184..192 => Self::long_episode(bytes, world, kind),
+            // A pool below its floor for a day, or an oracle silent for ten.
+            192..196 => Self::end_of_a_market(bytes, world, kind),
             _ => vec![Self::read(bytes, world)],
         }
+    }
+
+    /// A real move of a market, with its confirmation.
+    fn leap(world: &World, market: usize, percent: i64) -> Vec<Self> {
+        let wait = Self::Wait { seconds: 1, slots: 3 };
+        let at = world.oracle_price(market).clamp(100_000, 10_i64.pow(14));
+        let price = at / 100 * percent;
+        let post = Self::Publish { market, price, conf: price / 10_000, lag: 0 };
+        vec![wait, post, wait, post, wait, post, Self::Tick { seconds: 1 }]
+    }
+
+    /// Everybody in a market, from some account on: winners at a price that is so many percent of the present one, or losers.
+    fn everybody(world: &World, market: usize, first: usize, won: impl Fn(bool) -> bool) -> Vec<usize> {
+        let all = (0..ACCOUNTS).map(|i| (first + i) % ACCOUNTS);
+        let holds = |account: &usize| {
+            let held = world.accounts[*account].find(market as u16);
+            held.is_some_and(|slot| won(world.accounts[*account].positions[slot].size.is_long()))
+        };
+        all.filter(holds).collect()
+    }
+
+    fn long_episode(bytes: &mut Bytes<'_>, world: &World, kind: u8) -> Vec<Self> {
+        let (market, first) = (bytes.below(MARKETS), bytes.below(ACCOUNTS));
+        let state = &world.markets[market];
+        // The way of the larger side, mostly, and as far as its profit is more than there is cash.
+        let up = (state.long.open_interest >= state.short.open_interest) != bytes.byte().is_multiple_of(8);
+        let moves = if up { [115, 130, 200, 400] } else { [87, 75, 50, 25] };
+        let cash = state.pool.free_cash().unwrap_or_default().0;
+        let short_of_cash = |percent: &i64| {
+            let price = Price(state.price.last.price.0 / 100 * percent.unsigned_abs());
+            state.side_pnl(up, price).is_ok_and(|pnl| pnl.gain().0 / 100 * 97 > cash)
+        };
+        let percent = moves.into_iter().find(short_of_cash).unwrap_or(moves[usize::from(kind % 4)]);
+        let mut script = Self::leap(world, market, percent);
+        let winners = Self::everybody(world, market, first, |long| long == up);
+        script.extend(winners.iter().map(|account| Self::Settle { account: *account, market }));
+        let all = Self::everybody(world, market, first, |_| true);
+        if kind < 188 {
+            script.extend(all.iter().map(|account| Self::Settle { account: *account, market }));
+        }
+        script.push(Self::Wait { seconds: 172_800, slots: 432_000 });
+        script.extend([Self::Tick { seconds: 1 }; 3]);
+        script.push(Self::Deleverage { market });
+        // Some are touched by others' acts first, or wait for the next ones.
+        let some = bytes.below(ACCOUNTS + 1);
+        script.extend(all.iter().take(some).map(|account| Self::PickUp { account: *account, market }));
+        script.extend(all.iter().rev().take(2).map(|account| Self::Settle { account: *account, market }));
+        script
+    }
+
+    fn end_of_a_market(bytes: &mut Bytes<'_>, world: &World, kind: u8) -> Vec<Self> {
+        let (market, first) = (bytes.below(MARKETS), bytes.below(ACCOUNTS));
+        let mut script = Vec::new();
+        if kind == 195 {
+            // Silence comes seldom: all markets fall silent with this one.
+            if !bytes.byte().is_multiple_of(4) {
+                return vec![Self::Advance { market }];
+            }
+            script.extend([Self::Wait { seconds: 864_001, slots: 2_160_000 }, Self::Advance { market }]);
+        } else {
+            script.extend(Self::leap(world, market, [150, 65][usize::from(kind % 2)]));
+            script.push(Self::Advance { market });
+            script.extend((0..KEEPER).map(|account| Self::Flag { account }));
+            script.push(Self::Tick { seconds: 2 });
+            script.extend((0..KEEPER).map(|account| Self::Resolve { account }));
+            script.extend([Self::Advance { market }, Self::Wait { seconds: 86_400, slots: 216_000 }]);
+            script.extend([Self::Tick { seconds: 1 }; 3]);
+            script.push(Self::Advance { market });
+        }
+        let late = bytes.byte();
+        let all = || (0..ACCOUNTS).map(|i| (first + i) % ACCOUNTS);
+        script.extend(all().map(|account| Self::CloseSettled { account, market }));
+        script.push(Self::Tick { seconds: 2 });
+        script.extend(all().map(|account| Self::Resolve { account }));
+        script.extend(all().rev().map(|account| Self::CloseSettled { account, market }));
+        if late.is_multiple_of(2) {
+            script.push(Self::Wait { seconds: 864_000, slots: 2_160_000 });
+            script.extend([Self::Tick { seconds: 1 }; 3]);
+        }
+        script.extend(all().map(|account| Self::Collect { account, market }));
+        script.extend(
+            (0..MARKETS)
+                .filter(|holder| *holder != market)
+                .map(|holder| Self::CollectBetween { debtor: market, holder }),
+        );
+        script.extend((0..world.leaving.len()).rev().map(|ticket| Self::Redeem { ticket }));
+        script
     }
 
     /// Somebody's slot, or where there is none anything.

@@ -2,6 +2,7 @@
 
 use ballast_engine::account::{AccountState, Position};
 use ballast_engine::constants::CROSS_MARKETS;
+use ballast_engine::deleverage::pick_up;
 use ballast_engine::error::{Error, Fault, ensure};
 use ballast_engine::layout::Key;
 use ballast_engine::liquidation;
@@ -10,6 +11,7 @@ use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
 use ballast_engine::order::{OrderTerms, reduce_mark};
 use ballast_engine::price::Status;
+use ballast_engine::settlement::close_settled;
 use ballast_engine::trade::{self, Charge, Fill};
 use ballast_engine::{Base, Price, Quote, Result, Rounding, SignedBase, resolve, settle};
 
@@ -66,24 +68,31 @@ impl World {
             }
             Op::Reduce { account, market, size } => self.reduce_now(account, market, Base(size))?,
             Op::Settle { account, market } => {
+                let slot = self.pick_up(account, market)?;
+                self.markets[market].touch(&self.now);
                 let _ = self.markets[market].accrue(false, &self.now)?;
-                let slot = self.slot_of(account, market)?;
                 let state = &mut self.accounts[account];
                 let done = settle::settle(&mut self.markets[market], state, slot, &self.now)?;
                 self.check_solvent(account, market, done.realised.cash.0 < 0)?;
             }
             Op::Collect { account, market } => {
-                let slot = self.slot_of(account, market)?;
-                let got = settle::collect(&mut self.markets[market], &mut self.accounts[account], slot)?;
-                ensure(!got.is_zero(), Error::CoverTooEarly)?;
+                let slot = self.pick_up(account, market)?;
+                let (state, trader) = (&mut self.markets[market], &mut self.accounts[account]);
+                state.touch(&self.now);
+                let owed = trader.position(slot)?.claim.amount;
+                let got = settle::collect(state, trader, slot)?;
+                // Or what is still owed was written off.
+                ensure(!got.is_zero() || trader.position(slot)?.claim.amount != owed, Error::CoverTooEarly)?;
             }
             Op::CollectBetween { debtor, holder } => {
                 let [debtor, holder] = self.markets.get_disjoint_mut([debtor, holder]).unwrap();
+                debtor.touch(&self.now);
+                let owed = holder.held;
                 let got = settle::collect_between(debtor, holder)?;
-                ensure(!got.is_zero(), Error::CoverTooEarly)?;
+                ensure(!got.is_zero() || holder.held != owed, Error::CoverTooEarly)?;
             }
             Op::Exit { account, market } => {
-                let slot = self.slot_of(account, market)?;
+                let slot = self.pick_up(account, market)?;
                 let state = &mut self.accounts[account];
                 let fill = settle::silent_exit(&mut self.markets[market], state, slot, &self.now)?;
                 self.check_solvent(account, market, fill.realised.cash.0 < 0)?;
@@ -103,6 +112,10 @@ impl World {
             Op::Resolve { account } => {
                 let state = &mut self.accounts[account];
                 let mut entries = entries(state, &mut self.markets, None);
+                for (slot, market) in &mut entries {
+                    let _ = market.accrue(false, &self.now)?;
+                    let _ = pick_up(market, state, *slot)?;
+                }
                 let _ = resolve::resolve(state, &mut entries, &self.now)?;
             }
             Op::TopUp { market, amount } => {
@@ -122,6 +135,23 @@ impl World {
             Op::PayClaim { market } => {
                 let _ = self.shared.pay(&mut self.fund, &mut self.markets[market], &self.now)?;
             }
+            Op::Deleverage { market } => {
+                let state = &mut self.markets[market];
+                let _ = state.accrue(false, &self.now)?;
+                let _ = state.deleverage(&self.now)?;
+            }
+            Op::PickUp { account, market } => {
+                self.markets[market].touch(&self.now);
+                let slot = self.accounts[account].find(market as u16).ok_or(Error::CoverTooEarly)?;
+                let picked = pick_up(&mut self.markets[market], &mut self.accounts[account], slot)?;
+                ensure(picked.is_some(), Error::CoverTooEarly)?;
+            }
+            Op::Advance { market } => {
+                let state = &mut self.markets[market];
+                let _ = state.accrue(false, &self.now)?;
+                let _ = state.advance_settlement(&self.now)?;
+            }
+            Op::CloseSettled { account, market } => self.close_settled(account, market)?,
             Op::File { .. } | Op::Provide { .. } | Op::Leave { .. } | Op::Redeem { .. } | Op::Lapse { .. } => {
                 self.liquidity(op)?;
             }
@@ -132,7 +162,7 @@ impl World {
     fn publish(&mut self, market: usize, price: i64, conf: i64, lag: i64) -> Result<()> {
         let raw = self.raw(market, price, conf, lag);
         let state = &mut self.markets[market];
-        if raw.publish_time <= state.price.last.publish_time {
+        if raw.publish_time <= state.price.last.publish_time || state.is_settled() {
             return Ok(());
         }
         let update = raw.scaled(state.base_decimals, state.quote_decimals, &self.now)?;
@@ -158,6 +188,33 @@ impl World {
         self.accounts[account].find(market as u16).ok_or(Error::PositionNotFound.into())
     }
 
+    /// The slot of a position, which picks up a deleveraging first.
+    fn pick_up(&mut self, account: usize, market: usize) -> Result<usize> {
+        let slot = self.slot_of(account, market)?;
+        let _ = pick_up(&mut self.markets[market], &mut self.accounts[account], slot)?;
+        Ok(slot)
+    }
+
+    /// Closes whatever an account has in a settled market. Below zero with other positions it is for the resolution.
+    fn close_settled(&mut self, account: usize, market: usize) -> Result<()> {
+        let slot = self.pick_up(account, market)?;
+        let closed = close_settled(&mut self.markets[market], &mut self.accounts[account], slot, &self.now)?;
+        let Some(fill) = closed.fill else { return Ok(()) };
+        let unpaid = fill.realised.unpaid;
+        let elsewhere = |(_, p): (usize, &Position)| p.is_open() && usize::from(p.market) != market;
+        if fill.realised.cash.0 < 0 && self.accounts[account].slots().any(elsewhere) {
+            let totals = self.totals(account, Purpose::Maintenance)?;
+            let left = totals.full_equity.less(unpaid.signed()?)?;
+            ensure(left.0 >= 0 || !totals.is_resolvable(), Error::AccountBankrupt)?;
+        }
+        if !unpaid.is_zero() {
+            let trader = &mut self.accounts[account];
+            let mut entries = entries(trader, &mut self.markets, Some(slot));
+            let _ = resolve::cover_liquidation(trader, slot, unpaid, &mut entries, &self.now)?;
+        }
+        Ok(())
+    }
+
     fn credit(&mut self, account: usize, amount: Quote) -> Result<()> {
         let collateral = &mut self.accounts[account].collateral;
         *collateral = collateral.plus(amount)?;
@@ -181,6 +238,7 @@ impl World {
     fn place(&mut self, account: usize, market: usize, size: i64, reduce_only: bool) -> Result<()> {
         let (state, trader, now) = (&self.markets[market], &mut self.accounts[account], self.now);
         ensure(size != 0, Error::AmountZero)?;
+        state.check_not_settled()?;
         let good = state.status(&now)? == Status::Good;
         let free = liquidation::is_flagged(trader, &now) || !(good || trader.is_flat());
         let fee = if free { Quote::ZERO } else { state.params.order_fee };
@@ -207,6 +265,9 @@ impl World {
         }
         let _ = self.markets[market].accrue(false, &self.now)?;
         let mark = terms.mark(&self.markets[market], &self.now)?;
+        if self.slot_of(account, market).is_ok() {
+            self.pick_up(account, market)?;
+        }
         self.fill(account, market, terms.size, terms.reduce_only != 0, mark)?;
         self.orders.remove(order);
         self.credit(KEEPER, terms.fee)
@@ -243,7 +304,7 @@ impl World {
 
     fn reduce_now(&mut self, account: usize, market: usize, size: Base) -> Result<()> {
         let _ = self.markets[market].accrue(false, &self.now)?;
-        let slot = self.slot_of(account, market)?;
+        let slot = self.pick_up(account, market)?;
         let position = self.accounts[account].positions[slot];
         ensure(position.is_open(), Error::PositionNotFound)?;
         let mark = reduce_mark(&self.markets[market], !position.size.is_long(), &self.now)?;
@@ -299,7 +360,7 @@ impl World {
     fn liquidate(&mut self, account: usize, market: usize) -> Result<()> {
         let now = self.now;
         let _ = self.markets[market].accrue(false, &now)?;
-        let slot = self.slot_of(account, market)?;
+        let slot = self.pick_up(account, market)?;
         ensure(self.accounts[account].position(slot)?.is_open(), Error::PositionNotFound)?;
         let totals = self.totals(account, Purpose::Maintenance)?;
         let (state, trader) = (&mut self.markets[market], &mut self.accounts[account]);
@@ -316,6 +377,7 @@ impl World {
         let now = self.now;
         match *op {
             Op::File { market, provider, amount } => {
+                self.markets[market].check_not_settled()?;
                 let pending = &mut self.markets[market].pool.pending_deposits;
                 *pending = pending.plus(Quote(amount))?;
                 self.vault += u128::from(amount);
@@ -336,7 +398,9 @@ impl World {
             }
             Op::Redeem { ticket } => {
                 let Leaving { market, provider, shares, ripe_at, window_start } = self.leaving[ticket];
-                liquidity::check_exit(ripe_at, window_start, true, &now)?;
+                if !self.markets[market].is_settled() {
+                    liquidity::check_exit(ripe_at, window_start, true, &now)?;
+                }
                 match liquidity::execute_exit(&mut self.markets[market], shares, ripe_at, &now)? {
                     Exit::Paid { shares: burned, amount } => {
                         self.vault -= u128::from(amount.0);

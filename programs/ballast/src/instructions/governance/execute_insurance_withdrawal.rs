@@ -75,14 +75,17 @@ impl<'info> ExecuteInsuranceWithdrawal<'info> {
         let from = terms.parameter;
         let Exchange { insurance, shared_insurance, roles, emergency, exit_holds, .. } = exchange;
         let holds = &Holds { emergency, exits: exit_holds };
-        let withdrawals = &mut insurance.withdrawals;
         let (amount, left) = if from == SHARED_FUND {
+            // No market has a claim, so what rounding left of old awards may go with the rest.
+            insurance.free_rounding();
+            let withdrawals = &mut insurance.withdrawals;
             let take = governance::execute_insurance_withdrawal;
             let amount = take(terms, shared_insurance, withdrawals, roles, holds, now).on_chain()?;
             (amount, *shared_insurance)
         } else {
             let info = markets.get(usize::from(from)).ok_or(crate::BallastError::WrongMarketCount)?;
             let bucket = &mut legs::change(info, &key, from)?.state.pool.insurance;
+            let withdrawals = &mut insurance.withdrawals;
             let take = governance::execute_insurance_withdrawal;
             let amount = take(terms, bucket, withdrawals, roles, holds, now).on_chain()?;
             (amount, *bucket)

@@ -39,7 +39,7 @@ pub fn handle(ctx: Context<AdvanceSettlement>) -> Result<()> {
     }
     let step = market.advance_settlement(&now).on_chain()?;
     market.invariant().on_chain()?;
-    let price = market.price.last.price;
+    let price = market.settlement_price();
     emit(
         &accounts.event_authority,
         &SettlementAdvanced {

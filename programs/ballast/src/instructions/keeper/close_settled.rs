@@ -36,8 +36,8 @@ impl CloseSettled<'_> {
     }
 }
 
-/// That an account below zero, which another market can still flag, is left to the resolution: it pays all its losing
-/// markets at once.
+/// That an account below zero, which another market can still flag or which has positions in settled markets alone, is left
+/// to the resolution: it pays all its losing markets at once, and nobody chooses which one is paid first.
 fn check_solvent(
     market: &ballast_engine::market::MarketState,
     trader: &Trader<'_, '_>,
@@ -52,7 +52,7 @@ fn check_solvent(
     let account = &*trader.account;
     let totals = legs::totals(account, trader.exchange, Some(market), trader.others, Purpose::Maintenance, now)?;
     let left = totals.full_equity.less(fill.realised.unpaid.signed().on_chain()?).on_chain()?;
-    ensure(left.0 >= 0 || totals.largest.is_none(), EngineError::AccountBankrupt)
+    ensure(left.0 >= 0 || !totals.is_resolvable(), EngineError::AccountBankrupt)
 }
 
 /// See the module.
