@@ -16,7 +16,7 @@
 //! | the pool's books | [`pool`]; who comes in and goes out: [`liquidity`] |
 //! | what may leave the vault | [`limiter`]; an owner's own money: [`principal`] |
 //! | parameters and proposals | [`params`], [`governance`]; protection at once: [`guardian`] |
-//! | the state itself | [`account`], [`market`]; its bytes: [`layout`] |
+//! | the state itself | [`account`], [`market`]; its bytes: [`mod@layout`] |
 //!
 //! Integers only. Every operation is checked and returns a [`Result`]; every division names its rounding.
 #![no_std]
