@@ -27,7 +27,7 @@ layout! {
         pub held_size: SignedBase,
         /// The price it closed at.
         pub held_price: Price,
-        /// Counts fills of this slot, for brackets.
+        /// The number that the account gave the position when it was opened: reduce-only orders are bound to it.
         pub generation: u64,
         /// The market's index.
         pub market: u16,
@@ -105,8 +105,10 @@ layout! {
         pub isolated: u8,
         /// For later versions.
         pub reserved_bytes: [u8; 7],
+        /// Positions opened so far.
+        pub opened: u64,
         /// For later versions.
-        pub reserved: [u64; 5],
+        pub reserved: [u64; 4],
     }
 }
 const _: () = assert!(POSITIONS == 8);
@@ -166,6 +168,14 @@ impl AccountState {
     #[inline]
     pub fn position_mut(&mut self, slot: usize) -> Result<&mut Position> {
         self.positions.get_mut(slot).ok_or(Error::PositionNotFound.into())
+    }
+
+    /// The open position that an order of this direction would reduce, with its slot.
+    #[inline]
+    pub fn opposite(&self, market: u16, buy: bool) -> Option<(usize, &Position)> {
+        let slot = self.find(market)?;
+        let position = self.positions.get(slot)?;
+        (position.is_open() && position.size.is_long() != buy).then_some((slot, position))
     }
 
     /// The slots in use, in order: the order in which a caller passes their markets.

@@ -259,7 +259,6 @@ impl MarketState {
             funding_entry: last.index,
             frozen: position.frozen.plus(pnl)?.less(owed)?,
             round: last.round,
-            generation: some(position.generation.checked_add(1))?,
             ..*position
         })
     }

@@ -16,7 +16,7 @@ macro_rules! for_each_error {
             OpenInterestStress "The side's open interest times the stress move would exceed what the pool can carry (limit, then value); lower the size",
             OpenInterestImpact "The side's open interest would exceed liquidation impact times the skew scale (limit, then value); lower the size",
             NoFreePosition "All position slots of this subaccount are in use; close one or use another subaccount",
-            PositionNotFound "This subaccount has no position in that market; check the market",
+            PositionNotFound "This subaccount has no position in that market (or not the one that the order was placed for); check the market",
             InsufficientCollateral "The subaccount's free collateral is too small (limit, then value); lower the amount or deposit",
             InitialMargin "Equity would be below the initial margin (limit: required, then equity); lower the size or deposit",
             WorsensShortfall "This reduction would leave the account less healthy; close the position whole or deposit first",
@@ -134,7 +134,10 @@ macro_rules! for_each_error {
             MarketSettled "The market is being settled: positions close at one price by anyone's call, then claims are paid, then providers",
             MarketNotSettled "The market is not settled: use the ordinary instructions",
             UpgradeNotVerified "The buffer has not been hashed to its end (limit: its length, then how far): anybody may go on with verify_upgrade",
-            UpgradeVerified "The whole buffer has been hashed, and holds what was committed: nothing is left to verify"
+            UpgradeVerified "The whole buffer has been hashed, and holds what was committed: nothing is left to verify",
+            // Orders
+            OrderNotTriggered "No stored price has met the order's condition since, or all there is to record is recorded (limit: a price that it waits for, then the last one)",
+            OrderTermsInvalid "These terms of an order do not go together: see OrderTerms for which kind has which prices"
         }
     };
 }

@@ -95,7 +95,7 @@ fn millionths(part: Price, whole: Price, share: Ratio) -> (u128, u128) {
 
 /// Whether a price is off an average by more than this share of the average.
 #[inline]
-fn beyond(price: Price, average: Price, share: Ratio) -> bool {
+pub(crate) fn beyond(price: Price, average: Price, share: Ratio) -> bool {
     let (distance, most) = millionths(Price(price.0.abs_diff(average.0)), average, share);
     distance > most
 }

@@ -11,8 +11,8 @@ use crate::margin::{Purpose, Totals, leg, leg_in};
 use crate::market::MarketState;
 use crate::math::{mul_div, some};
 use crate::price::Status;
-use crate::trade::{check_increase, increase};
-use crate::units::{Base, Price, Rounding};
+use crate::trade::{Charge, check_increase, increase, reduce};
+use crate::units::{Base, Price, Quote, Rounding};
 
 /// The price of one market at which the account reaches maintenance, all others standing still: the last one at which it
 /// is not below it, so that one atom worse it can be flagged. An account that is below it now gets the price at which it
@@ -112,6 +112,69 @@ pub fn max_increase(
         }
     }
     Ok(if fits != 0 && trial(fits).is_ok() { Base(fits) } else { Base::ZERO })
+}
+
+/// What a position costs that is opened now with this size and whose stop then fills at `stop`: the move, both premiums, both
+/// trading fees and both orders' fees. The entry is filled at the stored price worsened by `max(conf, move per slot × age)`, the
+/// exit at `stop` worsened by the confidence; a price that jumps over the stop costs more, by the jump. Zero where the stop
+/// brings more than that.
+///
+/// # Errors
+/// [`Error::OrderTermsInvalid`] for a stop that is not on the losing side of the stored price, [`Error::PriceMissing`], those of
+/// [`increase`], [`Error::MathOverflow`].
+pub fn loss_at_stop(market: &MarketState, size: Base, long: bool, stop: Price, now: &Now) -> Result<Quote> {
+    let mut market = *market;
+    let _ = market.accrue(false, now)?;
+    let last = market.price.last;
+    ensure(!last.price.is_zero(), Error::PriceMissing)?;
+    ensure(if long { stop < last.price } else { stop > last.price } && !stop.is_zero(), Error::OrderTermsInvalid)?;
+    // Whose account it is does not matter: one that can pay whatever it costs.
+    let mut trial = AccountState { collateral: Quote(1 << 60), ..AccountState::default() };
+    let mark = last.price.moved(long, last.conf.max(market.drift(now)?))?;
+    let opened = increase(&mut market, &mut trial, 0, size, long, mark)?;
+    market.price.last.price = stop;
+    let closed = reduce(&mut market, &mut trial, 0, size, stop.moved(!long, last.conf)?, Charge::Trade)?;
+    let order_fee = market.params.order_fee;
+    let fees = opened.fee.plus(closed.fee)?.plus(order_fee)?.plus(order_fee)?;
+    Ok(fees.signed()?.less(closed.pnl)?.gain())
+}
+
+/// The largest size that can be opened now ([`max_increase`]) and costs no more than `risk` if its stop fills at `stop`
+/// ([`loss_at_stop`]). Zero where even the least notional costs more.
+///
+/// # Errors
+/// [`Error::OrderTermsInvalid`] for a stop that is not on the losing side of the stored price, [`Error::PriceMissing`],
+/// [`Error::MathOverflow`].
+pub fn size_for_risk(
+    account: &AccountState,
+    markets: &[(usize, &MarketState)],
+    market: &MarketState,
+    long: bool,
+    stop: Price,
+    risk: Quote,
+    now: &Now,
+) -> Result<Base> {
+    let most = max_increase(account, markets, market, long, now)?;
+    let within = |size: u64| -> Result<bool> {
+        match loss_at_stop(market, Base(size), long, stop, now) {
+            Ok(loss) => Ok(loss <= risk),
+            // Dust that is worth less than its premium risks nothing.
+            Err(fault) if fault.error == Error::SizeBelowMinimum => Ok(true),
+            Err(fault) => Err(fault),
+        }
+    };
+    let (mut fits, mut over) = (0, some(most.0.checked_add(1))?);
+    while over.abs_diff(fits) > 1 {
+        let middle = fits.midpoint(over);
+        if within(middle)? {
+            fits = middle;
+        } else {
+            over = middle;
+        }
+    }
+    let held = account.find(market.index).and_then(|slot| account.positions.get(slot)).map_or(Base::ZERO, |p| p.base());
+    let value = held.plus(Base(fits))?.value(market.price.last.price, Rounding::Down)?;
+    Ok(if value >= market.params.min_notional { Base(fits) } else { Base::ZERO })
 }
 
 /// The totals of all slots but one. For an increase without the collateral, which the fill's fee changes.

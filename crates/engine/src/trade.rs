@@ -195,7 +195,7 @@ pub fn increase(
     ensure(!size.is_zero(), Error::AmountZero)?;
     release_holdback(market, account, slot)?;
     let _ = pick_up(market, account, slot)?;
-    let AccountState { collateral, positions, .. } = account;
+    let AccountState { collateral, positions, opened, .. } = account;
     let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
     ensure(position.is_free() || position.market == market.index, Error::WrongMarket)?;
     let old_size = position.base();
@@ -228,8 +228,9 @@ pub fn increase(
     if old_size.is_zero() {
         // What an episode counted was another position, of another market perhaps.
         position.episode = 0;
+        *opened = some(opened.checked_add(1))?;
+        position.generation = *opened;
     }
-    position.generation = some(position.generation.checked_add(1))?;
 
     let realised = market.realise(collateral, &mut position.claim, &payable, funding)?;
     ensure(realised.unpaid.is_zero(), Fault::new(Error::InsufficientCollateral, realised.cash.loss().0, owed.0))?;
@@ -313,7 +314,6 @@ pub fn reduce(
     let payable = payable_for(market, result)?;
     let entry = position.entry.less(leaving)?;
     rebook(market.side_mut(long), position, old_size.less(size)?, long, entry)?;
-    position.generation = some(position.generation.checked_add(1))?;
     if !position.is_open() {
         position.maintenance = 0;
         let _ = market.note_settled(position)?;

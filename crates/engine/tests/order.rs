@@ -1,5 +1,9 @@
-//! Sections 5 and 10: the later-price rule. Nobody can choose the price at which he trades.
+//! Sections 5 and 10: the later-price rule. Nobody can choose the price at which he trades. Market orders here; what waits
+//! for a price in the modules.
 
+use std::sync::LazyLock;
+
+use ballast_engine::account::AccountState;
 use ballast_engine::constants::{AGEING_SLOTS, FUTURE_TOLERANCE, ORDER_LIFE};
 use ballast_engine::market::{MarketState, Observation};
 use ballast_engine::order::{Lookup, OrderTerms, check_limit, reduce_mark};
@@ -9,6 +13,14 @@ use proptest::prelude::*;
 
 use crate::price::{post, slots};
 use crate::support::{NOW, PRICE, later, market, price};
+
+mod bracket;
+mod fairness;
+mod kinds;
+mod life;
+
+/// An account without positions: what a market order's mark does not depend on.
+static FLAT: LazyLock<AccountState> = LazyLock::new(AccountState::default);
 
 /// A market order placed at [`NOW`].
 fn order(buy: bool) -> OrderTerms {
@@ -116,7 +128,7 @@ fn the_unique_observation_holds_whatever_is_posted_after_it() {
     assert!(!store(&mut market, at(0, 1, 90), &later(&NOW, 9), &later(&NOW, 9)), "nor in its place");
     let Lookup::Found(first) = market.price.first_after(NOW.unix) else { panic!("not found") };
     assert_eq!(first, at(0, 1, 101));
-    assert!(order(true).mark(&market, &later(&NOW, 9)).unwrap() >= price(101));
+    assert!(order(true).mark(&market, &FLAT, &later(&NOW, 9)).unwrap() >= price(101));
 }
 
 #[test]
@@ -138,7 +150,7 @@ fn a_clock_that_lags_shows_nobody_the_price_that_he_will_trade_at() {
 
 #[test]
 fn an_order_cannot_be_cancelled_in_its_first_ten_seconds() {
-    let locked = |seconds| order(true).check_cancel(&later(&NOW, seconds));
+    let locked = |seconds| order(true).check_cancel(&market(), &later(&NOW, seconds));
     let fault = locked(9).unwrap_err();
     assert_eq!((fault.error, fault.limit, fault.value), (Error::OrderLocked, NOW.unix + 10, NOW.unix + 9));
     assert!(locked(10).is_ok() && locked(11).is_ok());
@@ -148,20 +160,20 @@ fn an_order_cannot_be_cancelled_in_its_first_ten_seconds() {
 fn an_order_is_too_early_then_fills_then_lapses() {
     let mut market = market();
     let order = order(true);
-    assert_eq!(order.mark(&market, &NOW).unwrap_err().error, Error::OrderTooEarly);
-    assert_eq!(order.dead(&market, &NOW), None, "it can still fill");
+    assert_eq!(order.mark(&market, &FLAT, &NOW).unwrap_err().error, Error::OrderTooEarly);
+    assert_eq!(order.dead(&market, &FLAT, &NOW), None, "it can still fill");
     // Published one second after the placement, it can fill for 30 seconds more: kept unfillable for longer, it would be an
     // option on the next jump.
     for i in 1..=31 {
         let now = later(&NOW, i);
         post(&mut market, PRICE, &now);
-        assert!(order.mark(&market, &now).is_ok(), "{i}");
-        assert_eq!(order.dead(&market, &now), None);
+        assert!(order.mark(&market, &FLAT, &now).is_ok(), "{i}");
+        assert_eq!(order.dead(&market, &FLAT, &now), None);
     }
     let now = later(&NOW, 32);
     post(&mut market, PRICE, &now);
-    assert_eq!(order.dead(&market, &now), Some(Error::OrderLapsed));
-    assert_eq!(order.mark(&market, &now).unwrap_err().error, Error::OrderLapsed);
+    assert_eq!(order.dead(&market, &FLAT, &now), Some(Error::OrderLapsed));
+    assert_eq!(order.mark(&market, &FLAT, &now).unwrap_err().error, Error::OrderLapsed);
 }
 
 #[test]
@@ -169,9 +181,9 @@ fn an_order_never_fills_in_the_slot_it_was_placed_in() {
     let mut market = market();
     let now = Now { unix: NOW.unix + 1, ..NOW };
     post(&mut market, PRICE, &now);
-    assert_eq!(order(true).mark(&market, &now).unwrap_err().error, Error::OrderTooEarly);
-    assert_eq!(order(true).dead(&market, &now), None);
-    assert!(order(true).mark(&market, &Now { slot: NOW.slot + 1, ..now }).is_ok());
+    assert_eq!(order(true).mark(&market, &FLAT, &now).unwrap_err().error, Error::OrderTooEarly);
+    assert_eq!(order(true).dead(&market, &FLAT, &now), None);
+    assert!(order(true).mark(&market, &FLAT, &Now { slot: NOW.slot + 1, ..now }).is_ok());
 }
 
 #[test]
@@ -183,7 +195,7 @@ fn an_unconfirmed_jump_is_not_paid_out() {
     // A long that closes gets the average, less 10 bps; a short that closes pays the jump.
     assert!(reduce_mark(&market, false, &now).unwrap() < market.price.ema5);
     assert!(reduce_mark(&market, true, &now).unwrap() > price(108));
-    assert!(order(false).mark(&market, &now).unwrap() < market.price.ema5);
+    assert!(order(false).mark(&market, &FLAT, &now).unwrap() < market.price.ema5);
 }
 
 #[test]
@@ -191,9 +203,9 @@ fn an_order_expires_after_its_last_second() {
     let mut market = market();
     post(&mut market, PRICE, &later(&NOW, 20));
     let order = OrderTerms { expires_at: NOW.unix + 20, ..order(true) };
-    assert!(order.mark(&market, &later(&NOW, 20)).is_ok());
-    assert_eq!(order.mark(&market, &later(&NOW, 21)).unwrap_err().error, Error::OrderExpired);
-    assert_eq!(order.dead(&market, &later(&NOW, 21)), Some(Error::OrderExpired));
+    assert!(order.mark(&market, &FLAT, &later(&NOW, 20)).is_ok());
+    assert_eq!(order.mark(&market, &FLAT, &later(&NOW, 21)).unwrap_err().error, Error::OrderExpired);
+    assert_eq!(order.dead(&market, &FLAT, &later(&NOW, 21)), Some(Error::OrderExpired));
 }
 
 #[test]
@@ -201,7 +213,7 @@ fn an_order_from_before_a_restart_is_void() {
     let mut market = market();
     let now = later(&NOW, 4);
     post(&mut market, PRICE, &now);
-    let restart = |restart_slot| order(true).dead(&market, &Now { restart_slot, ..now });
+    let restart = |restart_slot| order(true).dead(&market, &FLAT, &Now { restart_slot, ..now });
     assert_eq!(restart(NOW.slot - 1), None);
     assert_eq!(restart(NOW.slot), Some(Error::OrderLapsed));
 }
@@ -215,13 +227,16 @@ fn the_mark_is_the_worse_of_two_prices_worsened() {
     post(&mut market, Price(price(100).0 + price(1).0 / 2), &slots(8));
     let bps = price(1).0 / 100;
     // Buy: the observation at 101 is the worse; its confidence of 1.01 bps of $100 is the larger one.
-    assert_eq!(order(true).mark(&market, &slots(8)).unwrap(), Price(price(101).0 + price(101).0 / 10_000));
+    assert_eq!(order(true).mark(&market, &FLAT, &slots(8)).unwrap(), Price(price(101).0 + price(101).0 / 10_000));
     // Sell: the current one at 100.50 is.
-    assert_eq!(order(false).mark(&market, &slots(8)).unwrap(), Price(price(100).0 + 50 * bps - price(101).0 / 10_000));
+    assert_eq!(
+        order(false).mark(&market, &FLAT, &slots(8)).unwrap(),
+        Price(price(100).0 + 50 * bps - price(101).0 / 10_000)
+    );
     // Three slots later the price may have moved 9 bps, more than its confidence.
     let drift = (price(100).0 + 50 * bps) / 10_000 * 9;
-    assert_eq!(order(true).mark(&market, &slots(11)).unwrap(), Price(price(101).0 + drift));
-    assert_eq!(order(false).mark(&market, &slots(11)).unwrap(), Price(price(100).0 + 50 * bps - drift));
+    assert_eq!(order(true).mark(&market, &FLAT, &slots(11)).unwrap(), Price(price(101).0 + drift));
+    assert_eq!(order(false).mark(&market, &FLAT, &slots(11)).unwrap(), Price(price(100).0 + 50 * bps - drift));
 }
 
 #[test]
@@ -230,7 +245,7 @@ fn a_stale_or_silent_price_fills_nothing_and_the_states_between_do() {
     let now = later(&NOW, 1);
     post(&mut market, PRICE, &now);
     let tries = |market: &MarketState, now: &Now| {
-        let (order, reduce) = (order(true).mark(market, now), reduce_mark(market, true, now));
+        let (order, reduce) = (order(true).mark(market, &FLAT, now), reduce_mark(market, true, now));
         assert_eq!(order.err(), reduce.err());
         order.err().map(|fault| (fault.error, fault.limit, fault.value))
     };
@@ -238,7 +253,11 @@ fn a_stale_or_silent_price_fills_nothing_and_the_states_between_do() {
     assert_eq!(tries(&market, &old(AGEING_SLOTS)), None);
     assert_eq!(tries(&market, &old(26)), Some((Error::PriceStale, 25, 26)));
     let silent = later(&now, 3_601);
-    assert_eq!(order(true).mark(&market, &silent).unwrap_err().error, Error::OrderLapsed, "it lapses long before");
+    assert_eq!(
+        order(true).mark(&market, &FLAT, &silent).unwrap_err().error,
+        Error::OrderLapsed,
+        "it lapses long before"
+    );
     assert_eq!(reduce_mark(&market, true, &silent).unwrap_err().error, Error::PriceSilent);
     market.price.last.price = price(90);
     assert_eq!(market.status(&now).unwrap(), Status::Jumped);
@@ -246,7 +265,7 @@ fn a_stale_or_silent_price_fills_nothing_and_the_states_between_do() {
     market.price.last.conf = price(2);
     assert_eq!(market.status(&now).unwrap(), Status::Uncertain);
     assert_eq!(tries(&market, &now), None);
-    assert_eq!(order(false).mark(&market, &now).unwrap(), price(88), "at the worse end");
+    assert_eq!(order(false).mark(&market, &FLAT, &now).unwrap(), price(88), "at the worse end");
     assert_eq!(reduce_mark(&market, false, &now).unwrap(), price(88));
 }
 
@@ -331,10 +350,10 @@ fn play(path: &Path, posts: &[Option<i64>], buy_at: u64, sell_at: u64) -> Gains 
         }
         let truth = path.prices[slot as usize] as i64;
         if bought.is_none() && slot >= buy_at {
-            bought = order(true).mark(&market, &now).ok().map(|mark| (mark.0 as i64, truth));
+            bought = order(true).mark(&market, &FLAT, &now).ok().map(|mark| (mark.0 as i64, truth));
         }
         if sold.is_none() && slot >= sell_at {
-            sold = order(false).mark(&market, &now).ok().map(|mark| (mark.0 as i64, truth));
+            sold = order(false).mark(&market, &FLAT, &now).ok().map(|mark| (mark.0 as i64, truth));
         }
     }
     let pair = bought.zip(sold).map(|(buy, sell)| sell.0 - buy.0);
@@ -372,13 +391,13 @@ proptest! {
             let at = Now { slot: now.slot + age, ..now };
             let Lookup::Found(first) = market.price.first_after(NOW.unix) else { continue };
             if at.unix > first.publish_time + ORDER_LIFE {
-                prop_assert_eq!(order(true).mark(&market, &at).unwrap_err().error, Error::OrderLapsed);
+                prop_assert_eq!(order(true).mark(&market, &FLAT, &at).unwrap_err().error, Error::OrderLapsed);
                 continue;
             }
             let last = market.price.last;
             let distance = first.conf.max(last.conf).max(market.drift(&at).unwrap());
-            let buy = order(true).mark(&market, &at).unwrap();
-            let sell = order(false).mark(&market, &at).unwrap();
+            let buy = order(true).mark(&market, &FLAT, &at).unwrap();
+            let sell = order(false).mark(&market, &FLAT, &at).unwrap();
             prop_assert!(buy >= first.price.plus(distance).unwrap() && buy >= last.price.plus(distance).unwrap());
             prop_assert!(sell <= first.price.less(distance).unwrap() && sell <= last.price.less(distance).unwrap());
             // And an immediate reduction is never better than the current price, worsened.
@@ -400,6 +419,6 @@ fn once_anybody_has_posted_a_jump_neither_of_two_resting_orders_keeps_the_old_pr
     post(&mut market, jumped, &now);
     let old = Observation { price: PRICE, publish_time: NOW.unix + 8, ..market.price.last };
     assert!(!store(&mut market, old, &now, &now));
-    assert!(order(true).mark(&market, &now).unwrap() > jumped);
-    assert!(order(false).mark(&market, &now).unwrap() < PRICE);
+    assert!(order(true).mark(&market, &FLAT, &now).unwrap() > jumped);
+    assert!(order(false).mark(&market, &FLAT, &now).unwrap() < PRICE);
 }

@@ -7,8 +7,8 @@ use ballast_engine::liquidation::flag;
 use ballast_engine::margin::Purpose;
 use ballast_engine::market::MarketState;
 use ballast_engine::price::Status;
-use ballast_engine::quotes::{liquidation_price, max_increase};
-use ballast_engine::trade::{check_increase, increase};
+use ballast_engine::quotes::{liquidation_price, loss_at_stop, max_increase, size_for_risk};
+use ballast_engine::trade::{Charge, check_increase, increase, reduce};
 use ballast_engine::{Base, Price, Quote, Ratio};
 use proptest::prelude::*;
 
@@ -210,5 +210,59 @@ proptest! {
         attempt(&me, &markets, 0, size, long).unwrap();
         prop_assert!(attempt(&me, &markets, 0, size + 1, long).is_err());
         prop_assert!(attempt(&me, &markets, 0, size + size / 100 + 1, long).is_err());
+    }
+}
+
+// Sizing by risk
+
+#[test]
+fn a_size_for_a_risk_in_figures() {
+    let mut m = market();
+    m.params.skew_scale = Base(u64::MAX / 4);
+    m.price.last.conf = Price::ZERO;
+    let me = account(dollars(100_000));
+    let size = size_for_risk(&me, &[], &m, true, price(95), dollars(1_000), &NOW).unwrap();
+    // A unit loses $5 and pays 5 bps of $100 and 2 bps of $95, which mend the skew; both orders 20 cents: 999.80 / 5.069. The
+    // premium's rounding takes an atom each.
+    assert_eq!(size, Base(197_238_113));
+    assert!(loss_at_stop(&m, size, true, price(95), &NOW).unwrap() <= dollars(1_000));
+    assert!(loss_at_stop(&m, Base(size.0 + 2), true, price(95), &NOW).unwrap() > dollars(1_000));
+    // So much risk that margin is what binds.
+    let all = max_increase(&me, &[], &m, true, &NOW).unwrap();
+    assert_eq!(size_for_risk(&me, &[], &m, true, price(95), dollars(90_000), &NOW).unwrap(), all);
+    // So little that the least notional costs more.
+    assert_eq!(size_for_risk(&me, &[], &m, true, price(95), dollars(2), &NOW).unwrap(), Base::ZERO);
+    assert_eq!(size_for_risk(&me, &[], &m, true, price(95), Quote(1), &NOW).unwrap(), Base::ZERO);
+    for (long, stop) in [(true, 100), (true, 101), (true, 0), (false, 100), (false, 99)] {
+        let refused = size_for_risk(&me, &[], &m, long, price(stop), dollars(1_000), &NOW).unwrap_err();
+        assert_eq!(refused.error, Error::OrderTermsInvalid);
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_a_stop_is_said_to_lose_is_what_it_loses(
+        long in any::<bool>(), bps in 1u64..2_000, risk in 1u64..50_000, skew in 0u64..20_000, conf in 0u64..30_000_000,
+    ) {
+        let mut m = market();
+        m.price.last.conf = Price(conf);
+        let mut other = account(dollars(1_000_000));
+        if skew > 0 {
+            open(&mut m, &mut other, units(skew), skew % 2 == 0);
+        }
+        let mut me = account(dollars(200_000));
+        let by = Price(price(100).0 / 10_000 * bps);
+        let stop = if long { price(100).less(by) } else { price(100).plus(by) }.unwrap();
+        let size = size_for_risk(&me, &[], &m, long, stop, dollars(risk), &NOW).unwrap();
+        prop_assume!(!size.is_zero());
+        let said = loss_at_stop(&m, size, long, stop, &NOW).unwrap();
+        prop_assert!(said <= dollars(risk));
+        let before = me.collateral;
+        let mark = price(100).moved(long, Price(conf)).unwrap();
+        let _ = increase(&mut m, &mut me, 0, size, long, mark).unwrap();
+        m.price.last.price = stop;
+        let _ = reduce(&mut m, &mut me, 0, size, stop.moved(!long, Price(conf)).unwrap(), Charge::Trade).unwrap();
+        let lost = before.0 - me.collateral.0 + 2 * m.params.order_fee.0;
+        prop_assert_eq!(said, Quote(lost));
     }
 }

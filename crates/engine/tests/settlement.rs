@@ -149,7 +149,7 @@ fn a_settled_market_trades_no_more_charges_nothing_and_its_price_stands() {
     assert_eq!(market.accrue(false, &now).unwrap().seconds, 0);
     assert_eq!(market.long.index, index);
     assert_eq!(reduce_mark(&market, true, &now).unwrap_err().error, Error::MarketSettled);
-    assert_eq!(OrderTerms::default().dead(&market, &now), Some(Error::MarketSettled));
+    assert_eq!(OrderTerms::default().dead(&market, &accounts[0], &now), Some(Error::MarketSettled));
     assert_eq!(market.advance_settlement(&now).unwrap_err().error, Error::MarketSettled);
     assert_eq!(market.deleverage(&now).unwrap_err().error, Error::MarketSettled);
     assert_eq!(execute_deposit(&mut market, dollars(5), WHEN.unix - 1, &WHEN).unwrap_err().error, Error::MarketSettled);

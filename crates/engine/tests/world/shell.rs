@@ -9,7 +9,7 @@ use ballast_engine::liquidation;
 use ballast_engine::liquidity::{self, Exit};
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
-use ballast_engine::order::{OrderTerms, reduce_mark};
+use ballast_engine::order::{After, OrderTerms, reduce_mark};
 use ballast_engine::price::Status;
 use ballast_engine::settlement::close_settled;
 use ballast_engine::trade::{self, Charge, Fill};
@@ -63,7 +63,7 @@ impl World {
             Op::Execute { order } => self.execute(order)?,
             Op::Cancel { order } => {
                 let waiting = self.orders.remove(order);
-                waiting.terms.check_cancel(&self.now)?;
+                waiting.terms.check_cancel(&self.markets[waiting.market], &self.now)?;
                 self.credit(waiting.account, waiting.terms.fee)?;
             }
             Op::Reduce { account, market, size } => self.reduce_now(account, market, Base(size))?,
@@ -250,6 +250,8 @@ impl World {
             placed_slot: now.slot,
             fee,
             reduce_only: reduce_only.into(),
+            // Of nothing it is dead at once, and cleared away.
+            generation: trader.opposite(state.index, size > 0).map_or(u64::MAX, |(_, position)| position.generation),
             ..OrderTerms::default()
         };
         self.orders.push(Waiting { account, market, terms });
@@ -258,19 +260,32 @@ impl World {
 
     fn execute(&mut self, order: usize) -> Result<()> {
         let Waiting { account, market, terms } = self.orders[order];
-        if terms.dead(&self.markets[market], &self.now).is_some() {
+        if terms.dead(&self.markets[market], &self.accounts[account], &self.now).is_some() {
             // What can never fill goes, and its fee with it, to whoever cancels it.
             self.orders.remove(order);
             return self.credit(KEEPER, terms.fee);
         }
         let _ = self.markets[market].accrue(false, &self.now)?;
-        let mark = terms.mark(&self.markets[market], &self.now)?;
         if self.slot_of(account, market).is_ok() {
             self.pick_up(account, market)?;
         }
-        self.fill(account, market, terms.size, terms.reduce_only != 0, mark)?;
-        self.orders.remove(order);
-        self.credit(KEEPER, terms.fee)
+        let mark = terms.mark(&self.markets[market], &self.accounts[account], &self.now)?;
+        let held = self.accounts[account].opposite(market as u16, terms.buys());
+        let size = held.map_or(Ok(terms.size.size()), |(_, held)| terms.size_of(&self.markets[market], held.base()))?;
+        self.fill(account, market, size.signed(terms.buys())?, terms.reduces(), mark)?;
+        self.credit(KEEPER, terms.fill_fee()?)?;
+        let mut next = terms;
+        match next.after_fill(&self.markets[market], &self.accounts[account], size, &self.now)? {
+            After::Exits => self.orders[order].terms = next,
+            After::Returned(fee) => {
+                self.orders.remove(order);
+                self.credit(account, fee)?;
+            }
+            After::Done => {
+                self.orders.remove(order);
+            }
+        }
+        Ok(())
     }
 
     fn fill(&mut self, account: usize, market: usize, size: SignedBase, reduce_only: bool, mark: Price) -> Result<()> {
