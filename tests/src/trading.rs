@@ -21,6 +21,24 @@ pub struct Ask {
     pub expires_at: i64,
     /// Whether it may only reduce.
     pub reduce_only: bool,
+    /// Kind: 0 market, 1 limit, 2 stop entry, 3 exit.
+    pub kind: u8,
+    /// A stop entry's price.
+    pub trigger: u64,
+    /// Stop of an exit, or of an entry's exits.
+    pub stop: u64,
+    /// Target, likewise.
+    pub target: u64,
+    /// Distance at which that stop follows.
+    pub trail: u64,
+}
+
+impl Ask {
+    /// As the instruction takes it.
+    pub const fn args(self) -> PlaceOrderArgs {
+        let Self { size, limit, expires_at, reduce_only, kind, trigger, stop, target, trail } = self;
+        PlaceOrderArgs { size, limit, expires_at, reduce_only, kind, trigger, stop, target, trail }
+    }
 }
 
 impl From<i64> for Ask {
@@ -47,9 +65,7 @@ impl Setup {
     /// The instruction that places an order, and the order's address.
     pub fn place_ix(&self, trader: &Trader, market: usize, ask: Ask) -> (Instruction, Pubkey) {
         let id = self.account(trader).state.next_order;
-        let Ask { size, limit, expires_at, reduce_only } = ask;
-        let args = PlaceOrderArgs { size, limit, expires_at, reduce_only };
-        let place = ix::place_order(&trader.address(), &self.market_key(market), &trader.subaccount, id, args);
+        let place = ix::place_order(&trader.address(), &self.market_key(market), &trader.subaccount, id, ask.args());
         (place, address::order(&trader.subaccount, id))
     }
 
@@ -121,6 +137,23 @@ impl Setup {
         let reward = Some(&keeper.subaccount);
         let cancel = ix::cancel_order(&caller, &market, &trader.subaccount, order, &rent_to, reward);
         self.world.measure("cancel_order", cancel, &[&keeper.key])
+    }
+
+    /// The keeper cancels, for its fee, an order that its account cannot fill.
+    pub fn cancel_unfillable(&mut self, trader: &Trader, market: usize, order: &Pubkey) -> Outcome {
+        let own = u16::try_from(market).expect("few markets");
+        let legs = ix::leg_metas(&self.account(trader), Some(own), false);
+        let (keeper, market) = (self.keeper.clone(), self.market_key(market));
+        let (caller, rent_to) = (keeper.address(), trader.address());
+        let reward = Some(&keeper.subaccount);
+        let cancel = ix::cancel_unfillable(&caller, &market, &trader.subaccount, order, &rent_to, reward, &legs);
+        self.world.measure("cancel_order", cancel, &[&keeper.key])
+    }
+
+    /// Anybody records how far an order has come.
+    pub fn trigger(&mut self, trader: &Trader, market: usize, order: &Pubkey) -> Outcome {
+        let trigger = ix::trigger_order(&self.market_key(market), &trader.subaccount, order);
+        self.world.measure("trigger_order", trigger, &[])
     }
 
     /// An order as it is.

@@ -7,7 +7,7 @@ use ballast_engine::price::Status;
 use ballast_engine::{Error, constants};
 use ballast_tests::upgrading::{BUFFER_LAMPORTS, SMALL};
 use ballast_tests::world::{fixed_key, program_bytes};
-use ballast_tests::{Expect, Posted, Setup, Terms, event, units};
+use ballast_tests::{Ask, Expect, Posted, Setup, Terms, event, units};
 use solana_signer::Signer;
 
 const BTC: usize = 0;
@@ -36,6 +36,7 @@ const TRADERS: &[&str] = &[
     "reduce",
     "settle",
     "transfer",
+    "trigger_order",
     "withdraw",
 ];
 const LIQUIDITY: &[&str] = &[
@@ -122,6 +123,23 @@ fn traders_move_collateral_and_orders() {
     setup.tick(constants::PLACEMENT_LAG + constants::ORDER_LOCK);
     let cancelled = event!(setup.cancel(&alice, BTC, &order).must(), OrderCancelled);
     assert_eq!((cancelled.reason, cancelled.fee_to_keeper), (0, 0));
+    setup.audit();
+
+    // A stop a hundredth below that trails: the next prices move it, then meet it; its owner is closed out.
+    let price = setup.market(BTC).state.price.last.price.0;
+    let size = -setup.position(&alice, BTC) / 10;
+    let exit = Ask { size, reduce_only: true, kind: 3, trail: price / 100, ..Ask::default() };
+    let order = setup.place(&alice, BTC, exit).expect("placed");
+    setup.trigger(&alice, BTC, &order).fails(Error::OrderNotTriggered);
+    setup.later();
+    let moved = event!(setup.trigger(&alice, BTC, &order).must(), OrderTriggered);
+    assert_eq!((moved.triggered_at, moved.stop), (0, price - price / 100));
+    setup.move_by(BTC, -120);
+    let met = event!(setup.trigger(&alice, BTC, &order).must(), OrderTriggered);
+    assert!(met.triggered_at > 0 && met.stop == moved.stop);
+    setup.tick(1);
+    setup.execute(&alice, BTC, &order).must();
+    setup.move_by(BTC, 121);
     setup.audit();
 
     let held = setup.position(&alice, BTC).unsigned_abs();

@@ -91,7 +91,7 @@ async fn trade(rpc: &Rpc, exchange: &ExchangeAccount, owner: &Keypair, size: i64
     let market = address::market(&exchange.address, MARKET);
     let number = rpc.read::<Subaccount>(&key).await?.state.next_order;
     let order = address::order(&key, number);
-    let args = PlaceOrderArgs { size, limit: 0, expires_at: 0, reduce_only };
+    let args = PlaceOrderArgs { size, reduce_only, ..PlaceOrderArgs::default() };
     rpc.send(&[instructions::place_order(&me, &market, &key, number, args)], owner, &[], &[]).await?;
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {

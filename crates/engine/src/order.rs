@@ -147,7 +147,7 @@ impl OrderTerms {
             Kind::Market | Kind::Limit => !(self.reduces() && self.has_exits()),
         };
         ensure(consistent, Error::OrderTermsInvalid)?;
-        let prices = [self.limit, self.trigger, self.stop, self.target, self.trail];
+        let prices = [self.trigger, self.stop, self.target, self.trail];
         ensure(prices.iter().all(|price| price.0 <= PRICE_MAX), Error::OrderTermsInvalid)?;
         // The exits of a buy sell, an exit that sells closes a long.
         let long = self.buys() == (kind != Kind::Exit);

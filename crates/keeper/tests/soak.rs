@@ -131,7 +131,7 @@ async fn come_back(stage: &Stage, random: &mut StdRng) {
         // Eleven to fourteen times.
         let money = notional / random.random_range(11..15);
         let deposit = ix::deposit(&stage.exchange.address, &owner, &trader.subaccount, &trader.tokens, money);
-        let args = PlaceOrderArgs { size, limit: 0, expires_at: 0, reduce_only: false };
+        let args = PlaceOrderArgs { size, ..PlaceOrderArgs::default() };
         let place = ix::place_order(&owner, &market, &trader.subaccount, state.next_order, args);
         let _ = stage.sender.send(&[deposit, place], &trader.key, &[]).await;
         back += 1;

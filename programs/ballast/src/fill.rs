@@ -9,7 +9,7 @@ use ballast_engine::layout::Key;
 use ballast_engine::margin::{self, Purpose};
 use ballast_engine::market::MarketState;
 use ballast_engine::math::{fit, mul_div};
-use ballast_engine::order::check_limit;
+use ballast_engine::order::{OrderTerms, check_limit};
 use ballast_engine::trade::{self, Charge, Fill};
 use ballast_engine::units::{Base, Price, Quote, Rounding, SignedBase, SignedQuote};
 use ballast_engine::{Error as EngineError, Fault, Now, deleverage, liquidation, resolve};
@@ -18,7 +18,6 @@ use crate::error::{OnChain, ensure, refuse};
 use crate::events::{FundingAccrued, PositionDeleveraged, Traded};
 use crate::legs::{self, Others};
 use crate::state::Subaccount;
-use crate::state::order::opposite;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +85,11 @@ impl Done {
             funding: fill.funding,
             claimed: fill.realised.claimed,
         }
+    }
+
+    /// Size filled.
+    pub const fn size(&self) -> Base {
+        self.size
     }
 
     /// With a second fill in the same direction, at the average price of both.
@@ -190,12 +194,22 @@ pub fn check_mode(market: &MarketState, account: &AccountState) -> Result<()> {
     Ok(())
 }
 
+/// What an order asks for now.
+pub fn ask(terms: &OrderTerms, market: &MarketState, account: &AccountState, now: &Now) -> Result<Ask> {
+    let mark = terms.mark(market, account, now).on_chain()?;
+    let size = match account.opposite(market.index, terms.buys()) {
+        Some((_, position)) => terms.size_of(market, position.base()).on_chain()?.signed(terms.buys()).on_chain()?,
+        None => terms.size,
+    };
+    Ok(Ask { size, reduce_only: terms.reduces(), limit: terms.limit, mark })
+}
+
 /// Fills what is asked for: reduces an opposite position first, opens or increases with the rest, and keeps every rule
 /// of either. The market has accrued just now.
 pub fn fill(market: &mut MarketState, trader: &mut Trader<'_, '_>, ask: &Ask, now: &Now) -> Result<Done> {
     let (buy, size) = (ask.size.0 > 0, ask.size.size());
     ensure(!size.is_zero(), EngineError::AmountZero)?;
-    let held = opposite(trader.account, market.index, buy).map(|(slot, position)| (slot, position.base()));
+    let held = trader.account.opposite(market.index, buy).map(|(slot, position)| (slot, position.base()));
     let Some((slot, held)) = held else {
         ensure(!ask.reduce_only, EngineError::PositionNotFound)?;
         let done = Done::of(&increase(market, trader, size, buy, ask.mark, now)?);

@@ -85,6 +85,11 @@ pub mod ballast {
         resolve::handle(ctx)
     }
 
+    /// Anyone: records that an order's stop was met, or how far its trail has moved it.
+    pub fn trigger_order(ctx: Context<TriggerOrder>) -> Result<()> {
+        trigger_order::handle(ctx)
+    }
+
     /// Anyone: registers a market's claims on the shared insurance, on the day after they arose.
     pub fn register_insurance_claim(ctx: Context<RegisterInsuranceClaim>) -> Result<()> {
         register_insurance_claim::handle(ctx)
@@ -139,8 +144,9 @@ pub mod ballast {
     pub fn place_order(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
         place_order::handle(ctx, args)
     }
-    /// Owner after 10 seconds; anyone, for the fee, once it can never fill again: cancels an order.
-    pub fn cancel_order(ctx: Context<CancelOrder>) -> Result<()> {
+    /// Owner after 10 seconds; anyone, for the fee, once it can never fill again or its account lacks what it needs: cancels
+    /// an order. Remaining accounts: none, or for the last the account's other markets.
+    pub fn cancel_order<'info>(ctx: Context<'info, CancelOrder<'info>>) -> Result<()> {
         cancel_order::handle(ctx)
     }
     /// Owner: reduces or closes a position at once. Remaining accounts: none, or the account's other markets

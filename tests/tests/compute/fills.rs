@@ -78,6 +78,7 @@ fn one_position(all: &mut Units) {
         trade(&mut setup, all, name, &alice, market, ask, 0);
         assert_eq!(setup.position(&alice, market), 0);
     }
+    bracket(&mut setup, all, &alice);
     // An isolated account in the long tail.
     let carol = setup.isolated("carol", units(20_000));
     let ask = Ask::from(size(&setup, 2, -20_000));
@@ -85,6 +86,34 @@ fn one_position(all: &mut Units) {
     let whole = setup.position(&carol, 2).unsigned_abs();
     all.add("reduce", setup.reduce(&carol, 2, whole, false));
     setup.audit();
+}
+
+/// A bracket's entry, its trail, its exit by the target and by the stop.
+fn bracket(setup: &mut Setup, all: &mut Units, alice: &Trader) {
+    for (market, by) in [(0, 110), (1, -110)] {
+        let price = setup.market(market).state.price.last.price.0;
+        let (stop, target, trail) = (price - price / 100, price + price / 100, price / 90);
+        let entry = Ask { limit: price + price / 50, kind: 1, ..Ask::from(setup.size_for(market, 20_000_000_000)) };
+        let order = place(setup, all, alice, market, Ask { stop, target, trail, ..entry });
+        setup.later();
+        setup.tick(1);
+        all.add("execute_order_1", setup.execute(alice, market, &order));
+        setup.later();
+        setup.move_by(market, 20);
+        all.add("trigger_order", setup.trigger(alice, market, &order));
+        setup.move_by(market, by);
+        if by < 0 {
+            all.add("trigger_order", setup.trigger(alice, market, &order));
+        }
+        setup.tick(1);
+        all.add("execute_order_1", setup.execute(alice, market, &order));
+        assert_eq!(setup.position(alice, market), 0);
+        setup.move_by(market, -by);
+    }
+    // What its account cannot fill, for a keeper to cancel.
+    let order = place(setup, all, alice, 0, Ask::from(setup.size_for(0, 9_000_000_000_000)));
+    setup.later();
+    all.add("cancel_order", setup.cancel_unfillable(alice, 0, &order));
 }
 
 fn eight_positions(all: &mut Units) {

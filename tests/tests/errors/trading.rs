@@ -248,6 +248,25 @@ fn orders() -> Vec<Row> {
             }),
         ),
         (
+            Error::OrderNotTriggered,
+            Refused(|| {
+                let mut setup = still();
+                let trader = setup.trader("trader", units(10_000));
+                let limit = setup.market(0).state.price.last.price.0 / 2;
+                let ask = Ask { limit, kind: 1, ..Ask::from(setup.size_for(0, 1_000_000_000)) };
+                setup.trade(&trader, 0, ask)
+            }),
+        ),
+        (
+            Error::OrderTermsInvalid,
+            Refused(|| {
+                let mut setup = still();
+                let trader = setup.trader("trader", units(10_000));
+                let ask = Ask { kind: 1, ..Ask::from(setup.size_for(0, 1_000_000_000)) };
+                place(&mut setup, &trader, ask)
+            }),
+        ),
+        (
             Error::OrderLocked,
             Refused(|| {
                 let (mut setup, trader, order) = placed();

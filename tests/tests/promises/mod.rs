@@ -12,6 +12,7 @@ mod p01_conservation;
 mod p02_named_debits;
 mod p03_aggregates;
 mod p04_authority;
+mod p04_orders;
 mod p05_healthy_accounts;
 mod p06_liquidations;
 mod p07_shortfalls;

@@ -7,7 +7,6 @@ use ballast::instructions::governance::{
     QueueWindDownArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
-use ballast::instructions::trader::PlaceOrderArgs;
 use ballast_client::{address, instructions as ix};
 use ballast_engine::governance::kind;
 use ballast_tests::Ask;
@@ -35,7 +34,8 @@ pub(crate) enum Act {
     Withdraw { sub: usize, by: usize, amount: u64, legs: Legs },
     Transfer { from: usize, to: usize, by: usize, amount: u64, legs: Legs },
     Place { sub: usize, by: usize, market: usize, ask: Ask },
-    Cancel { order: usize, by: usize, keeper: Option<usize> },
+    Cancel { order: usize, by: usize, keeper: Option<usize>, legs: Legs },
+    Trigger { order: usize },
     Fill { order: usize, keeper: Option<usize>, legs: Legs },
     Reduce { sub: usize, by: usize, market: usize, size: u64, limit: u64, legs: Legs },
     ExitSilent { sub: usize, by: usize, market: usize },
@@ -97,6 +97,7 @@ impl Act {
             Self::Transfer { .. } => "transfer",
             Self::Place { .. } => "place_order",
             Self::Cancel { .. } => "cancel_order",
+            Self::Trigger { .. } => "trigger_order",
             Self::Fill { .. } => "execute_order",
             Self::Reduce { .. } => "reduce",
             Self::ExitSilent { .. } => "exit_silent",
@@ -212,16 +213,19 @@ impl Act {
                 ix::transfer(&key(by), &sub(from), &sub(to), amount, &metas(sim, from, None, legs))
             }
             Self::Place { sub: s, by, market: m, ask } => {
-                let Ask { size, limit, expires_at, reduce_only } = ask;
-                let args = PlaceOrderArgs { size, limit, expires_at, reduce_only };
-                ix::place_order(&key(by), &market(m), &sub(s), sim.account(s).state.next_order, args)
+                ix::place_order(&key(by), &market(m), &sub(s), sim.account(s).state.next_order, ask.args())
             }
-            Self::Cancel { order, by, keeper } => {
+            Self::Cancel { order, by, keeper, legs } => {
                 let order = &sim.orders[order];
-                let rent_to = key(sim.subs[order.sub].owner);
-                let keeper = keeper.map(sub);
+                let legs = metas(sim, order.sub, Some(order.market), legs);
+                let (rent_to, keeper) = (key(sim.subs[order.sub].owner), keeper.map(sub));
                 let (market, account) = (market(order.market), sub(order.sub));
-                ix::cancel_order(&key(by), &market, &account, &order.address, &rent_to, keeper.as_ref())
+                let (order, keeper) = (&order.address, keeper.as_ref());
+                ix::cancel_unfillable(&key(by), &market, &account, order, &rent_to, keeper, &legs)
+            }
+            Self::Trigger { order } => {
+                let order = &sim.orders[order];
+                ix::trigger_order(&market(order.market), &sub(order.sub), &order.address)
             }
             Self::Fill { order, keeper, legs } => {
                 let order = &sim.orders[order];

@@ -219,11 +219,14 @@ impl Sim {
             let keeper = keeper.filter(|keeper| *keeper != placed.sub);
             let legs = self.legs();
             let dead = self.is_dead(order);
+            if self.percent(15) {
+                return Some(Act::Trigger { order });
+            }
             if self.percent(if dead { 20 } else { 80 }) {
                 return Some(Act::Fill { order, keeper, legs });
             }
             let by = if self.percent(60) { self.subs[placed.sub].owner } else { self.person() };
-            return Some(Act::Cancel { order, by, keeper });
+            return Some(Act::Cancel { order, by, keeper, legs });
         }
         let opens = self.percent(40);
         let sub = if opens { self.sub() } else { self.holder() };
@@ -236,6 +239,7 @@ impl Sim {
             let market = if self.percent(95) { market } else { self.market() };
             let size = self.size(sub, market);
             let ask = self.ask(size);
+            let ask = self.kind(ask, market, position);
             return (size != 0 || self.percent(5)).then_some(Act::Place { sub, by, market, ask });
         }
         Some(match self.rng.random_range(0..20) {
@@ -244,6 +248,7 @@ impl Sim {
                 let size = -position / 4 * self.rng.random_range(1..=6);
                 let ask = self.ask(size);
                 let ask = Ask { reduce_only: self.percent(60), ..ask };
+                let ask = self.kind(ask, held, position);
                 Act::Place { sub, by, market: held, ask }
             }
             9..18 => {
@@ -263,6 +268,39 @@ impl Sim {
             limit: if self.percent(95) { 0 } else { self.rng.random_range(1..1 << 50) },
             expires_at: if self.percent(90) { 0 } else { now + self.rng.random_range(-1..20) },
             reduce_only: self.percent(3),
+            ..Ask::default()
+        }
+    }
+
+    /// The same as one that waits for a price, or brings exits along; mostly with terms that go together.
+    fn kind(&mut self, ask: Ask, market: usize, position: i64) -> Ask {
+        if self.percent(50) {
+            return ask;
+        }
+        let price = self.setup.market(market).state.price.last.price.0;
+        let bps = |sim: &mut Self, most: u64| price / 10_000 * sim.rng.random_range(0..=most);
+        let (near, far) = (bps(self, 20), bps(self, 100));
+        let long = ask.size > 0;
+        // On the side of the price where a buy of that kind waits, of a sell the other one.
+        let side = |below: bool, by: u64| if below == long { price - by } else { price + by };
+        let kind = self.rng.random_range(0..4);
+        let exits = Ask {
+            stop: if self.percent(70) { side(true, far) } else { 0 },
+            target: if self.percent(70) { side(false, far + 1) } else { 0 },
+            trail: if self.percent(30) { far + 1 } else { 0 },
+            ..ask
+        };
+        match kind {
+            0 => Ask { reduce_only: self.percent(3), ..exits },
+            1 => Ask { limit: side(self.percent(50), near), kind, ..if ask.reduce_only { ask } else { exits } },
+            2 => Ask { trigger: side(self.percent(50), near), kind, reduce_only: self.percent(3), ..exits },
+            _ => {
+                // Of the position that there is: stop and target are those of the other direction.
+                let size = if position == 0 { ask.size } else { -position };
+                let other = Ask { stop: exits.target, target: exits.stop, ..exits };
+                let exits = if (size > 0) == long { other } else { exits };
+                Ask { size, kind, reduce_only: self.percent(97), ..exits }
+            }
         }
     }
 
@@ -330,7 +368,8 @@ impl Sim {
     fn is_dead(&self, order: usize) -> bool {
         let placed = &self.orders[order];
         let terms = self.setup.world.read::<ballast::state::Order>(&placed.address).terms;
-        terms.dead(&self.setup.market(placed.market).state, &self.setup.world.now()).is_some()
+        let account = self.account(placed.sub);
+        terms.dead(&self.setup.market(placed.market).state, &account.state, &self.setup.world.now()).is_some()
     }
 
     /// Whether all prices are good.

@@ -20,7 +20,7 @@ impl Sim {
         self.some_markets_are_settled();
         while let Some(order) = self.orders.len().checked_sub(1) {
             let by = self.subs[self.orders[order].sub].owner;
-            self.step(Act::Cancel { order, by, keeper: None });
+            self.step(Act::Cancel { order, by, keeper: None, legs: Legs::None });
         }
         for _ in 0..8 {
             self.calm();

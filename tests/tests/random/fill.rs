@@ -1,14 +1,14 @@
 //! The rules of orders and fills (sections 5 and 7), written a second time on decoded accounts.
 
 use ballast::state::{Order, Subaccount};
-use ballast_engine::account::{AccountState, Position};
+use ballast_engine::account::AccountState;
 use ballast_engine::constants::{CROSS_MARKETS, MAX_ORDERS, PRICE_SCALE};
 use ballast_engine::deleverage::pick_up;
 use ballast_engine::error::ensure;
 use ballast_engine::margin::{Purpose, maintenance_ratio};
 use ballast_engine::market::MarketState;
 use ballast_engine::math::mul_div;
-use ballast_engine::order::{check_limit, reduce_mark};
+use ballast_engine::order::{cancels, check_limit, reduce_mark};
 use ballast_engine::price::Status;
 use ballast_engine::settlement::Closed;
 use ballast_engine::trade::{self, Charge, Fill};
@@ -28,21 +28,27 @@ pub(crate) struct Filler {
     legs: Legs,
 }
 
-fn opposite(account: &AccountState, market: u16, buy: bool) -> Option<(usize, &Position)> {
-    let slot = account.find(market)?;
-    let position = &account.positions[slot];
-    (position.is_open() && position.size.is_long() != buy).then_some((slot, position))
-}
-
 fn may_hold(market: &MarketState, account: &AccountState) -> bool {
     account.isolated != 0 || (market.rules().expect("a tier").cross && usize::from(market.index) < CROSS_MARKETS)
 }
 
 /// What stands in the way of placing an order.
 pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now: &Now, why: &mut Reasons) {
-    let reduces = opposite(account, market.index, ask.size > 0).is_some();
+    let reduces = account.opposite(market.index, ask.size > 0).is_some();
     let flagged = liquidation::is_flagged(account, now);
     why.need(ask.size != 0, Error::AmountZero);
+    let has_exits = ask.stop != 0 || ask.target != 0 || ask.trail != 0;
+    let together = match ask.kind {
+        0 => ask.trigger == 0 && !(ask.reduce_only && has_exits),
+        1 => ask.trigger == 0 && ask.limit != 0 && !(ask.reduce_only && has_exits),
+        2 => ask.trigger != 0 && !ask.reduce_only,
+        3 => ask.trigger == 0 && ask.reduce_only && has_exits,
+        _ => false,
+    };
+    // What is closed or protected is a long where an exit sells, or an entry buys.
+    let long = (ask.size > 0) == (ask.kind != 3);
+    let ordered = ask.stop == 0 || ask.target == 0 || if long { ask.stop < ask.target } else { ask.target < ask.stop };
+    why.need(together && ordered, Error::OrderTermsInvalid);
     why.run(market.check_not_settled());
     why.need(ask.expires_at == 0 || ask.expires_at > now.unix, Error::OrderExpired);
     why.need(account.orders < MAX_ORDERS, Error::OrderLimit);
@@ -52,32 +58,49 @@ pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now
     why.need(reduces || !market.reduce_only(now), Error::MarketReduceOnly);
     let good = market.status(now).expect("a tier") == Status::Good;
     let free = flagged || !(good || account.is_flat());
-    why.need(free || market.params.order_fee <= account.collateral, Error::InsufficientCollateral);
+    let fees = if ask.kind != 3 && has_exits { 2 } else { 1 };
+    why.need(free || market.params.order_fee.0 * fees <= account.collateral.0, Error::InsufficientCollateral);
 }
 
 /// What stands in the way of cancelling one.
-pub(crate) fn cancel(sim: &Sim, view: &View, placed: &Placed, by: usize, why: &mut Reasons) {
+pub(crate) fn cancel(sim: &Sim, view: &View, placed: &Placed, by: usize, legs: Legs, why: &mut Reasons) {
     let (order, account) = (sim.setup.world.read::<Order>(&placed.address), sim.account(placed.sub));
     let market = view.state(placed.market);
-    let idle = order.terms.reduce_only != 0 && opposite(&account.state, market.index, order.terms.size.0 > 0).is_none();
-    if order.terms.dead(market, &view.now).is_some() || idle {
+    if order.terms.dead(market, &account.state, &view.now).is_some() {
         return;
     }
-    why.need(sim.subs[placed.sub].owner == by, Error::WrongOwner);
-    why.run(order.terms.check_cancel(&view.now));
+    if sim.subs[placed.sub].owner == by {
+        why.run(order.terms.check_cancel(market, &view.now));
+        return;
+    }
+    // Anyone's, once its price is there and the account lacks what it needs.
+    let refused = execute(sim, view, placed, legs).err();
+    let lacks = !order.terms.reduces() && refused.is_some_and(|fault| cancels(fault.error));
+    why.need(lacks, Error::WrongOwner);
+}
+
+/// What stands in the way of recording how far one has come.
+pub(crate) fn trigger(sim: &Sim, view: &View, placed: &Placed, why: &mut Reasons) {
+    let mut terms = sim.setup.world.read::<Order>(&placed.address).terms;
+    let (market, account) = (view.state(placed.market), sim.account(placed.sub));
+    match terms.dead(market, &account.state, &view.now) {
+        Some(error) => why.need(false, error),
+        None => why.run(terms.record(market, &view.now).map(|_| ())),
+    }
 }
 
 /// Fills an order.
 pub(crate) fn execute(sim: &Sim, view: &View, placed: &Placed, legs: Legs) -> Result<()> {
     let terms = sim.setup.world.read::<Order>(&placed.address).terms;
     let mut market = Box::new(*view.state(placed.market));
-    if let Some(error) = terms.dead(&market, &view.now) {
-        return Err(error.into());
-    }
     let _ = market.accrue(false, &view.now)?;
-    let mark = terms.mark(&market, &view.now)?;
     let mut filler = Filler::new(view, market, sim.account(placed.sub), legs);
-    filler.fill(terms.size.size(), terms.size.0 > 0, terms.reduce_only != 0, mark, terms.limit)
+    let mark = terms.mark(&filler.market, &filler.account.state, &view.now)?;
+    let mut size = terms.size.size();
+    if let Some((_, held)) = filler.account.state.opposite(filler.market.index, terms.buys()) {
+        size = terms.size_of(&filler.market, held.base())?;
+    }
+    filler.fill(size, terms.buys(), terms.reduces(), mark, terms.limit)
 }
 
 /// Reduces at once.
@@ -117,7 +140,7 @@ impl Filler {
     }
 
     fn fill(&mut self, size: Base, buy: bool, reduce_only: bool, mark: Price, limit: Price) -> Result<()> {
-        let held = opposite(&self.account.state, self.market.index, buy).map(|(slot, p)| (slot, p.base()));
+        let held = self.account.state.opposite(self.market.index, buy).map(|(slot, p)| (slot, p.base()));
         let Some((slot, held)) = held else {
             ensure(!reduce_only, Error::PositionNotFound)?;
             let fill = self.increase(size, buy, mark)?;

@@ -174,7 +174,8 @@ fn positions(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
         Act::Place { sub, market, ask, .. } => {
             fill::place(&sim.account(sub).state, view.state(market), &ask, now, why);
         }
-        Act::Cancel { order, by, .. } => fill::cancel(sim, view, &sim.orders[order], by, why),
+        Act::Cancel { order, by, legs, .. } => fill::cancel(sim, view, &sim.orders[order], by, legs, why),
+        Act::Trigger { order } => fill::trigger(sim, view, &sim.orders[order], why),
         Act::Fill { order, legs, .. } => {
             let placed = sim.orders[order];
             why.run(fill::execute(sim, view, &placed, legs));

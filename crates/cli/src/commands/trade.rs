@@ -128,7 +128,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             OrderTerms { size: SignedBase(size), reduce_only: u8::from(options.reduce_only), ..OrderTerms::default() };
         foresee(&chain, &account, &markets, options.market, terms, &chain.now().await?)?;
     }
-    let args = PlaceOrderArgs { size, limit, expires_at: 0, reduce_only: options.reduce_only };
+    let args = PlaceOrderArgs { size, limit, reduce_only: options.reduce_only, ..PlaceOrderArgs::default() };
     let market_key = address::market(&exchange.address, options.market);
     let place = instructions::place_order(&owner.pubkey(), &market_key, &key, account.state.next_order, args);
     let sent = chain.send("place order", &[place], &owner, &[]).await?;

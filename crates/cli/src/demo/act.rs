@@ -78,7 +78,7 @@ impl Stage {
         let (exchange, subaccount) = (&venue.exchange, &trader.subaccount);
         let (what, instruction, expect): (_, Instruction, _) = match action {
             Action::Order { market, size, reduce_only } => {
-                let args = PlaceOrderArgs { size, limit: 0, expires_at: 0, reduce_only };
+                let args = PlaceOrderArgs { size, reduce_only, ..PlaceOrderArgs::default() };
                 let market = address::market(exchange, market);
                 let id = account.state.next_order;
                 ("place order", instructions::place_order(&owner, &market, subaccount, id, args), PLACING)

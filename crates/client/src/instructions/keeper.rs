@@ -158,6 +158,18 @@ pub fn deleverage(market: &Pubkey) -> Instruction {
     build(accounts, instruction::Deleverage {}, &[])
 }
 
+/// Records that an order's stop was met, or how far its trail has moved it.
+pub fn trigger_order(market: &Pubkey, subaccount: &Pubkey, order: &Pubkey) -> Instruction {
+    let accounts = accounts::TriggerOrder {
+        market: *market,
+        subaccount: *subaccount,
+        order: *order,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::TriggerOrder {}, &[])
+}
+
 /// Lets a subaccount's position pick up its market's deleveraging.
 pub fn pick_up_deleveraging(market: &Pubkey, subaccount: &Pubkey) -> Instruction {
     let accounts = accounts::PickUpDeleveraging {

@@ -111,6 +111,20 @@ pub fn cancel_order(
     rent_to: &Pubkey,
     keeper: Option<&Pubkey>,
 ) -> Instruction {
+    cancel_unfillable(canceller, market, subaccount, order, rent_to, keeper, &[])
+}
+
+/// The same for an order whose price is there and whose account lacks what it needs; `legs` are all other markets of the
+/// account, to read. Signed by anyone.
+pub fn cancel_unfillable(
+    canceller: &Pubkey,
+    market: &Pubkey,
+    subaccount: &Pubkey,
+    order: &Pubkey,
+    rent_to: &Pubkey,
+    keeper: Option<&Pubkey>,
+    legs: &[AccountMeta],
+) -> Instruction {
     let accounts = accounts::CancelOrder {
         canceller: *canceller,
         market: *market,
@@ -121,7 +135,7 @@ pub fn cancel_order(
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };
-    build(accounts, instruction::CancelOrder {}, &[])
+    build(accounts, instruction::CancelOrder {}, legs)
 }
 
 /// Reduces a position at once by `size`; `limit` is the worst average price accepted, 0 for none. `legs` are all

@@ -69,21 +69,17 @@ struct Desk<'a> {
 /// Those of `execute_order`, with its limits and values; [`Error::WrongMarket`] for a missing market.
 pub fn order(account: &Subaccount, markets: &Markets, market: u16, terms: &OrderTerms, now: &Now) -> Result<Filled> {
     let mut desk = Desk::new(account, markets, market, now)?;
-    // Before funding accrues, as on chain; the mark after.
-    let stored = &markets.get(market).ok_or(Error::WrongMarket)?.state;
-    if let Some(error) = terms.dead(stored, now) {
-        return Err(error.into());
-    }
-    let mark = terms.mark(&desk.market, now)?;
-    let (buy, size) = (terms.size.0 > 0, terms.size.size());
+    let mark = terms.mark(&desk.market, &desk.account, now)?;
+    let (buy, size) = (terms.buys(), terms.size.size());
     ensure(!size.is_zero(), Error::AmountZero)?;
-    let reduce_only = terms.reduce_only != 0;
-    let held = desk.opposite(market, buy);
+    let reduce_only = terms.reduces();
+    let held = desk.account.opposite(market, buy).map(|(slot, position)| (slot, position.base()));
     let Some((slot, held)) = held else {
         ensure(!reduce_only, Error::PositionNotFound)?;
         desk.increase(size, buy, mark)?;
         return desk.finish(terms.limit);
     };
+    let size = terms.size_of(&desk.market, held)?;
     if reduce_only || size <= held {
         desk.reduce(slot, size.min(held), mark, terms.limit)?;
         return desk.done();
@@ -135,12 +131,6 @@ impl<'a> Desk<'a> {
         let mut state = Box::new(markets.get(market).ok_or(Error::WrongMarket)?.state);
         let _ = state.accrue(false, now)?;
         Ok(Self { account: Box::new(account.state), market: state, markets, now, filled: None })
-    }
-
-    fn opposite(&self, market: u16, buy: bool) -> Option<(usize, Base)> {
-        let slot = self.account.find(market)?;
-        let position = self.account.positions.get(slot)?;
-        (position.is_open() && position.size.is_long() != buy).then(|| (slot, position.base()))
     }
 
     fn totals(&self, purpose: Purpose) -> Result<Totals> {

@@ -319,7 +319,10 @@ fn terms_that_do_not_go_together_are_refused() {
         assert_eq!(OrderTerms { size: SignedBase(0), ..terms }.check().unwrap_err().error, Error::AmountZero);
         assert_eq!(OrderTerms { size: SignedBase(i64::MIN), ..terms }.check().unwrap_err().error, Error::MathOverflow);
         invalid(OrderTerms { kind: 4, ..terms });
-        invalid(OrderTerms { limit: Price((1 << 58) + 1), ..terms });
+        for over in [Price((1 << 58) + 1), Price(u64::MAX)] {
+            invalid(OrderTerms { trail: over, ..terms });
+            invalid(OrderTerms { target: over, ..terms });
+        }
     }
     invalid(OrderTerms { limit: Price(0), ..limit });
     invalid(OrderTerms { trigger: Price(0), ..stop });

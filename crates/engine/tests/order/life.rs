@@ -107,8 +107,9 @@ impl Play {
         match self.world.apply(&Op::Execute { order }) {
             Ok(()) if dead.is_some() => {
                 assert_eq!(held(&self.world), before, "what is dead moves nothing");
-                assert_eq!(self.world.accounts[account].collateral, collateral);
-                self.earned += terms.fee.0;
+                assert_eq!(self.world.accounts[account].collateral.0, collateral.0 + terms.exit_fee.0);
+                self.earned += terms.fee.0 - terms.exit_fee.0;
+                self.returned += terms.exit_fee.0;
                 self.gone(order, account);
                 Ok(())
             }

@@ -263,7 +263,8 @@ impl World {
         if terms.dead(&self.markets[market], &self.accounts[account], &self.now).is_some() {
             // What can never fill goes, and its fee with it, to whoever cancels it.
             self.orders.remove(order);
-            return self.credit(KEEPER, terms.fee);
+            self.credit(account, terms.exit_fee)?;
+            return self.credit(KEEPER, terms.fill_fee()?);
         }
         let _ = self.markets[market].accrue(false, &self.now)?;
         if self.slot_of(account, market).is_ok() {

@@ -1,13 +1,26 @@
-//! Fills orders for the fee that was put aside, and clears away those that can never fill again, for the same fee.
+//! Fills orders for the fee that was put aside, and clears away those that can never fill again or whose accounts lack what
+//! they need, for the same fee. Records stops that were met and trails that have moved before the ring forgets them, which
+//! nobody pays for.
 
+use ballast::state::Order;
 use ballast_client::instructions::{self, pubkey};
-use ballast_engine::Error;
+use ballast_client::markets::Markets;
+use ballast_client::quotes;
+use ballast_engine::constants::RING;
+use ballast_engine::market::MarketState;
+use ballast_engine::order::cancels;
+use ballast_engine::{Error, Now};
+use solana_instruction::Instruction;
+use solana_pubkey::Pubkey;
 
 use super::{Action, Job, View, rank};
+use crate::book::Entry;
 
 /// Somebody was first; or the account, the market or the price does not allow the fill (now).
 const FILLING: &[Error] = &[
     Error::OrderTooEarly,
+    Error::OrderNotTriggered,
+    Error::WrongOwner,
     Error::OrderLapsed,
     Error::OrderExpired,
     Error::PriceStale,
@@ -48,22 +61,26 @@ impl Job for Orders {
 
     fn plan(&mut self, view: &View<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
+        let mut foreseen = None;
         for (key, order, entry) in view.book.order_terms() {
             let Some(index) = view.book.index_of(&pubkey(&order.market)) else { continue };
             let Some(mark) = view.marks.get(index) else { continue };
             // A fee cannot go to the account that pays it.
             let keeper = (entry.key != view.reward).then_some(&view.reward);
-            let (market, rent_to) = (pubkey(&order.market), pubkey(&order.rent_to));
-            let terms = &order.terms;
-            let instruction = if terms.dead(&mark.state, &view.now).is_some() {
-                instructions::cancel_order(&view.payer, &market, &entry.key, key, &rent_to, keeper)
-            } else if terms.mark(&mark.state, &view.now).is_ok() {
-                let account = &entry.account;
-                let held = account.state.find(index).and_then(|slot| account.state.position(slot).ok());
-                // A reduction's loss may have to be paid by other markets' profits, which are then written.
-                let reduces = held.is_some_and(|p| p.is_open() && p.size.is_long() != terms.size.is_long());
-                let legs = instructions::leg_metas(account, Some(index), reduces);
-                instructions::execute_order(&market, &entry.key, key, &rent_to, keeper, &legs)
+            let what = What { view, key, order, entry, index, keeper };
+            let (terms, account) = (&order.terms, &entry.account.state);
+            let (instruction, earns) = if terms.dead(&mark.state, account, &view.now).is_some() {
+                (what.cancel(false), true)
+            } else if terms.mark(&mark.state, account, &view.now).is_ok() {
+                let markets = foreseen.get_or_insert_with(|| foresee(view));
+                match quotes::order(&entry.account, markets, index, terms, &view.now) {
+                    Ok(_) => (what.execute(), true),
+                    Err(fault) if cancels(fault.error) && !terms.reduces() => (what.cancel(true), true),
+                    Err(_) if is_forgotten_soon(order, &mark.state, &view.now) => (what.trigger(), false),
+                    Err(_) => continue,
+                }
+            } else if is_forgotten_soon(order, &mark.state, &view.now) {
+                (what.trigger(), false)
             } else {
                 continue;
             };
@@ -78,11 +95,66 @@ impl Job for Orders {
                 instructions: batch,
                 race: FILLING,
                 may_vanish: true,
-                reward: if keeper.is_some() { terms.fee.0 } else { 0 },
+                reward: if keeper.is_some() && earns { terms.fill_fee().map_or(0, |fee| fee.0) } else { 0 },
                 own_flag: false,
                 rank: rank::ORDER,
             });
         }
         actions
+    }
+}
+
+/// The markets as they are judged by.
+fn foresee(view: &View<'_>) -> Markets {
+    let markets = view.book.markets().map(|market| {
+        let mut market = Box::new(*market);
+        if let Some(mark) = view.marks.get(market.state.index) {
+            market.state = *mark.state;
+        }
+        market
+    });
+    markets.collect()
+}
+
+/// Whether there is something to record that half of a ring of newer prices has come after.
+fn is_forgotten_soon(order: &Order, market: &MarketState, now: &Now) -> bool {
+    let mut terms = order.terms;
+    let Ok(progress) = terms.record(market, now) else { return false };
+    // A stop is recorded as of the price that met it; of a trail the first price counts that is not recorded.
+    let since = if terms.triggered_at == 0 { order.terms.since } else { progress.triggered_at };
+    let newer = market.price.ring.iter().filter(|seen| seen.publish_time > since).count();
+    newer >= RING / 2
+}
+
+/// An order to act upon.
+struct What<'a> {
+    view: &'a View<'a>,
+    key: &'a Pubkey,
+    order: &'a Order,
+    entry: &'a Entry,
+    index: u16,
+    keeper: Option<&'a Pubkey>,
+}
+
+impl What<'_> {
+    fn execute(&self) -> Instruction {
+        let (account, terms) = (&self.entry.account, &self.order.terms);
+        // A reduction's loss may have to be paid by other markets' profits, which are then written.
+        let reduces = account.state.opposite(self.index, terms.buys()).is_some();
+        let legs = instructions::leg_metas(account, Some(self.index), reduces);
+        let (market, rent_to) = (pubkey(&self.order.market), pubkey(&self.order.rent_to));
+        instructions::execute_order(&market, &self.entry.key, self.key, &rent_to, self.keeper, &legs)
+    }
+
+    fn cancel(&self, unfillable: bool) -> Instruction {
+        let legs = instructions::leg_metas(&self.entry.account, Some(self.index), false);
+        let legs = if unfillable { legs.as_slice() } else { &[] };
+        let (market, rent_to) = (pubkey(&self.order.market), pubkey(&self.order.rent_to));
+        let (payer, account) = (&self.view.payer, &self.entry.key);
+        instructions::cancel_unfillable(payer, &market, account, self.key, &rent_to, self.keeper, legs)
+    }
+
+    fn trigger(&self) -> Instruction {
+        instructions::trigger_order(&pubkey(&self.order.market), &self.entry.key, self.key)
     }
 }

@@ -2,7 +2,6 @@
 
 use anchor_lang::prelude::*;
 use ballast_engine::Error as EngineError;
-use ballast_engine::account::{AccountState, Position};
 use ballast_engine::layout::Key;
 use ballast_engine::order::OrderTerms;
 
@@ -35,16 +34,14 @@ zero_copy_account! {
 impl Order {
     /// That it is readable, and that these are its subaccount, its market and who gets its rent.
     pub fn check(&self, subaccount: &Pubkey, market: &Pubkey, rent_to: &Pubkey) -> Result<()> {
-        check_version(self.version)?;
-        ensure(is(&self.subaccount, subaccount), EngineError::WrongOwner)?;
-        ensure(is(&self.market, market), EngineError::WrongMarket)?;
+        self.check_of(subaccount, market)?;
         ensure(is(&self.rent_to, rent_to), EngineError::WrongOwner)
     }
-}
 
-/// The open position that an order of this direction would reduce, with its slot.
-pub fn opposite(account: &AccountState, market: u16, buy: bool) -> Option<(usize, &Position)> {
-    let slot = account.find(market)?;
-    let position = account.positions.get(slot)?;
-    (position.is_open() && position.size.is_long() != buy).then_some((slot, position))
+    /// That it is readable, and that these are its subaccount and its market.
+    pub fn check_of(&self, subaccount: &Pubkey, market: &Pubkey) -> Result<()> {
+        check_version(self.version)?;
+        ensure(is(&self.subaccount, subaccount), EngineError::WrongOwner)?;
+        ensure(is(&self.market, market), EngineError::WrongMarket)
+    }
 }

@@ -3,7 +3,7 @@
 use ballast::instructions::trader::PlaceOrderArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::constants::{HOUR, ORDER_LIFE, ORDER_LOCK, PLACEMENT_LAG};
-use ballast_tests::{Setup, Terms, Trader, units};
+use ballast_tests::{Ask, Setup, Terms, Trader, units};
 
 use super::super::case::{Case, sponsor};
 
@@ -47,7 +47,7 @@ fn money() -> Vec<Case> {
 fn orders() -> Vec<Case> {
     let (mut setup, trader) = two_positions();
     let size = setup.size_for(0, 1_000_000_000);
-    let args = PlaceOrderArgs { size, limit: 0, expires_at: 0, reduce_only: false };
+    let args = PlaceOrderArgs { size, ..PlaceOrderArgs::default() };
     let id = setup.account(&trader).state.next_order;
     let market = setup.market_key(0);
     let place = ix::place_order(&trader.address(), &market, &trader.subaccount, id, args);
@@ -64,7 +64,28 @@ fn orders() -> Vec<Case> {
     let keeper = setup.keeper.subaccount;
     let by = solana_signer::Signer::pubkey(&*anyone);
     let dead = ix::cancel_order(&by, &market, &trader.subaccount, &order, &owner, Some(&keeper));
-    vec![place, cancel, Case::new("cancel_order", setup, dead, &[&anyone]).variant("dead")]
+    let dead = Case::new("cancel_order", setup.clone(), dead, &[&anyone]).variant("dead");
+
+    // More than its margin allows.
+    let more = setup.size_for(0, units(5_000_000).cast_signed());
+    let order = setup.place(&trader, 0, more).expect("placed");
+    setup.later();
+    let legs = ix::leg_metas(&setup.account(&trader), Some(0), false);
+    let (account, keeper) = (trader.subaccount, Some(&keeper));
+    let unfillable = ix::cancel_unfillable(&by, &market, &account, &order, &owner, keeper, &legs);
+    let unfillable = Case::new("cancel_order", setup, unfillable, &[&anyone]).variant("unfillable");
+    vec![place, cancel, dead, unfillable, trigger()]
+}
+
+fn trigger() -> Case {
+    let (mut setup, trader) = two_positions();
+    let price = setup.market(0).state.price.last.price.0;
+    let size = -setup.position(&trader, 0);
+    let trail = Ask { size, reduce_only: true, kind: 3, trail: price / 100, ..Ask::default() };
+    let order = setup.place(&trader, 0, trail).expect("placed");
+    setup.later();
+    let trigger = ix::trigger_order(&setup.market_key(0), &trader.subaccount, &order);
+    Case::new("trigger_order", setup, trigger, &[])
 }
 
 fn exits() -> Vec<Case> {

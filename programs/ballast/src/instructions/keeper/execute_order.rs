@@ -1,12 +1,16 @@
-//! Fills an order, at a price published after it was placed, for the fee that was put aside.
+//! Fills an order, at a price published after it was placed (and its condition met), for the fee that was put aside. A
+//! bracket whose entry fills becomes its exits.
 
 use anchor_lang::prelude::*;
 use ballast_engine::Error as EngineError;
+use ballast_engine::order::After;
+use ballast_engine::units::Quote;
 
 use crate::checks::check_version;
 use crate::emit::emit;
-use crate::error::{OnChain, refuse};
-use crate::fill::{self, Ask, Trader, check_keeper, credit};
+use crate::error::OnChain;
+use crate::events::BracketActivated;
+use crate::fill::{self, Trader, check_keeper, credit};
 use crate::legs::now;
 use crate::state::{Market, Order, Subaccount};
 
@@ -21,8 +25,8 @@ pub struct ExecuteOrder<'info> {
     /// The order's subaccount.
     #[account(mut)]
     pub subaccount: AccountLoader<'info, Subaccount>,
-    /// The order.
-    #[account(mut, close = rent_to)]
+    /// The order; closed unless it becomes a bracket's exits.
+    #[account(mut)]
     pub order: AccountLoader<'info, Order>,
     /// Whoever paid the order's rent.
     /// CHECK: `validate` compares its address.
@@ -51,37 +55,57 @@ pub fn handle<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
     accounts.validate()?;
     let now = now()?;
     let (market_key, key) = (accounts.market.key(), accounts.subaccount.key());
-    let (accrued, picked, traded, fee) = {
+    let (accrued, picked, traded, fee, after, exits) = {
         let market = &mut *accounts.market.load_mut()?;
         let subaccount = &mut *accounts.subaccount.load_mut()?;
         let terms = &mut accounts.order.load_mut()?.terms;
-        if let Some(error) = terms.dead(&market.state, &now) {
-            return Err(refuse(error.into()));
-        }
         let accrued = fill::accrue(market_key, &mut market.state, &now)?;
         let picked = fill::pick_up(market_key, &mut market.state, key, &mut subaccount.state)?;
-        let ask = Ask {
-            size: terms.size,
-            reduce_only: terms.reduce_only != 0,
-            limit: terms.limit,
-            mark: terms.mark(&market.state, &now).on_chain()?,
-        };
+        let ask = fill::ask(terms, &market.state, &subaccount.state, &now)?;
         let (account, exchange) = (&mut subaccount.state, &subaccount.exchange);
         let mut trader = Trader::of(account, exchange, &market.state, ctx.remaining_accounts);
         let done = fill::fill(&mut market.state, &mut trader, &ask, &now)?;
         let account = &mut subaccount.state;
-        account.orders = account.orders.checked_sub(1).ok_or(EngineError::InvariantBroken.into()).on_chain()?;
+        let fee = terms.fill_fee().on_chain()?;
+        let after = terms.after_fill(&market.state, account, done.size(), &now).on_chain()?;
+        if after != After::Exits {
+            account.orders = account.orders.checked_sub(1).ok_or(EngineError::InvariantBroken.into()).on_chain()?;
+        }
         market.state.invariant().on_chain()?;
         account.invariant().on_chain()?;
-        let traded = done.event(market_key, &mut market.state, key, account, accounts.order.key())?;
-        (accrued, picked, traded, core::mem::take(&mut terms.fee))
+        let order = accounts.order.key();
+        let traded = done.event(market_key, &mut market.state, key, account, order)?;
+        let exits = match after {
+            After::Exits => Some(BracketActivated {
+                order,
+                subaccount: key,
+                market: market_key,
+                size: terms.size.0,
+                stop: terms.stop.0,
+                target: terms.target.0,
+                trail: terms.trail.0,
+                placed_at: terms.placed_at,
+                account_sequence: account.next_sequence().on_chain()?,
+            }),
+            After::Done | After::Returned(_) => None,
+        };
+        (accrued, picked, traded, fee, after, exits)
     };
+    let returned = if let After::Returned(returned) = after { returned } else { Quote::ZERO };
+    credit(&accounts.subaccount, returned)?;
     credit(accounts.keeper.as_ref().unwrap_or(&accounts.subaccount), fee)?;
+    if after != After::Exits {
+        accounts.order.close(accounts.rent_to.to_account_info())?;
+    }
     if let Some(accrued) = accrued {
         emit(&accounts.event_authority, &accrued)?;
     }
     if let Some(picked) = picked {
         emit(&accounts.event_authority, &picked)?;
     }
-    emit(&accounts.event_authority, &traded)
+    emit(&accounts.event_authority, &traded)?;
+    if let Some(exits) = exits {
+        emit(&accounts.event_authority, &exits)?;
+    }
+    Ok(())
 }

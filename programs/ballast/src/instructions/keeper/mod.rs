@@ -13,6 +13,7 @@ pub mod pick_up_deleveraging;
 pub mod register_insurance_claim;
 pub mod resolve;
 pub mod settle;
+pub mod trigger_order;
 pub mod unflag;
 pub mod update_market;
 
@@ -28,5 +29,6 @@ pub use pick_up_deleveraging::*;
 pub use register_insurance_claim::*;
 pub use resolve::*;
 pub use settle::*;
+pub use trigger_order::*;
 pub use unflag::*;
 pub use update_market::*;

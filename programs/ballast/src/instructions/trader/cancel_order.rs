@@ -1,6 +1,12 @@
-//! Cancels an order: its owner after its first ten seconds; anyone, for the fee, once it can never fill again.
+//! Cancels an order: its owner after its first ten seconds; anyone, for the fee, once it can never fill again, or once its
+//! price is there and the account lacks what it needs to fill it. The event says why.
+//!
+//! The fee goes to whoever clears it away, not back: else nobody would, and a dead order keeps its rent and one of the
+//! account's places. An owner who cancels gets it back. What is put aside for a bracket's exits goes back in either case.
 
+use anchor_lang::error::ERROR_CODE_OFFSET;
 use anchor_lang::prelude::*;
+use ballast_engine::order::cancels;
 use ballast_engine::units::Quote;
 use ballast_engine::{Error as EngineError, Now};
 
@@ -9,16 +15,16 @@ use crate::checks::{check_version, is};
 use crate::emit::emit;
 use crate::error::{OnChain, ensure};
 use crate::events::OrderCancelled;
-use crate::fill::{check_keeper, credit};
+use crate::fill::{self, Trader, check_keeper, credit};
 use crate::legs::now;
-use crate::state::order::opposite;
 use crate::state::{Market, Order, Subaccount};
 
-/// Accounts of `cancel_order`.
+/// Accounts of `cancel_order`. Remaining accounts: none, or, for an order that the account cannot fill, the markets of its
+/// other slots in use, in slot order, to read.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct CancelOrder<'info> {
-    /// The owner, or anyone for a dead order.
+    /// The owner, or anyone for an order that is dead or that its account cannot fill.
     pub canceller: Signer<'info>,
     /// The order's market.
     pub market: AccountLoader<'info, Market>,
@@ -32,7 +38,7 @@ pub struct CancelOrder<'info> {
     /// CHECK: `validate` compares its address.
     #[account(mut)]
     pub rent_to: UncheckedAccount<'info>,
-    /// Gets a dead order's fee; without it the fee goes back to the order's subaccount.
+    /// Gets the fee of an order that its owner does not cancel; without it the fee goes back to the order's subaccount.
     #[account(mut)]
     pub keeper: Option<AccountLoader<'info, Subaccount>>,
 }
@@ -57,30 +63,83 @@ impl CancelOrder<'_> {
         keeper.as_ref().map_or(Ok(()), |keeper| check_keeper(keeper, &market.exchange, &key))
     }
 
-    /// Why the order is dead; `None` where its owner cancels one that is not.
-    fn judge(&self, now: &Now) -> Result<Option<EngineError>> {
+    /// Why it is cancelled; `None` where its owner does it.
+    fn judge<'info>(&self, others: &'info [AccountInfo<'info>], now: &Now) -> Result<Option<EngineError>> {
         let (market, subaccount, order) = (self.market.load()?, self.subaccount.load()?, self.order.load()?);
         let terms = &order.terms;
-        let dead = terms.dead(&market.state, now).or_else(|| {
-            let nothing = opposite(&subaccount.state, market.state.index, terms.size.0 > 0).is_none();
-            (terms.reduce_only != 0 && nothing).then_some(EngineError::PositionNotFound)
-        });
-        if dead.is_none() {
-            ensure(is(&subaccount.owner, self.canceller.key), EngineError::WrongOwner)?;
-            terms.check_cancel(now).on_chain()?;
+        if let Some(dead) = terms.dead(&market.state, &subaccount.state, now) {
+            return Ok(Some(dead));
         }
-        Ok(dead)
+        if is(&subaccount.owner, self.canceller.key) {
+            terms.check_cancel(&market.state, now).on_chain()?;
+            return Ok(None);
+        }
+        let reason = if terms.reduces() { None } else { unfillable(&order, &market, &subaccount, others, now) };
+        ensure(reason.is_some(), EngineError::WrongOwner)?;
+        Ok(reason)
+    }
+}
+
+/// What the account lacks to fill an order whose price is there: found by filling it, on copies that are thrown away.
+fn unfillable<'info>(
+    order: &Order,
+    market: &Market,
+    subaccount: &Subaccount,
+    others: &'info [AccountInfo<'info>],
+    now: &Now,
+) -> Option<EngineError> {
+    let (mut market, mut account) = (Copied::of(&market.state), Copied::of(&subaccount.state));
+    let (market, account) = (market.get()?, account.get()?);
+    fill::accrue(Pubkey::default(), market, now).ok()?;
+    fill::pick_up(Pubkey::default(), market, Pubkey::default(), account).ok()?;
+    let ask = fill::ask(&order.terms, market, account, now).ok()?;
+    let mut trader = Trader::of(account, &subaccount.exchange, market, others);
+    let refused = fill::fill(market, &mut trader, &ask, now).err()?;
+    reason_of(&refused).filter(|reason| cancels(*reason))
+}
+
+/// The engine's reason for a refusal.
+fn reason_of(error: &Error) -> Option<EngineError> {
+    let Error::AnchorError(error) = error else { return None };
+    let place = error.error_code_number.checked_sub(ERROR_CODE_OFFSET)?;
+    EngineError::ALL.get(usize::try_from(place).ok()?).copied()
+}
+
+/// A copy of an account's state on the heap: larger than a stack frame on chain.
+struct Copied<T> {
+    words: Vec<u64>,
+    of: core::marker::PhantomData<T>,
+}
+
+impl<T: bytemuck::Pod> Copied<T> {
+    fn of(state: &T) -> Self {
+        let bytes = bytemuck::bytes_of(state);
+        let mut words = vec![0_u64; bytes.len().div_ceil(8)];
+        if let Some(room) = bytemuck::cast_slice_mut(&mut words).get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+        }
+        Self { words, of: core::marker::PhantomData }
+    }
+
+    fn get(&mut self) -> Option<&mut T> {
+        bytemuck::try_from_bytes_mut(bytemuck::cast_slice_mut(&mut self.words)).ok()
     }
 }
 
 /// See the module.
-pub fn handle(ctx: Context<CancelOrder>) -> Result<()> {
+pub fn handle<'info>(ctx: Context<'info, CancelOrder<'info>>) -> Result<()> {
     let accounts = &*ctx.accounts;
     accounts.validate()?;
-    let dead = accounts.judge(&now()?)?;
-    let fee = core::mem::take(&mut accounts.order.load_mut()?.terms.fee);
-    let keeper = accounts.keeper.as_ref().filter(|_| dead.is_some());
+    let reason = accounts.judge(ctx.remaining_accounts, &now()?)?;
+    let (fee, returned) = {
+        let terms = &mut accounts.order.load_mut()?.terms;
+        let earned = terms.fill_fee().on_chain()?;
+        terms.fee = Quote::ZERO;
+        (earned, core::mem::take(&mut terms.exit_fee))
+    };
+    let keeper = accounts.keeper.as_ref().filter(|_| reason.is_some());
     credit(keeper.unwrap_or(&accounts.subaccount), fee)?;
+    credit(&accounts.subaccount, returned)?;
     let account_sequence = {
         let account = &mut accounts.subaccount.load_mut()?.state;
         account.orders = account.orders.checked_sub(1).ok_or(EngineError::InvariantBroken.into()).on_chain()?;
@@ -91,7 +150,7 @@ pub fn handle(ctx: Context<CancelOrder>) -> Result<()> {
         &OrderCancelled {
             order: accounts.order.key(),
             subaccount: accounts.subaccount.key(),
-            reason: dead.map_or(0, |error| BallastError::from(error).into()),
+            reason: reason.map_or(0, |error| BallastError::from(error).into()),
             fee_to_keeper: keeper.map_or(Quote::ZERO, |_| fee).0,
             account_sequence,
         },

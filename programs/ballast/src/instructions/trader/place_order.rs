@@ -1,24 +1,20 @@
 //! Places an order. It fills later, at a price that nobody could choose, by anyone's call.
 
 use anchor_lang::prelude::*;
-use ballast_engine::constants::MAX_ORDERS;
 use ballast_engine::order::OrderTerms;
-use ballast_engine::price::Status;
-use ballast_engine::units::{Price, Quote, SignedBase};
-use ballast_engine::{Error as EngineError, Fault, Now, liquidation};
+use ballast_engine::units::{Price, SignedBase};
 
 use crate::checks::{check_version, key_of};
 use crate::emit::emit;
-use crate::error::{OnChain, ensure, refuse};
+use crate::error::OnChain;
 use crate::events::OrderPlaced;
-use crate::fill::{base_of, check_mode};
+use crate::fill::check_mode;
 use crate::legs::now;
 use crate::seeds;
-use crate::state::order::opposite;
 use crate::state::{ACCOUNT_VERSION, Market, Order, Subaccount};
 
-/// Arguments of `place_order`.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+/// Arguments of `place_order`. Prices are 0 where there is none; which kind has which is in the engine's `OrderTerms`.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, Default)]
 pub struct PlaceOrderArgs {
     /// Signed size in base atoms: positive buys, negative sells.
     pub size: i64,
@@ -26,8 +22,36 @@ pub struct PlaceOrderArgs {
     pub limit: u64,
     /// It may not fill after this, Unix seconds; 0 for never.
     pub expires_at: i64,
-    /// Whether it may only reduce; its size is then capped at the position.
+    /// Whether it may only reduce the position that is open now; its size is then capped at what is left of it.
     pub reduce_only: bool,
+    /// Kind: 0 market, 1 limit, 2 stop entry, 3 exit (stop-loss, take-profit, trailing stop, or two of these).
+    pub kind: u8,
+    /// A stop entry's price.
+    pub trigger: u64,
+    /// An exit's stop; of an entry, the stop of what it opens.
+    pub stop: u64,
+    /// An exit's target; of an entry, the target of what it opens.
+    pub target: u64,
+    /// Distance at which that stop follows the best price.
+    pub trail: u64,
+}
+
+impl PlaceOrderArgs {
+    /// The terms, as far as they are the owner's to say.
+    pub fn terms(&self) -> OrderTerms {
+        OrderTerms {
+            size: SignedBase(self.size),
+            limit: Price(self.limit),
+            expires_at: self.expires_at,
+            kind: self.kind,
+            reduce_only: self.reduce_only.into(),
+            trigger: Price(self.trigger),
+            stop: Price(self.stop),
+            target: Price(self.target),
+            trail: Price(self.trail),
+            ..OrderTerms::default()
+        }
+    }
 }
 
 /// Accounts of `place_order`.
@@ -71,27 +95,6 @@ impl PlaceOrder<'_> {
         subaccount.check_owner(owner.key)?;
         subaccount.check(&market.exchange)
     }
-
-    /// Refuses at once what could never fill. What may have changed by then is judged again at the fill.
-    fn check_terms(&self, args: &PlaceOrderArgs, now: &Now) -> Result<()> {
-        let (market, subaccount) = (self.market.load()?, self.subaccount.load()?);
-        let (market, account) = (&market.state, &subaccount.state);
-        ensure(args.size != 0, EngineError::AmountZero)?;
-        base_of(args.size.unsigned_abs())?;
-        if args.expires_at != 0 && args.expires_at <= now.unix {
-            return Err(refuse(Fault::new(EngineError::OrderExpired, args.expires_at, now.unix)));
-        }
-        if account.orders >= MAX_ORDERS {
-            return Err(refuse(Fault::new(EngineError::OrderLimit, MAX_ORDERS, account.orders)));
-        }
-        check_mode(market, account)?;
-        let reduces = opposite(account, market.index, args.size > 0).is_some();
-        ensure(reduces || !args.reduce_only, EngineError::PositionNotFound)?;
-        if !args.reduce_only {
-            ensure(!liquidation::is_flagged(account, now), EngineError::FlaggedAccount)?;
-        }
-        if reduces { Ok(()) } else { market.check_open(now).on_chain() }
-    }
 }
 
 /// See the module.
@@ -99,23 +102,10 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
     let accounts = &*ctx.accounts;
     accounts.validate()?;
     let now = now()?;
-    accounts.check_terms(&args, &now)?;
-    let (placed_at, order_fee, good) = {
-        let state = &accounts.market.load()?.state;
-        state.check_not_settled().on_chain()?;
-        let good = state.status(&now).on_chain()? == Status::Good;
-        (state.price.placement(&now).on_chain()?, state.params.order_fee, good)
-    };
     let event = {
+        let market = &accounts.market.load()?.state;
         let account = &mut accounts.subaccount.load_mut()?.state;
-        // A flagged account's collateral pays its liquidation, not orders, and while a price is bad nothing leaves an
-        // account with positions: their reductions put nothing aside.
-        let free = liquidation::is_flagged(account, &now) || !(good || account.is_flat());
-        let fee = if free { Quote::ZERO } else { order_fee };
-        if fee > account.collateral {
-            return Err(refuse(Fault::new(EngineError::InsufficientCollateral, account.collateral.0, fee.0)));
-        }
-        account.collateral = account.collateral.less(fee).on_chain()?;
+        check_mode(market, account)?;
         let order = &mut *accounts.order.load_init()?;
         order.version = ACCOUNT_VERSION;
         order.bump = ctx.bumps.order;
@@ -123,26 +113,23 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
         order.subaccount = key_of(&accounts.subaccount.key());
         order.market = key_of(&accounts.market.key());
         order.rent_to = key_of(accounts.owner.key);
-        order.terms = OrderTerms {
-            size: SignedBase(args.size),
-            limit: Price(args.limit),
-            placed_at,
-            expires_at: args.expires_at,
-            placed_slot: now.slot,
-            fee,
-            reduce_only: args.reduce_only.into(),
-            ..OrderTerms::default()
-        };
-        account.next_order = account.next_order.checked_add(1).ok_or(EngineError::MathOverflow.into()).on_chain()?;
-        account.orders = account.orders.checked_add(1).ok_or(EngineError::MathOverflow.into()).on_chain()?;
+        order.terms = args.terms();
+        order.terms.place(market, account, &now).on_chain()?;
         OrderPlaced {
             order: accounts.order.key(),
             subaccount: accounts.subaccount.key(),
             market: accounts.market.key(),
+            kind: args.kind,
             size: args.size,
+            reduce_only: args.reduce_only,
             limit: args.limit,
+            trigger: args.trigger,
+            stop: args.stop,
+            target: args.target,
+            trail: args.trail,
             placed_at: order.terms.placed_at,
-            fee: fee.0,
+            expires_at: args.expires_at,
+            fee: order.terms.fee.0,
             account_sequence: account.next_sequence().on_chain()?,
         }
     };
