@@ -152,36 +152,54 @@ export async function transfer(
   return [...prices, withLegs(instruction, legs(trader, { writable: false }))];
 }
 
-/** What to order. */
+/** Kinds of orders by their byte: an exit is a stop-loss, a take-profit, a trailing stop, or two of these. */
+const orderKinds = ['market', 'limit', 'stop', 'exit'] as const;
+
+/** What to order. Prices are in the market's own scale; none if left out. */
 export type OrderTerms = Readonly<{
   /** The market's index. */
   market: number;
   /** Signed size, base atoms: positive buys, negative sells. */
   size: bigint;
-  /** The worst average price accepted; none if left out. */
+  /** What it waits for; `market` if left out. */
+  kind?: (typeof orderKinds)[number];
+  /** The worst average price accepted; what a `limit` order waits for. */
   limit?: bigint;
+  /** The price that a `stop` entry waits for. */
+  trigger?: bigint;
+  /** Stop of an exit; of an entry, of the exits that its fill leaves. */
+  stop?: bigint;
+  /** Target, likewise. */
+  target?: bigint;
+  /** Distance at which that stop follows the best price. */
+  trail?: bigint;
   /** It may not fill after this, Unix seconds; never if left out. */
   expiresAt?: bigint;
-  /** Whether it may only reduce; its size is then capped at the position. */
+  /** Whether it may only reduce the position that there is now; its size is then capped at what is left of it. An exit does. */
   reduceOnly?: boolean;
 }>;
 
 /** An order to be placed: its address follows from the subaccount's next number. */
 export type Placing = Readonly<{ instruction: Instruction; order: Address; id: bigint }>;
 
-/** Places an order. It fills at the first price published after it, by anyone's call: see {@link fillOrder}. */
+/** Places an order. It fills at the first price published after it (and after its condition was met), by anyone's call: see {@link fillOrder}. */
 export async function placeOrder(trader: Trader, owner: TransactionSigner, terms: OrderTerms): Promise<Placing> {
   const id = trader.subaccount.data.state.nextOrder;
   const [order] = await findOrderPda({ id, subaccount: trader.subaccount.address });
   const instruction = getPlaceOrderInstruction({
     expiresAt: terms.expiresAt ?? 0n,
+    kind: orderKinds.indexOf(terms.kind ?? 'market'),
     limit: terms.limit ?? 0n,
     market: marketAt(trader, terms.market).address,
     order,
     owner,
-    reduceOnly: terms.reduceOnly ?? false,
+    reduceOnly: terms.reduceOnly ?? terms.kind === 'exit',
     size: terms.size,
+    stop: terms.stop ?? 0n,
     subaccount: trader.subaccount.address,
+    target: terms.target ?? 0n,
+    trail: terms.trail ?? 0n,
+    trigger: terms.trigger ?? 0n,
   });
   return { id, instruction, order };
 }

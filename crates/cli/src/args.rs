@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Fill(commands::trade::FillOptions),
     /// Cancel an order that waits
     Cancel(commands::cancel::Options),
+    /// Orders that wait for a price: place, list, trigger, execute; the size for a risk
+    Order(commands::order::Options),
     /// Flag and liquidate an account, or every account that is below maintenance
     Liquidate(commands::liquidate::Options),
     /// Provide liquidity to a market's pool: deposit, exit, execute, status

@@ -1,6 +1,6 @@
 //! Addresses, instructions, account views, quotes and an RPC client for Ballast.
 //!
-//! `address` finds accounts, `instructions` builds what to send, `accounts` and `view` read what is there, `events` what
+//! `address` finds accounts, `instructions` builds what to send, `accounts`, `view` and `orders` read what is there, `events` what
 //! happened, `errors` why not, `quotes` asks the engine beforehand, `health` judges everybody, `keeping` finds what a
 //! keeper can do for pools that owe, `audit` proves the books. All of these are pure: they
 //! build and decode. `rpc` (a feature, on by default) asks a node and sends; `examples/` shows the usual flows.
@@ -15,6 +15,7 @@ pub mod instructions;
 pub mod keeping;
 pub mod loader;
 pub mod markets;
+pub mod orders;
 pub mod quotes;
 #[cfg(feature = "rpc")]
 pub mod rpc;

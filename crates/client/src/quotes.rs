@@ -4,7 +4,7 @@ mod fill;
 
 use ballast::state::Subaccount;
 use ballast_engine::margin::{self, Purpose, Totals};
-use ballast_engine::{Base, Error, Now, Price, Result, quotes};
+use ballast_engine::{Base, Error, Now, Price, Quote, Result, quotes};
 
 use crate::markets::Markets;
 
@@ -44,4 +44,25 @@ pub fn max_increase(subaccount: &Subaccount, markets: &Markets, market: u16, lon
     let accrued = markets.accrued(now)?;
     let market = markets.get(market).ok_or(Error::WrongMarket)?;
     quotes::max_increase(account, &accrued.legs(account)?, &market.state, long, now)
+}
+
+/// The largest size that can be opened or increased now and costs no more than `risk` if its stop fills at `stop`, both
+/// fills' premiums and all fees included; a price that jumps over the stop costs more. Zero where none does.
+///
+/// # Errors
+/// [`Error::OrderTermsInvalid`] for a stop that is not on the losing side of the stored price, [`Error::PriceMissing`],
+/// [`Error::WrongMarket`] for a missing market, [`Error::MathOverflow`].
+pub fn size_for_risk(
+    subaccount: &Subaccount,
+    markets: &Markets,
+    market: u16,
+    long: bool,
+    stop: Price,
+    risk: Quote,
+    now: &Now,
+) -> Result<Base> {
+    let account = &subaccount.state;
+    let accrued = markets.accrued(now)?;
+    let market = markets.get(market).ok_or(Error::WrongMarket)?;
+    quotes::size_for_risk(account, &accrued.legs(account)?, &market.state, long, stop, risk, now)
 }

@@ -244,6 +244,8 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("*", "executor", "a stranger", ANYONE),
     ("*", "caller", "a stranger", ANYONE),
     ("cancel_order (dead)", "canceller", "a stranger", ANYONE),
+    ("cancel_order (unfillable)", "canceller", "a stranger", ANYONE),
+    ("trigger_order", "order", "of another payer", "nothing is closed: whose the rent is does not matter"),
     ("*", "source", "the same owner's other", OWN_CHOICE),
     ("execute_lp_withdrawal (its owner*", "destination", "the same owner's other", OWN_CHOICE),
     ("*", "owner_tokens", "the same owner's other", OWN_CHOICE),

@@ -90,7 +90,7 @@ fn one_position(all: &mut Units) {
 
 /// A bracket's entry, its trail, its exit by the target and by the stop.
 fn bracket(setup: &mut Setup, all: &mut Units, alice: &Trader) {
-    for (market, by) in [(0, 110), (1, -110)] {
+    for (market, by) in [(0, 110), (1, -140)] {
         let price = setup.market(market).state.price.last.price.0;
         let (stop, target, trail) = (price - price / 100, price + price / 100, price / 90);
         let entry = Ask { limit: price + price / 50, kind: 1, ..Ask::from(setup.size_for(market, 20_000_000_000)) };

@@ -74,9 +74,14 @@ pub(crate) fn cancel(sim: &Sim, view: &View, placed: &Placed, by: usize, legs: L
         return;
     }
     // Anyone's, once its price is there and the account lacks what it needs.
-    let refused = execute(sim, view, placed, legs).err();
-    let lacks = !order.terms.reduces() && refused.is_some_and(|fault| cancels(fault.error));
-    why.need(lacks, Error::WrongOwner);
+    let refused = execute(sim, view, placed, legs).err().filter(|_| !order.terms.reduces());
+    match refused {
+        Some(fault) if cancels(fault.error) => {}
+        refused => {
+            why.need(false, Error::WrongOwner);
+            why.run(refused.map_or(Ok(()), Err));
+        }
+    }
 }
 
 /// What stands in the way of recording how far one has come.

@@ -14,6 +14,7 @@ pub(crate) mod liquidate;
 pub(crate) mod liquidity;
 pub(crate) mod localnet;
 pub(crate) mod market;
+pub(crate) mod order;
 pub(crate) mod roles;
 pub(crate) mod trade;
 
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Trade(options) => trade::run(global, options).await,
         Command::Fill(options) => trade::fill(global, options).await,
         Command::Cancel(options) => cancel::run(global, options).await,
+        Command::Order(options) => order::run(global, options).await,
         Command::Liquidate(options) => liquidate::run(global, options).await,
         Command::Liquidity(options) => liquidity::run(global, options).await,
         Command::Insurance(options) => insurance::run(global, options).await,

@@ -4,6 +4,8 @@ import { type ReadonlyUint8Array } from '@solana/kit';
 import {
   getBatchChangesDecoder,
   type BatchChanges,
+  getBracketActivatedDecoder,
+  type BracketActivated,
   getCommitteeDismissedDecoder,
   type CommitteeDismissed,
   getDeficitBookedDecoder,
@@ -52,6 +54,8 @@ import {
   type OrderCancelled,
   getOrderPlacedDecoder,
   type OrderPlaced,
+  getOrderTriggeredDecoder,
+  type OrderTriggered,
   getPoolClaimCollectedDecoder,
   type PoolClaimCollected,
   getPositionDeleveragedDecoder,
@@ -95,6 +99,8 @@ export const EVENT_TAG: ReadonlyUint8Array = new Uint8Array([228, 69, 165, 46, 8
 export type BallastEvent =
   /** What a batch that was queued or executed changes; only the first `count` entries count. */
   | { name: 'BatchChanges'; data: BatchChanges }
+  /** A bracket's entry was filled; the order is its exits now. */
+  | { name: 'BracketActivated'; data: BracketActivated }
   /** The committee was dismissed. */
   | { name: 'CommitteeDismissed'; data: CommitteeDismissed }
   /** A market's part of a resolution. */
@@ -143,6 +149,8 @@ export type BallastEvent =
   | { name: 'OrderCancelled'; data: OrderCancelled }
   /** An order was placed. */
   | { name: 'OrderPlaced'; data: OrderPlaced }
+  /** An exit's stop was met, or its trail has moved it. */
+  | { name: 'OrderTriggered'; data: OrderTriggered }
   /** Cash moved between pools on a claim of one on the other. */
   | { name: 'PoolClaimCollected'; data: PoolClaimCollected }
   /** A position picked up a deleveraging. */
@@ -191,6 +199,10 @@ export const BALLAST_EVENTS: {
   BatchChanges: {
     discriminator: new Uint8Array([122, 91, 65, 225, 91, 13, 150, 65]),
     decode: (b) => getBatchChangesDecoder().decode(b),
+  },
+  BracketActivated: {
+    discriminator: new Uint8Array([158, 68, 123, 157, 188, 193, 146, 124]),
+    decode: (b) => getBracketActivatedDecoder().decode(b),
   },
   CommitteeDismissed: {
     discriminator: new Uint8Array([90, 113, 110, 87, 83, 148, 228, 228]),
@@ -287,6 +299,10 @@ export const BALLAST_EVENTS: {
   OrderPlaced: {
     discriminator: new Uint8Array([96, 130, 204, 234, 169, 219, 216, 227]),
     decode: (b) => getOrderPlacedDecoder().decode(b),
+  },
+  OrderTriggered: {
+    discriminator: new Uint8Array([242, 228, 9, 85, 62, 161, 99, 208]),
+    decode: (b) => getOrderTriggeredDecoder().decode(b),
   },
   PoolClaimCollected: {
     discriminator: new Uint8Array([15, 218, 125, 163, 204, 225, 98, 50]),

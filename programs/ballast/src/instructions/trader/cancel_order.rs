@@ -13,7 +13,7 @@ use ballast_engine::{Error as EngineError, Now};
 use crate::BallastError;
 use crate::checks::{check_version, is};
 use crate::emit::emit;
-use crate::error::{OnChain, ensure};
+use crate::error::OnChain;
 use crate::events::OrderCancelled;
 use crate::fill::{self, Trader, check_keeper, credit};
 use crate::legs::now;
@@ -74,28 +74,32 @@ impl CancelOrder<'_> {
             terms.check_cancel(&market.state, now).on_chain()?;
             return Ok(None);
         }
-        let reason = if terms.reduces() { None } else { unfillable(&order, &market, &subaccount, others, now) };
-        ensure(reason.is_some(), EngineError::WrongOwner)?;
-        Ok(reason)
+        let refused = if terms.reduces() { None } else { unfillable(&order, &market, &subaccount, others, now) };
+        let refused = refused.ok_or(EngineError::WrongOwner.into()).on_chain()?;
+        // What the market stops is kept, and says so.
+        match reason_of(&refused).filter(|reason| cancels(*reason)) {
+            None => Err(refused),
+            reason => Ok(reason),
+        }
     }
 }
 
-/// What the account lacks to fill an order whose price is there: found by filling it, on copies that are thrown away.
+/// Why an order whose price is there cannot be filled: found by filling it, on copies that are thrown away. `None` where it can
+/// be, or its price is not there.
 fn unfillable<'info>(
     order: &Order,
     market: &Market,
     subaccount: &Subaccount,
     others: &'info [AccountInfo<'info>],
     now: &Now,
-) -> Option<EngineError> {
+) -> Option<Error> {
     let (mut market, mut account) = (Copied::of(&market.state), Copied::of(&subaccount.state));
     let (market, account) = (market.get()?, account.get()?);
     fill::accrue(Pubkey::default(), market, now).ok()?;
     fill::pick_up(Pubkey::default(), market, Pubkey::default(), account).ok()?;
     let ask = fill::ask(&order.terms, market, account, now).ok()?;
     let mut trader = Trader::of(account, &subaccount.exchange, market, others);
-    let refused = fill::fill(market, &mut trader, &ask, now).err()?;
-    reason_of(&refused).filter(|reason| cancels(*reason))
+    fill::fill(market, &mut trader, &ask, now).err()
 }
 
 /// The engine's reason for a refusal.

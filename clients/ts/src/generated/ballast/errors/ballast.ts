@@ -34,7 +34,7 @@ export const BALLAST_ERROR__OPEN_INTEREST_STRESS = 0x1777; // 6007
 export const BALLAST_ERROR__OPEN_INTEREST_IMPACT = 0x1778; // 6008
 /** NoFreePosition: All position slots of this subaccount are in use; close one or use another subaccount */
 export const BALLAST_ERROR__NO_FREE_POSITION = 0x1779; // 6009
-/** PositionNotFound: This subaccount has no position in that market; check the market */
+/** PositionNotFound: This subaccount has no position in that market (or not the one that the order was placed for); check the market */
 export const BALLAST_ERROR__POSITION_NOT_FOUND = 0x177a; // 6010
 /** InsufficientCollateral: The subaccount's free collateral is too small (limit, then value); lower the amount or deposit */
 export const BALLAST_ERROR__INSUFFICIENT_COLLATERAL = 0x177b; // 6011
@@ -248,6 +248,10 @@ export const BALLAST_ERROR__MARKET_NOT_SETTLED = 0x17e2; // 6114
 export const BALLAST_ERROR__UPGRADE_NOT_VERIFIED = 0x17e3; // 6115
 /** UpgradeVerified: The whole buffer has been hashed, and holds what was committed: nothing is left to verify */
 export const BALLAST_ERROR__UPGRADE_VERIFIED = 0x17e4; // 6116
+/** OrderNotTriggered: No stored price has met the order's condition since, or all there is to record is recorded (limit: a price that it waits for, then the last one) */
+export const BALLAST_ERROR__ORDER_NOT_TRIGGERED = 0x17e5; // 6117
+/** OrderTermsInvalid: These terms of an order do not go together: see OrderTerms for which kind has which prices */
+export const BALLAST_ERROR__ORDER_TERMS_INVALID = 0x17e6; // 6118
 
 export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_BANKRUPT
@@ -307,6 +311,8 @@ export type BallastError =
   | typeof BALLAST_ERROR__ORDER_LAPSED
   | typeof BALLAST_ERROR__ORDER_LIMIT
   | typeof BALLAST_ERROR__ORDER_LOCKED
+  | typeof BALLAST_ERROR__ORDER_NOT_TRIGGERED
+  | typeof BALLAST_ERROR__ORDER_TERMS_INVALID
   | typeof BALLAST_ERROR__ORDER_TOO_EARLY
   | typeof BALLAST_ERROR__OUTFLOW_LIMITED
   | typeof BALLAST_ERROR__PACING_EXHAUSTED
@@ -428,6 +434,8 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__ORDER_LAPSED]: `The order waited too long: its observation is older than 30 seconds, has left the ring or is from before a restart; cancel it and place a new one`,
     [BALLAST_ERROR__ORDER_LIMIT]: `The subaccount has as many open orders as it may (limit); cancel one`,
     [BALLAST_ERROR__ORDER_LOCKED]: `An order cannot be cancelled in its first 10 seconds (limit: unlock time, then now); wait`,
+    [BALLAST_ERROR__ORDER_NOT_TRIGGERED]: `No stored price has met the order's condition since, or all there is to record is recorded (limit: a price that it waits for, then the last one)`,
+    [BALLAST_ERROR__ORDER_TERMS_INVALID]: `These terms of an order do not go together: see OrderTerms for which kind has which prices`,
     [BALLAST_ERROR__ORDER_TOO_EARLY]: `The order's observation is not there yet: it fills at a price published after it was placed; post one and try again`,
     [BALLAST_ERROR__OUTFLOW_LIMITED]: `The outflow limiter holds this back (limit: what fits now, then asked); it fits in full at the time logged after them`,
     [BALLAST_ERROR__PACING_EXHAUSTED]: `What may be liquidated by now is used up (limit, then used); wait for the next slot: somebody else may have been first`,
@@ -444,7 +452,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__POOL_EMPTY]: `The pool has no liquidity yet; a first liquidity deposit must execute before trading`,
     [BALLAST_ERROR__POOL_INSOLVENT]: `Pool equity is not positive; insurance must be topped up before liquidity can come in`,
     [BALLAST_ERROR__POOL_RESERVE]: `Open interest needs this liquidity (limit: what may leave, then asked); the ticket stays and can be tried again`,
-    [BALLAST_ERROR__POSITION_NOT_FOUND]: `This subaccount has no position in that market; check the market`,
+    [BALLAST_ERROR__POSITION_NOT_FOUND]: `This subaccount has no position in that market (or not the one that the order was placed for); check the market`,
     [BALLAST_ERROR__POSITION_TOO_LARGE]: `The position would exceed the market's maximum notional per subaccount (limit, then value); lower the size`,
     [BALLAST_ERROR__PRICE_MALFORMED]: `The oracle account is not a usable price update (wrong owner, feed, verification, sign, exponent or time); post a proper one`,
     [BALLAST_ERROR__PRICE_MISSING]: `The market has never had a good price; run update_market first`,

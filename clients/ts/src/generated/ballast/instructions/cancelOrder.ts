@@ -102,7 +102,7 @@ export type CancelOrderInput<
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
-  /** The owner, or anyone for a dead order. */
+  /** The owner, or anyone for an order that is dead or that its account cannot fill. */
   canceller: TransactionSigner<TAccountCanceller>;
   /** The order's market. */
   market: Address<TAccountMarket>;
@@ -112,7 +112,7 @@ export type CancelOrderInput<
   order: Address<TAccountOrder>;
   /** Whoever paid the order's rent. */
   rentTo: Address<TAccountRentTo>;
-  /** Gets a dead order's fee; without it the fee goes back to the order's subaccount. */
+  /** Gets the fee of an order that its owner does not cancel; without it the fee goes back to the order's subaccount. */
   keeper?: Address<TAccountKeeper>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
@@ -210,7 +210,7 @@ export type ParsedCancelOrderInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
-    /** The owner, or anyone for a dead order. */
+    /** The owner, or anyone for an order that is dead or that its account cannot fill. */
     canceller: TAccountMetas[0];
     /** The order's market. */
     market: TAccountMetas[1];
@@ -220,7 +220,7 @@ export type ParsedCancelOrderInstruction<
     order: TAccountMetas[3];
     /** Whoever paid the order's rent. */
     rentTo: TAccountMetas[4];
-    /** Gets a dead order's fee; without it the fee goes back to the order's subaccount. */
+    /** Gets the fee of an order that its owner does not cancel; without it the fee goes back to the order's subaccount. */
     keeper?: TAccountMetas[5] | undefined;
     eventAuthority: TAccountMetas[6];
     program: TAccountMetas[7];

@@ -98,7 +98,7 @@ export type ExecuteOrderInput<
   market: Address<TAccountMarket>;
   /** The order's subaccount. */
   subaccount: Address<TAccountSubaccount>;
-  /** The order. */
+  /** The order; closed unless it becomes a bracket's exits. */
   order: Address<TAccountOrder>;
   /** Whoever paid the order's rent. */
   rentTo: Address<TAccountRentTo>;
@@ -198,7 +198,7 @@ export type ParsedExecuteOrderInstruction<
     market: TAccountMetas[0];
     /** The order's subaccount. */
     subaccount: TAccountMetas[1];
-    /** The order. */
+    /** The order; closed unless it becomes a bracket's exits. */
     order: TAccountMetas[2];
     /** Whoever paid the order's rent. */
     rentTo: TAccountMetas[3];

@@ -62,6 +62,7 @@ export * from './takeUpgradeAuthority.js';
 export * from './topUpMarketInsurance.js';
 export * from './topUpSharedInsurance.js';
 export * from './transfer.js';
+export * from './triggerOrder.js';
 export * from './unflag.js';
 export * from './updateMarket.js';
 export * from './verifyUpgrade.js';

@@ -20,6 +20,8 @@ import {
   getStructEncoder,
   getU64Decoder,
   getU64Encoder,
+  getU8Decoder,
+  getU8Encoder,
   SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS,
   SolanaError,
   transformEncoder,
@@ -82,8 +84,18 @@ export type PlaceOrderInstructionData = {
   limit: bigint;
   /** It may not fill after this, Unix seconds; 0 for never. */
   expiresAt: bigint;
-  /** Whether it may only reduce; its size is then capped at the position. */
+  /** Whether it may only reduce the position that is open now; its size is then capped at what is left of it. */
   reduceOnly: boolean;
+  /** Kind: 0 market, 1 limit, 2 stop entry, 3 exit (stop-loss, take-profit, trailing stop, or two of these). */
+  kind: number;
+  /** A stop entry's price. */
+  trigger: bigint;
+  /** An exit's stop; of an entry, the stop of what it opens. */
+  stop: bigint;
+  /** An exit's target; of an entry, the target of what it opens. */
+  target: bigint;
+  /** Distance at which that stop follows the best price. */
+  trail: bigint;
 };
 
 export type PlaceOrderInstructionDataArgs = {
@@ -93,8 +105,18 @@ export type PlaceOrderInstructionDataArgs = {
   limit: number | bigint;
   /** It may not fill after this, Unix seconds; 0 for never. */
   expiresAt: number | bigint;
-  /** Whether it may only reduce; its size is then capped at the position. */
+  /** Whether it may only reduce the position that is open now; its size is then capped at what is left of it. */
   reduceOnly: boolean;
+  /** Kind: 0 market, 1 limit, 2 stop entry, 3 exit (stop-loss, take-profit, trailing stop, or two of these). */
+  kind: number;
+  /** A stop entry's price. */
+  trigger: number | bigint;
+  /** An exit's stop; of an entry, the stop of what it opens. */
+  stop: number | bigint;
+  /** An exit's target; of an entry, the target of what it opens. */
+  target: number | bigint;
+  /** Distance at which that stop follows the best price. */
+  trail: number | bigint;
 };
 
 export function getPlaceOrderInstructionDataEncoder(): FixedSizeEncoder<PlaceOrderInstructionDataArgs> {
@@ -105,6 +127,11 @@ export function getPlaceOrderInstructionDataEncoder(): FixedSizeEncoder<PlaceOrd
       ['limit', getU64Encoder()],
       ['expiresAt', getI64Encoder()],
       ['reduceOnly', getBooleanEncoder()],
+      ['kind', getU8Encoder()],
+      ['trigger', getU64Encoder()],
+      ['stop', getU64Encoder()],
+      ['target', getU64Encoder()],
+      ['trail', getU64Encoder()],
     ]),
     (value) => ({ ...value, discriminator: PLACE_ORDER_DISCRIMINATOR }),
   );
@@ -117,6 +144,11 @@ export function getPlaceOrderInstructionDataDecoder(): FixedSizeDecoder<PlaceOrd
     ['limit', getU64Decoder()],
     ['expiresAt', getI64Decoder()],
     ['reduceOnly', getBooleanDecoder()],
+    ['kind', getU8Decoder()],
+    ['trigger', getU64Decoder()],
+    ['stop', getU64Decoder()],
+    ['target', getU64Decoder()],
+    ['trail', getU64Decoder()],
   ]);
 }
 
@@ -152,6 +184,11 @@ export type PlaceOrderInput<
   limit: PlaceOrderInstructionDataArgs['limit'];
   expiresAt: PlaceOrderInstructionDataArgs['expiresAt'];
   reduceOnly: PlaceOrderInstructionDataArgs['reduceOnly'];
+  kind: PlaceOrderInstructionDataArgs['kind'];
+  trigger: PlaceOrderInstructionDataArgs['trigger'];
+  stop: PlaceOrderInstructionDataArgs['stop'];
+  target: PlaceOrderInstructionDataArgs['target'];
+  trail: PlaceOrderInstructionDataArgs['trail'];
 };
 
 export function getPlaceOrderInstruction<

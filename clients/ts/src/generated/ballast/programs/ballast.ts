@@ -119,6 +119,7 @@ import {
   getTopUpMarketInsuranceInstructionAsync,
   getTopUpSharedInsuranceInstructionAsync,
   getTransferInstruction,
+  getTriggerOrderInstruction,
   getUnflagInstruction,
   getUpdateMarketInstruction,
   getVerifyUpgradeInstructionAsync,
@@ -180,6 +181,7 @@ import {
   parseTopUpMarketInsuranceInstruction,
   parseTopUpSharedInsuranceInstruction,
   parseTransferInstruction,
+  parseTriggerOrderInstruction,
   parseUnflagInstruction,
   parseUpdateMarketInstruction,
   parseVerifyUpgradeInstruction,
@@ -271,6 +273,7 @@ import {
   type ParsedTopUpMarketInsuranceInstruction,
   type ParsedTopUpSharedInsuranceInstruction,
   type ParsedTransferInstruction,
+  type ParsedTriggerOrderInstruction,
   type ParsedUnflagInstruction,
   type ParsedUpdateMarketInstruction,
   type ParsedVerifyUpgradeInstruction,
@@ -302,6 +305,7 @@ import {
   type TopUpMarketInsuranceAsyncInput,
   type TopUpSharedInsuranceAsyncInput,
   type TransferInput,
+  type TriggerOrderInput,
   type UnflagInput,
   type UpdateMarketInput,
   type VerifyUpgradeAsyncInput,
@@ -484,6 +488,7 @@ export enum BallastInstruction {
   TopUpMarketInsurance,
   TopUpSharedInsurance,
   Transfer,
+  TriggerOrder,
   Unflag,
   UpdateMarket,
   VerifyUpgrade,
@@ -1002,6 +1007,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([63, 112, 51, 233, 232, 47, 240, 199])),
+      0,
+    )
+  ) {
+    return BallastInstruction.TriggerOrder;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([83, 79, 198, 205, 21, 125, 120, 119])),
       0,
     )
@@ -1113,6 +1127,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.TopUpMarketInsurance } & ParsedTopUpMarketInsuranceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.TopUpSharedInsurance } & ParsedTopUpSharedInsuranceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Transfer } & ParsedTransferInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.TriggerOrder } & ParsedTriggerOrderInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Unflag } & ParsedUnflagInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.UpdateMarket } & ParsedUpdateMarketInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.VerifyUpgrade } & ParsedVerifyUpgradeInstruction<TProgram>)
@@ -1411,6 +1426,10 @@ export function parseBallastInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.Transfer, ...parseTransferInstruction(instruction) };
     }
+    case BallastInstruction.TriggerOrder: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.TriggerOrder, ...parseTriggerOrderInstruction(instruction) };
+    }
     case BallastInstruction.Unflag: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.Unflag, ...parseUnflagInstruction(instruction) };
@@ -1598,6 +1617,7 @@ export type BallastPluginInstructions = {
     input: MakeOptional<TopUpSharedInsuranceAsyncInput, 'payer'>,
   ) => ReturnType<typeof getTopUpSharedInsuranceInstructionAsync> & SelfPlanAndSendFunctions;
   transfer: (input: TransferInput) => ReturnType<typeof getTransferInstruction> & SelfPlanAndSendFunctions;
+  triggerOrder: (input: TriggerOrderInput) => ReturnType<typeof getTriggerOrderInstruction> & SelfPlanAndSendFunctions;
   unflag: (input: UnflagInput) => ReturnType<typeof getUnflagInstruction> & SelfPlanAndSendFunctions;
   updateMarket: (input: UpdateMarketInput) => ReturnType<typeof getUpdateMarketInstruction> & SelfPlanAndSendFunctions;
   verifyUpgrade: (
@@ -1772,6 +1792,7 @@ export function ballastProgram() {
               getTopUpSharedInsuranceInstructionAsync({ ...input, payer: input.payer ?? client.payer }),
             ),
           transfer: (input) => addSelfPlanAndSendFunctions(client, getTransferInstruction(input)),
+          triggerOrder: (input) => addSelfPlanAndSendFunctions(client, getTriggerOrderInstruction(input)),
           unflag: (input) => addSelfPlanAndSendFunctions(client, getUnflagInstruction(input)),
           updateMarket: (input) => addSelfPlanAndSendFunctions(client, getUpdateMarketInstruction(input)),
           verifyUpgrade: (input) => addSelfPlanAndSendFunctions(client, getVerifyUpgradeInstructionAsync(input)),

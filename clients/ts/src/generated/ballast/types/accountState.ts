@@ -60,6 +60,8 @@ export type AccountState = {
   isolated: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
+  /** Positions opened so far. */
+  opened: bigint;
   /** For later versions. */
   reserved: Array<bigint>;
 };
@@ -83,6 +85,8 @@ export type AccountStateArgs = {
   isolated: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
+  /** Positions opened so far. */
+  opened: number | bigint;
   /** For later versions. */
   reserved: Array<number | bigint>;
 };
@@ -98,7 +102,8 @@ export function getAccountStateEncoder(): FixedSizeEncoder<AccountStateArgs> {
     ['sequence', getU64Encoder()],
     ['isolated', getU8Encoder()],
     ['reservedBytes', fixEncoderSize(getBytesEncoder(), 7)],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 5 })],
+    ['opened', getU64Encoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 4 })],
   ]);
 }
 
@@ -113,7 +118,8 @@ export function getAccountStateDecoder(): FixedSizeDecoder<AccountState> {
     ['sequence', getU64Decoder()],
     ['isolated', getU8Decoder()],
     ['reservedBytes', fixDecoderSize(getBytesDecoder(), 7)],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 5 })],
+    ['opened', getU64Decoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 4 })],
   ]);
 }
 

@@ -28,7 +28,7 @@ export type OrderCancelled = {
   order: Address;
   /** Subaccount. */
   subaccount: Address;
-  /** 0 by its owner, else the error code that made it dead. */
+  /** 0 by its owner, else the error code of why it can never fill or what its account lacked. */
   reason: number;
   /** Fee paid to the caller. */
   feeToKeeper: bigint;
@@ -41,7 +41,7 @@ export type OrderCancelledArgs = {
   order: Address;
   /** Subaccount. */
   subaccount: Address;
-  /** 0 by its owner, else the error code that made it dead. */
+  /** 0 by its owner, else the error code of why it can never fill or what its account lacked. */
   reason: number;
   /** Fee paid to the caller. */
   feeToKeeper: number | bigint;

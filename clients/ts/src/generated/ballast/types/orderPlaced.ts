@@ -10,12 +10,16 @@ import {
   combineCodec,
   getAddressDecoder,
   getAddressEncoder,
+  getBooleanDecoder,
+  getBooleanEncoder,
   getI64Decoder,
   getI64Encoder,
   getStructDecoder,
   getStructEncoder,
   getU64Decoder,
   getU64Encoder,
+  getU8Decoder,
+  getU8Encoder,
   type Address,
   type FixedSizeCodec,
   type FixedSizeDecoder,
@@ -30,13 +34,27 @@ export type OrderPlaced = {
   subaccount: Address;
   /** Market. */
   market: Address;
+  /** 0 market, 1 limit, 2 stop entry, 3 exit. */
+  kind: number;
   /** Signed size. */
   size: bigint;
+  /** Whether it may only reduce. */
+  reduceOnly: boolean;
   /** Worst price; 0 none. */
   limit: bigint;
+  /** A stop entry's price. */
+  trigger: bigint;
+  /** Stop of an exit, or of an entry's exits; 0 none. */
+  stop: bigint;
+  /** Target, likewise. */
+  target: bigint;
+  /** Distance at which the stop follows; 0 none. */
+  trail: bigint;
   /** Placement. */
   placedAt: bigint;
-  /** Fee put aside. */
+  /** May not fill after; 0 never. */
+  expiresAt: bigint;
+  /** Fees put aside. */
   fee: bigint;
   /** Sequence. */
   accountSequence: bigint;
@@ -49,13 +67,27 @@ export type OrderPlacedArgs = {
   subaccount: Address;
   /** Market. */
   market: Address;
+  /** 0 market, 1 limit, 2 stop entry, 3 exit. */
+  kind: number;
   /** Signed size. */
   size: number | bigint;
+  /** Whether it may only reduce. */
+  reduceOnly: boolean;
   /** Worst price; 0 none. */
   limit: number | bigint;
+  /** A stop entry's price. */
+  trigger: number | bigint;
+  /** Stop of an exit, or of an entry's exits; 0 none. */
+  stop: number | bigint;
+  /** Target, likewise. */
+  target: number | bigint;
+  /** Distance at which the stop follows; 0 none. */
+  trail: number | bigint;
   /** Placement. */
   placedAt: number | bigint;
-  /** Fee put aside. */
+  /** May not fill after; 0 never. */
+  expiresAt: number | bigint;
+  /** Fees put aside. */
   fee: number | bigint;
   /** Sequence. */
   accountSequence: number | bigint;
@@ -66,9 +98,16 @@ export function getOrderPlacedEncoder(): FixedSizeEncoder<OrderPlacedArgs> {
     ['order', getAddressEncoder()],
     ['subaccount', getAddressEncoder()],
     ['market', getAddressEncoder()],
+    ['kind', getU8Encoder()],
     ['size', getI64Encoder()],
+    ['reduceOnly', getBooleanEncoder()],
     ['limit', getU64Encoder()],
+    ['trigger', getU64Encoder()],
+    ['stop', getU64Encoder()],
+    ['target', getU64Encoder()],
+    ['trail', getU64Encoder()],
     ['placedAt', getI64Encoder()],
+    ['expiresAt', getI64Encoder()],
     ['fee', getU64Encoder()],
     ['accountSequence', getU64Encoder()],
   ]);
@@ -79,9 +118,16 @@ export function getOrderPlacedDecoder(): FixedSizeDecoder<OrderPlaced> {
     ['order', getAddressDecoder()],
     ['subaccount', getAddressDecoder()],
     ['market', getAddressDecoder()],
+    ['kind', getU8Decoder()],
     ['size', getI64Decoder()],
+    ['reduceOnly', getBooleanDecoder()],
     ['limit', getU64Decoder()],
+    ['trigger', getU64Decoder()],
+    ['stop', getU64Decoder()],
+    ['target', getU64Decoder()],
+    ['trail', getU64Decoder()],
     ['placedAt', getI64Decoder()],
+    ['expiresAt', getI64Decoder()],
     ['fee', getU64Decoder()],
     ['accountSequence', getU64Decoder()],
   ]);

@@ -10,8 +10,6 @@ import {
   combineCodec,
   fixDecoderSize,
   fixEncoderSize,
-  getArrayDecoder,
-  getArrayEncoder,
   getBytesDecoder,
   getBytesEncoder,
   getI64Decoder,
@@ -28,51 +26,89 @@ import {
   type ReadonlyUint8Array,
 } from '@solana/kit';
 
-/** An order's terms. */
+/**
+ * An order's terms.
+ *
+ * A bracket is one order. Until its entry fills, `stop`, `target` and `trail` are what its exits will be; then it *is*
+ * its exits: reduce-only, bound to the position that the entry opened or increased, and whichever of stop and target is
+ * met first fills and ends both. So no sibling can be left over, and the rent is paid once.
+ */
 export type OrderTerms = {
   /** Signed size: positive buys, negative sells. */
   size: bigint;
-  /** The worst price accepted; 0 for none. */
+  /** The worst average price accepted; 0 for none. A limit order also waits for it. */
   limit: bigint;
-  /** When it counts as placed, Unix seconds: see [`PriceState::placement`]. */
+  /** When it counts as placed, Unix seconds: see [`PriceState::placement`](crate::market::PriceState::placement). */
   placedAt: bigint;
-  /** It may not fill after this, Unix seconds; 0 for never. */
+  /** It may not fill after this, Unix seconds; 0 for never. Of a bracket the entry's. */
   expiresAt: bigint;
   /** Slot in which it was placed. */
   placedSlot: bigint;
-  /** Fee put aside for whoever executes it. */
+  /** Fees put aside for whoever executes it, `exit_fee` included. */
   fee: bigint;
-  /** Kind: 0 market. Others come later. */
+  /** Kind: 0 market, 1 limit, 2 stop entry, 3 exit. */
   kind: number;
-  /** 1 if it may only reduce. */
+  /** 1 if it may only reduce, and then only the position it is bound to. */
   reduceOnly: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
-  /** For later versions: trigger price, trigger time, parent, group, trail. */
-  reserved: Array<bigint>;
+  /** A stop entry's price: it buys at or above it, sells at or below it; 0 for other kinds. */
+  trigger: bigint;
+  /** Only observations published after this can meet its condition, Unix seconds. */
+  since: bigint;
+  /** Publish time of the observation that met an exit's stop, where that was recorded; 0 before. */
+  triggeredAt: bigint;
+  /** An exit's stop: a long is closed at or below it, a short at or above it; 0 for none. A trail moves it. */
+  stop: bigint;
+  /** An exit's target: a long is closed at or above it, a short at or below it; 0 for none. */
+  target: bigint;
+  /** Distance at which the stop follows the best price; 0 if it stands. */
+  trail: bigint;
+  /** Number of the position that a reduce-only order is bound to; 0 for other orders. */
+  generation: bigint;
+  /** The part of `fee` that is for the exits of a bracket whose entry has not filled. */
+  exitFee: bigint;
+  /** For later versions. */
+  reserved: bigint;
 };
 
 export type OrderTermsArgs = {
   /** Signed size: positive buys, negative sells. */
   size: number | bigint;
-  /** The worst price accepted; 0 for none. */
+  /** The worst average price accepted; 0 for none. A limit order also waits for it. */
   limit: number | bigint;
-  /** When it counts as placed, Unix seconds: see [`PriceState::placement`]. */
+  /** When it counts as placed, Unix seconds: see [`PriceState::placement`](crate::market::PriceState::placement). */
   placedAt: number | bigint;
-  /** It may not fill after this, Unix seconds; 0 for never. */
+  /** It may not fill after this, Unix seconds; 0 for never. Of a bracket the entry's. */
   expiresAt: number | bigint;
   /** Slot in which it was placed. */
   placedSlot: number | bigint;
-  /** Fee put aside for whoever executes it. */
+  /** Fees put aside for whoever executes it, `exit_fee` included. */
   fee: number | bigint;
-  /** Kind: 0 market. Others come later. */
+  /** Kind: 0 market, 1 limit, 2 stop entry, 3 exit. */
   kind: number;
-  /** 1 if it may only reduce. */
+  /** 1 if it may only reduce, and then only the position it is bound to. */
   reduceOnly: number;
   /** For later versions. */
   reservedBytes: ReadonlyUint8Array;
-  /** For later versions: trigger price, trigger time, parent, group, trail. */
-  reserved: Array<number | bigint>;
+  /** A stop entry's price: it buys at or above it, sells at or below it; 0 for other kinds. */
+  trigger: number | bigint;
+  /** Only observations published after this can meet its condition, Unix seconds. */
+  since: number | bigint;
+  /** Publish time of the observation that met an exit's stop, where that was recorded; 0 before. */
+  triggeredAt: number | bigint;
+  /** An exit's stop: a long is closed at or below it, a short at or above it; 0 for none. A trail moves it. */
+  stop: number | bigint;
+  /** An exit's target: a long is closed at or above it, a short at or below it; 0 for none. */
+  target: number | bigint;
+  /** Distance at which the stop follows the best price; 0 if it stands. */
+  trail: number | bigint;
+  /** Number of the position that a reduce-only order is bound to; 0 for other orders. */
+  generation: number | bigint;
+  /** The part of `fee` that is for the exits of a bracket whose entry has not filled. */
+  exitFee: number | bigint;
+  /** For later versions. */
+  reserved: number | bigint;
 };
 
 export function getOrderTermsEncoder(): FixedSizeEncoder<OrderTermsArgs> {
@@ -86,7 +122,15 @@ export function getOrderTermsEncoder(): FixedSizeEncoder<OrderTermsArgs> {
     ['kind', getU8Encoder()],
     ['reduceOnly', getU8Encoder()],
     ['reservedBytes', fixEncoderSize(getBytesEncoder(), 6)],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 9 })],
+    ['trigger', getU64Encoder()],
+    ['since', getI64Encoder()],
+    ['triggeredAt', getI64Encoder()],
+    ['stop', getU64Encoder()],
+    ['target', getU64Encoder()],
+    ['trail', getU64Encoder()],
+    ['generation', getU64Encoder()],
+    ['exitFee', getU64Encoder()],
+    ['reserved', getU64Encoder()],
   ]);
 }
 
@@ -101,7 +145,15 @@ export function getOrderTermsDecoder(): FixedSizeDecoder<OrderTerms> {
     ['kind', getU8Decoder()],
     ['reduceOnly', getU8Decoder()],
     ['reservedBytes', fixDecoderSize(getBytesDecoder(), 6)],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 9 })],
+    ['trigger', getU64Decoder()],
+    ['since', getI64Decoder()],
+    ['triggeredAt', getI64Decoder()],
+    ['stop', getU64Decoder()],
+    ['target', getU64Decoder()],
+    ['trail', getU64Decoder()],
+    ['generation', getU64Decoder()],
+    ['exitFee', getU64Decoder()],
+    ['reserved', getU64Decoder()],
   ]);
 }
 

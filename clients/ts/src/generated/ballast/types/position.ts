@@ -49,7 +49,7 @@ export type Position = {
   heldSize: bigint;
   /** The price it closed at. */
   heldPrice: bigint;
-  /** Counts fills of this slot, for brackets. */
+  /** The number that the account gave the position when it was opened: reduce-only orders are bound to it. */
   generation: bigint;
   /** The market's index. */
   market: number;
@@ -82,7 +82,7 @@ export type PositionArgs = {
   heldSize: number | bigint;
   /** The price it closed at. */
   heldPrice: number | bigint;
-  /** Counts fills of this slot, for brackets. */
+  /** The number that the account gave the position when it was opened: reduce-only orders are bound to it. */
   generation: number | bigint;
   /** The market's index. */
   market: number;
