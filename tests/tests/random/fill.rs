@@ -74,7 +74,9 @@ pub(crate) fn cancel(sim: &Sim, view: &View, placed: &Placed, by: usize, legs: L
         return;
     }
     // Anyone's, once its price is there and the account lacks what it needs.
-    let refused = execute(sim, view, placed, legs).err().filter(|_| !order.terms.reduces());
+    let others = account.state.slots().any(|(_, position)| position.market != market.index);
+    let tried = !order.terms.reduces() && !(others && legs == Legs::None);
+    let refused = execute(sim, view, placed, legs).err().filter(|_| tried);
     match refused {
         Some(fault) if cancels(fault.error) => {}
         refused => {

@@ -67,7 +67,7 @@ fn orders() -> Vec<Case> {
     let dead = Case::new("cancel_order", setup.clone(), dead, &[&anyone]).variant("dead");
 
     // More than its margin allows.
-    let more = setup.size_for(0, units(1_000_000).cast_signed());
+    let more = setup.size_for(0, units(400_000).cast_signed());
     let order = setup.place(&trader, 0, more).expect("placed");
     setup.later();
     let legs = ix::leg_metas(&setup.account(&trader), Some(0), false);

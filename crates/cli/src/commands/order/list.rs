@@ -54,7 +54,7 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
                 state(view),
             ]
         });
-        table(&header, &[3, 4, 5, 6, 7, 8], rows.collect())
+        table(&header, &[3, 4, 5, 6, 7, 8], rows.collect::<Vec<_>>())
     })
 }
 

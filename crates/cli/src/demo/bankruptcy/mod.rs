@@ -248,7 +248,7 @@ impl Scene {
         let size = (notional / self.price * 1e8).round() as i64;
         let (market, owner) = (self.market_key(), person.key.pubkey());
         let id = self.account(person).await?.state.next_order;
-        let args = PlaceOrderArgs { size, limit: 0, expires_at: 0, reduce_only: false };
+        let args = PlaceOrderArgs { size, ..PlaceOrderArgs::default() };
         let place = instructions::place_order(&owner, &market, &person.subaccount, id, args);
         done(self.venue.desk.send("place order", &[place], &person.key, &[], Expect::Done).await, &self.venue)
     }

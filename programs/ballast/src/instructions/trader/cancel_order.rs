@@ -99,6 +99,10 @@ fn unfillable<'info>(
     fill::pick_up(Pubkey::default(), market, Pubkey::default(), account).ok()?;
     let ask = fill::ask(&order.terms, market, account, now).ok()?;
     let mut trader = Trader::of(account, &subaccount.exchange, market, others);
+    // Without its other markets nothing is shown.
+    if trader.others.missing() {
+        return None;
+    }
     fill::fill(market, &mut trader, &ask, now).err()
 }
 
