@@ -219,6 +219,23 @@ fn a_market_below_its_floor_is_settled_to_the_end() {
 }
 
 #[test]
+fn an_account_below_zero_in_two_settled_markets_is_resolved() {
+    let mut setup = Setup::with(&Terms::cross(2));
+    let alice = setup.trader("alice", units(20_000));
+    for market in [0, 1] {
+        setup.open(&alice, market, i64::try_from(units(100_000)).unwrap());
+    }
+    for market in [0, 1] {
+        setup.move_by(market, -2_000);
+    }
+    setup.world.advance(10 * 86_400);
+    // Both prices are fixed; then the account, which nobody could flag, is resolved.
+    assert_eq!(keep(&mut setup, "settlement"), 3);
+    assert!(setup.account(&alice).state.is_flat());
+    assert!(setup.market(0).state.is_closed() && setup.market(1).state.is_closed());
+}
+
+#[test]
 fn what_was_held_back_of_whoever_left_a_silent_market_is_given_back() {
     let mut setup = Setup::with(&Terms::still());
     let alice = setup.trader("alice", units(10_000));

@@ -65,11 +65,12 @@ fn close(view: &View<'_>, entry: &Entry) -> Option<Action> {
     })?;
     let (mut market, mut account) = (view.marks.get(position.market)?.state.clone(), Box::new(*state));
     let closed = settlement::close_settled(&mut market, &mut account, slot, &view.now).ok()?;
-    // Below zero with positions elsewhere: the resolution takes all of its losing markets at once.
+    // Below zero with positions elsewhere: the resolution takes all of its losing markets at once. Where these are all settled
+    // it needs no flag; else it comes after one.
     let elsewhere = state.slots().any(|(other, p)| other != slot && p.is_open());
     let below = || view.marks.totals(state, &view.now).is_ok_and(|totals| totals.full_equity.0 < 0);
     if closed.fill.is_some_and(|fill| fill.realised.cash.0 < 0) && elsewhere && below() {
-        return None;
+        return super::liquidate::resolution(view, entry);
     }
     let key = address::market(&view.book.exchange(), position.market);
     let legs = instructions::leg_metas(&entry.account, Some(position.market), true);
