@@ -66,6 +66,7 @@ import {
   getAcceptGovernanceInstruction,
   getAdvanceSettlementInstruction,
   getCancelOrderInstruction,
+  getCloseProposalInstruction,
   getCloseSettledInstruction,
   getCloseSubaccountInstruction,
   getCloseUpgradeInstructionAsync,
@@ -127,6 +128,7 @@ import {
   parseAcceptGovernanceInstruction,
   parseAdvanceSettlementInstruction,
   parseCancelOrderInstruction,
+  parseCloseProposalInstruction,
   parseCloseSettledInstruction,
   parseCloseSubaccountInstruction,
   parseCloseUpgradeInstruction,
@@ -188,6 +190,7 @@ import {
   type AcceptGovernanceInput,
   type AdvanceSettlementInput,
   type CancelOrderInput,
+  type CloseProposalInput,
   type CloseSettledInput,
   type CloseSubaccountInput,
   type CloseUpgradeAsyncInput,
@@ -218,6 +221,7 @@ import {
   type ParsedAcceptGovernanceInstruction,
   type ParsedAdvanceSettlementInstruction,
   type ParsedCancelOrderInstruction,
+  type ParsedCloseProposalInstruction,
   type ParsedCloseSettledInstruction,
   type ParsedCloseSubaccountInstruction,
   type ParsedCloseUpgradeInstruction,
@@ -431,6 +435,7 @@ export enum BallastInstruction {
   AcceptGovernance,
   AdvanceSettlement,
   CancelOrder,
+  CloseProposal,
   CloseSettled,
   CloseSubaccount,
   CloseUpgrade,
@@ -521,6 +526,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.CancelOrder;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([213, 178, 139, 19, 50, 191, 82, 245])),
+      0,
+    )
+  ) {
+    return BallastInstruction.CloseProposal;
   }
   if (
     containsBytes(
@@ -1054,6 +1068,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.AcceptGovernance } & ParsedAcceptGovernanceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.AdvanceSettlement } & ParsedAdvanceSettlementInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CancelOrder } & ParsedCancelOrderInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.CloseProposal } & ParsedCloseProposalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseSettled } & ParsedCloseSettledInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseSubaccount } & ParsedCloseSubaccountInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseUpgrade } & ParsedCloseUpgradeInstruction<TProgram>)
@@ -1138,6 +1153,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.CancelOrder: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.CancelOrder, ...parseCancelOrderInstruction(instruction) };
+    }
+    case BallastInstruction.CloseProposal: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.CloseProposal, ...parseCloseProposalInstruction(instruction) };
     }
     case BallastInstruction.CloseSettled: {
       assertIsInstructionWithAccounts(instruction);
@@ -1465,6 +1484,9 @@ export type BallastPluginInstructions = {
     input: AdvanceSettlementInput,
   ) => ReturnType<typeof getAdvanceSettlementInstruction> & SelfPlanAndSendFunctions;
   cancelOrder: (input: CancelOrderInput) => ReturnType<typeof getCancelOrderInstruction> & SelfPlanAndSendFunctions;
+  closeProposal: (
+    input: CloseProposalInput,
+  ) => ReturnType<typeof getCloseProposalInstruction> & SelfPlanAndSendFunctions;
   closeSettled: (input: CloseSettledInput) => ReturnType<typeof getCloseSettledInstruction> & SelfPlanAndSendFunctions;
   closeSubaccount: (
     input: CloseSubaccountInput,
@@ -1646,6 +1668,7 @@ export function ballastProgram() {
           acceptGovernance: (input) => addSelfPlanAndSendFunctions(client, getAcceptGovernanceInstruction(input)),
           advanceSettlement: (input) => addSelfPlanAndSendFunctions(client, getAdvanceSettlementInstruction(input)),
           cancelOrder: (input) => addSelfPlanAndSendFunctions(client, getCancelOrderInstruction(input)),
+          closeProposal: (input) => addSelfPlanAndSendFunctions(client, getCloseProposalInstruction(input)),
           closeSettled: (input) => addSelfPlanAndSendFunctions(client, getCloseSettledInstruction(input)),
           closeSubaccount: (input) => addSelfPlanAndSendFunctions(client, getCloseSubaccountInstruction(input)),
           closeUpgrade: (input) => addSelfPlanAndSendFunctions(client, getCloseUpgradeInstructionAsync(input)),
