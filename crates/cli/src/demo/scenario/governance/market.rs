@@ -51,9 +51,9 @@ const fn done(is: bool, word: &'static str) -> &'static str {
 }
 
 async fn execute(stage: &Stage, what: &str, id: u64, expect: Expect<'_>) -> Outcome {
-    let keeper = &stage.keeper.key;
-    let execute = instructions::execute_market_proposal(&keeper.pubkey(), &stage.venue.exchange, CHANGED, id);
-    stage.venue.desk.send(what, &[execute], keeper, &[], expect).await
+    let anyone = &stage.anyone;
+    let execute = instructions::execute_market_proposal(&anyone.pubkey(), &stage.venue.exchange, CHANGED, id);
+    stage.venue.desk.send(what, &[execute], anyone, &[], expect).await
 }
 
 /// Waits for a proposal, shows that it cannot be executed a moment earlier, and has it executed.
