@@ -285,6 +285,19 @@ impl Setup {
         self.world.measure("expire_proposal", expire, &[])
     }
 
+    /// Anyone closes a proposal that has ended.
+    pub fn close_proposal(&mut self, id: u64) -> Outcome {
+        let close = self.close_proposal_ix(id);
+        self.world.measure("close_proposal", close, &[])
+    }
+
+    /// The instruction for it.
+    pub fn close_proposal_ix(&self, id: u64) -> Instruction {
+        let proposal = self.proposal(id);
+        let charter = proposal.terms.kind == kind::NEW_EXCHANGE;
+        ix::close_proposal(&self.exchange, id, &ix::pubkey(&proposal.payer), charter)
+    }
+
     /// Changes a market's parameter in one allowed step: queues, waits the delay out, executes, and posts prices again.
     ///
     /// # Panics

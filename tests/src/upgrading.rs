@@ -4,7 +4,7 @@ use anchor_lang::prelude::{AccountMeta, Pubkey};
 use anchor_lang::solana_program::bpf_loader_upgradeable;
 use ballast::instructions::governance::{InitializeExchangeArgs, QueueNewExchangeArgs, QueueUpgradeArgs};
 use ballast::loader::BUFFER_HEADER;
-use ballast::state::{Charter, Upgrade};
+use ballast::state::{Charter, Proposal, Upgrade};
 use ballast_client::{address, instructions as ix};
 use sha2::{Digest, Sha256};
 use solana_account::Account;
@@ -207,12 +207,14 @@ impl Setup {
         self.world.measure("execute_upgrade", execute, &[])
     }
 
-    /// Anyone closes what is left of an upgrade.
+    /// Anyone closes what is left of an upgrade, and its proposal.
     ///
     /// # Errors
     /// Why it was refused.
     pub fn close_upgrade(&mut self, buffer: &Pubkey) -> Outcome {
-        let close = ix::close_upgrade(&self.upgrade(buffer));
+        let upgrade = self.upgrade(buffer);
+        let proposal: Box<Proposal> = self.world.read(&ix::pubkey(&upgrade.proposal));
+        let close = ix::close_upgrade(&upgrade, &ix::pubkey(&proposal.payer));
         self.world.measure("close_upgrade", close, &[])
     }
 

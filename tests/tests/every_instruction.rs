@@ -48,6 +48,7 @@ const LIQUIDITY: &[&str] = &[
 ];
 const GOVERNANCE: &[&str] = &[
     "accept_governance",
+    "close_proposal",
     "dismiss_committee",
     "emergency_pause",
     "execute_exchange_proposal",
@@ -280,6 +281,8 @@ fn governance_and_guardian_do_what_they_may() {
     setup.world.advance(constants::PROPOSAL_LIFE + constants::EMERGENCY_LIFE);
     let expired = event!(setup.expire(dead).must(), ProposalEnded);
     assert_eq!((expired.state, expired.by), (state::EXPIRED, payer));
+    let closed = event!(setup.close_proposal(dead).must(), ProposalRentReturned);
+    assert_eq!((closed.id, closed.to), (dead, payer));
     setup.audit();
     assert_eq!(setup.exchange().pending_proposals, 0);
     assert_sent(&setup, GOVERNANCE);

@@ -47,6 +47,7 @@ const STATE: &[(&str, &str)] = &[
     ("Exchange.next_proposal", "counts proposals"),
     ("Exchange.sequence", "counts events"),
     ("Exchange.upgrades", "counts upgrades"),
+    ("Exchange.guardian_pending", "counts pending replacements of the guardian"),
     ("Exchange.fee_version", "counts changes"),
     ("Exchange.oracle_version", "counts changes"),
     ("Exchange.exit_holds", "time that exits were held back"),

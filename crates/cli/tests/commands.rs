@@ -1,6 +1,8 @@
 //! The command line as a newcomer types it: `ballast localnet` in one process, every other command in its own.
 #![allow(missing_docs, reason = "a test")]
 
+mod govern;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;

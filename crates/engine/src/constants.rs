@@ -133,6 +133,8 @@ pub const PARAM_COOL_DOWN: i64 = DAY;
 pub const MAX_PENDING: u64 = 32;
 /// Proposals pending at once, per market.
 pub const MAX_PENDING_MARKET: u64 = 16;
+/// Replacements of the guardian that may be pending at once.
+pub const MAX_PENDING_GUARDIAN: u64 = 1;
 /// Changes in a batch at most.
 pub const BATCH: usize = 8;
 /// A change of the oracle expires so long after its ETA, seconds (5 days): increases wait for it.

@@ -26,13 +26,13 @@ pub use oracle::{Feeds, NewFeed, execute_oracle_feed, queue_oracle_feed};
 pub use queue::{Request, queue_exchange_parameter, queue_insurance_withdrawal, queue_market_parameter, queue_role};
 pub use roles::{Roles, role};
 pub use upgrade::{
-    Hasher, UpgradeCheck, check_ended, digest, execute_new_exchange, execute_upgrade, queue_new_exchange,
-    queue_upgrade, verify_upgrade,
+    Hasher, UpgradeCheck, check_closable, check_ended, digest, execute_new_exchange, execute_upgrade,
+    queue_new_exchange, queue_upgrade, verify_upgrade,
 };
 pub use wind_down::{execute_wind_down, queue_wind_down};
 
 use crate::Now;
-use crate::constants::{DAY, EXIT_HOLD_MAX, GUARDIAN_DELAY, MAX_PENDING, MAX_PENDING_MARKET};
+use crate::constants::{DAY, EXIT_HOLD_MAX, GUARDIAN_DELAY, MAX_PENDING, MAX_PENDING_GUARDIAN, MAX_PENDING_MARKET};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::guardian::Emergency;
 use crate::layout;
@@ -248,6 +248,16 @@ pub fn check_pending(proposer: Proposer, pending: u64, of_market: Option<u64>) -
     ensure(pending < all, Fault::new(Error::ProposalLimit, all, pending))?;
     let of_market = of_market.unwrap_or(0);
     ensure(of_market < each, Fault::new(Error::ProposalLimit, each, of_market))
+}
+
+/// Whether one more replacement of the guardian may be queued when so many are pending. It is the one kind that nobody may
+/// veto: with more than one at a time a thief of governance could fill the queue for good, and nobody could make room.
+///
+/// # Errors
+/// [`Error::ProposalLimit`].
+pub fn check_guardian_pending(kind: u8, pending: u64) -> Result<()> {
+    let room = kind != kind::GUARDIAN || pending < MAX_PENDING_GUARDIAN;
+    ensure(room, Fault::new(Error::ProposalLimit, MAX_PENDING_GUARDIAN, pending))
 }
 
 impl ProposalTerms {

@@ -10,9 +10,9 @@ use ballast_engine::envelope::{check_exchange, check_market};
 use ballast_engine::error::{Error, Fault};
 use ballast_engine::governance::{
     Change, Context, ExitHolds, Feeds, Holds, NewFeed, ParameterLog, ProposalTerms, Proposer, Request, Roles,
-    check_pending, execute_exchange_parameter, execute_market_parameter, execute_oracle_feed, execute_role,
-    guardian_delay, kind, lowest_maintenance, queue_exchange_parameter, queue_market_parameter, queue_oracle_feed,
-    queue_role, role, state,
+    check_guardian_pending, check_pending, execute_exchange_parameter, execute_market_parameter, execute_oracle_feed,
+    execute_role, guardian_delay, kind, lowest_maintenance, queue_exchange_parameter, queue_market_parameter,
+    queue_oracle_feed, queue_role, role, state,
 };
 use ballast_engine::guardian::Emergency;
 use ballast_engine::layout::Key;
@@ -312,6 +312,11 @@ fn the_committee_may_tune_and_nothing_else() {
     world.wait(2 * DAY);
     assert_eq!(error(world.execute(&mut pending)), Error::VersionMoved);
     assert_eq!(error(world.roles.dismiss_committee(&GOVERNANCE)), Error::RoleKeyInvalid);
+    // Nobody can veto the guardian's replacement: one at a time, any number of the others.
+    for (kind, pending, room) in [(kind::GUARDIAN, 0, true), (kind::GUARDIAN, 1, false), (kind::GOVERNANCE, 1, true)] {
+        let checked = check_guardian_pending(kind, pending);
+        assert_eq!(checked.err().map(|f| f.error), (!room).then_some(Error::ProposalLimit));
+    }
     // The committee cannot fill the queue.
     for (proposer, most, of_market) in [(Proposer::Committee, 16, 8), (Proposer::Governance, 32, 16)] {
         assert!(check_pending(proposer, most - 1, None).is_ok());

@@ -4,6 +4,7 @@
 mod collusion;
 mod deleverage;
 mod envelope;
+mod extremes;
 mod funding;
 mod governance;
 mod governor;

@@ -299,7 +299,11 @@ pub mod ballast {
     pub fn execute_new_exchange(ctx: Context<ExecuteNewExchange>) -> Result<()> {
         execute_new_exchange::handle(ctx)
     }
-    /// Anyone: closes what is left of an upgrade whose proposal has ended, its buffer included.
+    /// Anyone: closes a proposal that has ended; its rent goes to whoever paid it.
+    pub fn close_proposal(ctx: Context<CloseProposal>) -> Result<()> {
+        close_proposal::handle(ctx)
+    }
+    /// Anyone: closes what is left of an upgrade whose proposal has ended, its buffer and its proposal included.
     pub fn close_upgrade(ctx: Context<CloseUpgrade>) -> Result<()> {
         close_upgrade::handle(ctx)
     }

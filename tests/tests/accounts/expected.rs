@@ -84,7 +84,7 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("order", "of another payer", &["WrongOwner"]),
     ("order", "of another market", &["WrongMarket"]),
     ("ticket", "of another market", &["WrongMarket"]),
-    ("proposal", "for another market", &["WrongMarket"]),
+    ("proposal", "for another market", &["WrongMarket", "WrongExchange"]),
     ("leg *", "of another kind", &["AccountDiscriminatorMismatch", "DuplicateMarket"]),
     ("*", "of another kind", &["AccountDiscriminatorMismatch"]),
     // Broken accounts of Ballast's.
@@ -148,6 +148,12 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("*", "emptied", &["AccountDiscriminatorNotFound"]),
     ("*", "a copy of another program's", &["AccountOwnedByWrongProgram"]),
     // An optional market that is not there.
+    // The one that is not there: the program stands for it.
+    ("charter", "program again", &["WrongExchange", "ConstraintSeeds", "AccountOwnedByWrongProgram"]),
+    ("charter", "Token-2022", &["AccountOwnedByWrongProgram"]),
+    ("charter", "another program", &["AccountOwnedByWrongProgram"]),
+    ("charter", "the system program for it", &["AccountOwnedByWrongProgram"]),
+    ("charter", "not executable", &["AccountOwnedByWrongProgram"]),
     ("market", "Token-2022", &["AccountOwnedByWrongProgram"]),
     ("market", "another program", &["AccountOwnedByWrongProgram"]),
     ("market", "the system program for it", &["AccountOwnedByWrongProgram"]),
@@ -289,6 +295,9 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
         "another market",
         "a copy of its claim is paid: one that its books do not know cannot be made",
     ),
+    ("close_proposal", "proposal", "for another market", UNBOUND),
+    ("close_proposal", "program", "*", "the program is there already, as the absent charter"),
+    ("close_proposal (of another exchange)", "charter", "for *", "it is closed, whatever it says"),
     ("veto_proposal", "proposal", "for another market", UNBOUND),
     ("expire_proposal", "proposal", "for another market", UNBOUND),
     ("dismiss_committee", "exchange", "of another exchange", OTHERS),

@@ -91,6 +91,8 @@ fn changes(all: &mut Units) {
     setup.wait_for(expired);
     setup.world.advance(8 * 86_400);
     all.add("expire_proposal", setup.expire(expired));
+    all.add("close_proposal", setup.close_proposal(vetoed));
+    all.add("close_proposal", setup.close_proposal(expired));
     // Insurance: of a bucket, and of the shared fund.
     let (rich, tokens) = setup.fund("rich", units(100));
     let top_up = ix::top_up_shared_insurance(&setup.exchange, &rich.pubkey(), &tokens, units(100));
@@ -173,6 +175,7 @@ fn upgrades(all: &mut Units) {
         let mut ripe = setup.clone();
         ripe.wait_for(id);
         all.add("execute_new_exchange", ripe.execute_new_exchange(id));
+        all.add("close_proposal", ripe.close_proposal(id));
     }
     let units = setup.world.units.remove("queue_new_exchange").expect("recorded");
     all.0.entry("queue_new_exchange".to_owned()).or_default().extend(units);

@@ -19,6 +19,7 @@ mod p07_shortfalls;
 mod p08_envelope;
 mod p09_batches;
 mod p09_nonces;
+mod p09_proposal_rent;
 mod p09_timelock;
 mod p09_upgrades;
 mod p10_grace;

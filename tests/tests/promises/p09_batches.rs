@@ -4,7 +4,7 @@ use ballast_client::events::Event;
 use ballast_client::instructions as ix;
 use ballast_engine::Error;
 use ballast_engine::governance::{kind, state};
-use ballast_tests::governing::market_parameter;
+use ballast_tests::governing::{Queued, market_parameter};
 use ballast_tests::world::fixed_key;
 use ballast_tests::{Expect as _, Setup, Terms, event, units};
 use solana_signer::Signer as _;
@@ -91,7 +91,12 @@ fn p09_a_flooded_queue_is_cleared_and_used_in_one_transaction() {
             setup.expire(id).must();
         }
     }
-    // A thief with governance's key fills all of it, again and again.
+    // A thief with governance's key fills all of it, again and again. What nobody may veto comes one at a time: else nobody
+    // could make room.
+    let own = fixed_key("thief's guardian").pubkey();
+    setup.queue_role(kind::GUARDIAN, own).expect("one");
+    let refused = setup.queue_role(kind::GUARDIAN, own).expect_err("a second");
+    assert_eq!(refused.error, Some(Error::ProposalLimit));
     while setup.queue_exchange("outflow_floor", units(10_100)).is_ok() {}
     let heir = fixed_key("heir").pubkey();
     assert_eq!(setup.queue_role(kind::GOVERNANCE, heir).expect_err("full").error, Some(Error::ProposalLimit));
@@ -109,6 +114,34 @@ fn p09_a_flooded_queue_is_cleared_and_used_in_one_transaction() {
     let queue = ix::queue_role(&payer, &governance.pubkey(), &setup.exchange, last + 1, args);
     setup.world.send(&[veto, queue], &[&guardian, &governance]).must();
     assert_eq!(setup.proposal(last + 1).terms.kind, kind::GOVERNANCE);
+    // Every other place can be freed in the same way.
+    let pending = |setup: &Setup, id: u64| setup.proposal(id).terms.state == state::PENDING;
+    for id in (0..=last).filter(|id| pending(&setup, *id)).collect::<Vec<_>>() {
+        if setup.proposal(id).terms.kind != kind::GUARDIAN {
+            setup.veto(id).must();
+        }
+    }
+    assert_eq!((setup.exchange().pending_proposals, setup.exchange().guardian_pending), (2, 1));
+}
+
+#[test]
+fn p09_the_guardians_replacement_may_be_queued_again_once_one_has_ended() {
+    let mut setup = on_bank(&Terms::standard());
+    let [first, second] = ["a guardian", "another guardian"].map(|name| fixed_key(name).pubkey());
+    let id = setup.queue_role(kind::GUARDIAN, first).expect("queued");
+    assert_eq!(setup.queue_role(kind::GUARDIAN, second).expect_err("one").error, Some(Error::ProposalLimit));
+    let mut expired = setup.clone();
+    let dead_at = expired.proposal(id).terms.expires_at;
+    let now = expired.world.now().unix;
+    expired.world.advance(dead_at - now);
+    assert_eq!(expired.queue_role(kind::GUARDIAN, second).expect_err("not cleared").error, Some(Error::ProposalLimit));
+    expired.expire(id).must();
+    expired.queue_role(kind::GUARDIAN, second).expect("room again");
+    setup.wait_for(id);
+    setup.execute_proposal(id).must();
+    assert_eq!(setup.exchange().guardian_pending, 0);
+    setup.queue_role(kind::GUARDIAN, second).expect("room again");
+    setup.audit();
 }
 
 #[test]
@@ -148,10 +181,25 @@ fn p09_an_exit_that_is_held_back_stops_the_clock_of_what_could_hurt_its_owner() 
 #[test]
 fn p09_every_kind_waits_and_dies_to_the_second() {
     let mut setup = Setup::with(&Terms::standard());
+    setup.take_upgrade_authority().must();
     let treasury = fixed_key("new fees").pubkey();
     let mint = setup.mint;
     setup.set_tokens(treasury, &fixed_key("treasury").pubkey(), &mint, 0);
+    let charter = setup.new_exchange_args("second mint");
+    let (cap, fees) = (value(&setup, "open_interest_cap"), setup.fee_destination);
+    let eth_cap = setup.market(ETH).state.params.open_interest_cap.0;
+    let role = |setup: &mut Setup, kind| setup.queue_role(kind, fixed_key("heir").pubkey());
     let queued = [
+        (48, 168, setup.queue(BTC, "taker_fee", 600)),
+        // A tightening: no pause stops its clock.
+        (48, 168, setup.queue(ETH, "open_interest_cap", eth_cap - units(100_000))),
+        (72, 168, setup.queue(BTC, "open_interest_cap", cap + units(100_000))),
+        (72, 168, setup.queue_exchange("grace", 300_000)),
+        (72, 168, role(&mut setup, kind::GOVERNANCE)),
+        (72, 168, role(&mut setup, kind::COMMITTEE)),
+        (192, 168, role(&mut setup, kind::GUARDIAN)),
+        (168, 168, setup.queue_insurance_withdrawal(Some(0), 5, fees)),
+        (168, 168, setup.queue_new_exchange(charter)),
         (48, 168, setup.queue_batch(BTC, &[("taker_fee", 600), ("mending_fee", 250)])),
         (72, 168, setup.queue_exchange_batch(&[("outflow_hourly", 12_000), ("outflow_daily", 110_000)])),
         (72, 168, setup.queue_wind_down(ETH, true)),
@@ -169,9 +217,15 @@ fn p09_every_kind_waits_and_dies_to_the_second() {
             if pause > 0 {
                 then.emergency(pause).must();
             }
-            let feed = then.proposal(id).terms.kind == kind::ORACLE_FEED;
+            let terms = then.proposal(id).terms;
+            let feed = terms.kind == kind::ORACLE_FEED;
+            let pause = if terms.tightening == 0 { pause } else { 0 };
             let ready = start + delay * HOUR + pause;
             let dead = start + (delay + life) * HOUR + if feed { 0 } else { pause };
+            let execute = |setup: &mut Setup| match terms.kind {
+                kind::NEW_EXCHANGE => setup.execute_new_exchange(id),
+                _ => setup.execute_proposal(id),
+            };
             for (at, expected) in [
                 (ready - 1, Some(Error::ProposalNotReady)),
                 (ready, None),
@@ -186,12 +240,16 @@ fn p09_every_kind_waits_and_dies_to_the_second() {
                 match expected {
                     None => {
                         now.clone().expire(id).fails(Error::ProposalNotExpired);
-                        now.execute_proposal(id).must();
-                        now.execute_proposal(id).fails(Error::ProposalClosed);
+                        execute(&mut now).must();
+                        match terms.kind {
+                            // There it is already, which the runtime finds out first.
+                            kind::NEW_EXCHANGE => drop(execute(&mut now).expect_err("there is one")),
+                            _ => drop(execute(&mut now).fails(Error::ProposalClosed)),
+                        }
                         now.audit();
                     }
                     Some(error) => {
-                        now.execute_proposal(id).fails(error);
+                        execute(&mut now).fails(error);
                         let expire = now.expire(id);
                         if error == Error::ProposalExpired {
                             expire.must()
@@ -199,10 +257,60 @@ fn p09_every_kind_waits_and_dies_to_the_second() {
                             expire.fails(Error::ProposalNotExpired);
                             continue;
                         };
-                        now.execute_proposal(id).fails(Error::ProposalClosed);
+                        execute(&mut now).fails(Error::ProposalClosed);
                     }
                 }
             }
         }
+    }
+}
+
+#[test]
+fn p09_every_kind_dies_when_what_it_was_made_for_has_moved() {
+    let setup = Setup::with(&Terms::standard());
+    let (mint, fees, treasury) = (setup.mint, setup.fee_destination, fixed_key("treasury").pubkey());
+    let key = |n: u64| fixed_key(&format!("key {n}")).pubkey();
+    let place = |setup: &mut Setup, n: u64| {
+        setup.set_tokens(key(n), &treasury, &mint, 0);
+        key(n)
+    };
+    type Queue<'a> = &'a dyn Fn(&mut Setup, u64) -> Queued;
+    // Two of a kind for one version; the oracle's and the guardian's are pending one at a time. An upgrade's and another exchange's
+    // version is the program's (p09_upgrades).
+    let kinds: [Queue<'_>; 9] = [
+        &|setup, n| setup.queue(BTC, "taker_fee", 600 + n),
+        &|setup, n| setup.queue_exchange("outflow_daily", 110_000 + n),
+        &|setup, n| setup.queue_batch(BTC, &[("taker_fee", 600 + n), ("mending_fee", 250 + n)]),
+        &|setup, n| setup.queue_exchange_batch(&[("outflow_hourly", 12_000 + n), ("outflow_daily", 110_000)]),
+        &|setup, n| setup.queue_role(kind::COMMITTEE, key(n)),
+        &|setup, _| setup.queue_wind_down(ETH, true),
+        &|setup, n| {
+            let at = place(setup, n);
+            setup.queue_fee_destination(&at)
+        },
+        &|setup, n| setup.queue_oracle_program(1, key(n)),
+        &|setup, _| setup.queue_insurance_withdrawal(Some(0), 5, fees),
+    ];
+    for (number, queue) in kinds.iter().enumerate() {
+        let mut setup = setup.clone();
+        let (first, second) = (queue(&mut setup, 1).expect("queued"), queue(&mut setup, 2).expect("queued"));
+        setup.wait_for(second);
+        let before = setup.proposal(second).terms;
+        setup.execute_proposal(first).must();
+        // Whenever it is tried, from its first second to its last.
+        for at in [before.eta, before.eta + 1, before.expires_at - 1] {
+            let now = setup.world.now().unix;
+            setup.world.advance((at - now).max(0));
+            let mut tried = setup.clone();
+            let refused = tried.execute_proposal(second).expect_err("made for what was before");
+            assert_eq!(refused.error, Some(Error::VersionMoved), "{number}: {refused}");
+            assert_eq!(tried.proposal(second).terms, before);
+        }
+        // It is cleared away like any other that is dead.
+        setup.expire(second).fails(Error::ProposalNotExpired);
+        setup.world.advance(1);
+        setup.expire(second).must();
+        assert_eq!(setup.exchange().pending_proposals, 0);
+        setup.audit();
     }
 }

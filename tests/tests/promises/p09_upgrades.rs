@@ -49,7 +49,11 @@ fn p09_the_program_upgrades_itself_after_seven_days_to_the_second() {
     setup.open(&alice, BTC, whole(50_000));
     let (timelock, code) = (setup.timelock(), next_program());
     let buffer = setup.buffer("buffer", &code);
+    let stale = setup.buffer("stale", &program_bytes(SMALL));
+    let rival = setup.queue_upgrade(&stale).expect("queued for the same program");
     let id = setup.queue_upgrade(&buffer).expect("queued");
+    let args = setup.new_exchange_args("second mint");
+    let charter = setup.queue_new_exchange(args).expect("queued for the same program");
     let terms = setup.proposal(id).terms;
     assert_eq!((terms.kind, terms.class, terms.state), (kind::UPGRADE, class::DEEP, state::PENDING));
     assert_eq!((terms.new_key.0, terms.new_value), (digest_of(&code), code.len() as u64));
@@ -84,13 +88,22 @@ fn p09_the_program_upgrades_itself_after_seven_days_to_the_second() {
     let (now, authority) = deployed(&mut setup);
     assert_eq!((&now[..code.len()], authority), (&code[..], Some(timelock)));
     assert!(now[code.len()..].iter().all(|byte| *byte == 0));
-    assert_eq!((setup.exchange().upgrades, setup.exchange().pending_proposals), (1, 0));
+    assert_eq!((setup.exchange().upgrades, setup.exchange().pending_proposals), (1, 2));
 
     setup.tick(1);
     setup.world.advance(1);
     let sent = setup.post(BTC, setup.posted[BTC].price);
     let said = |word: &str| sent.logs.iter().any(|line| line.contains(word));
     assert!(said(LOGGED.1) && !said(LOGGED.0), "{:#?}", sent.logs);
+
+    // What was made for the program before is dead, ripe and verified or not.
+    setup.execute_upgrade(&stale).fails(Error::VersionMoved);
+    setup.verify_upgrade(&stale).must();
+    setup.execute_upgrade(&stale).fails(Error::VersionMoved);
+    setup.execute_new_exchange(charter).fails(Error::VersionMoved);
+    for id in [rival, charter] {
+        setup.veto(id).must();
+    }
 
     // All that there was is there, and goes on.
     setup.close(&alice, BTC);
@@ -362,6 +375,46 @@ fn p09_an_upgrade_dies_with_its_proposers_power_and_waits_out_an_emergency() {
     wait_until(&mut setup, queued + WEEK + 12 * HOUR);
     setup.verify_upgrade(&buffer).must();
     setup.deploying(|setup| setup.execute_upgrade(&buffer)).must();
+}
+
+#[test]
+fn p09_an_upgrade_waits_and_dies_to_the_second_across_pauses() {
+    let mut setup = Setup::with(&Terms::still());
+    setup.take_upgrade_authority().must();
+    let buffer = setup.buffer("buffer", &program_bytes(SMALL));
+    let id = setup.queue_upgrade(&buffer).expect("queued");
+    setup.verify_upgrade(&buffer).must();
+    let start = setup.proposal(id).terms.queued_at;
+    for pause in [0, 12 * HOUR] {
+        let mut then = setup.clone();
+        then.world.advance(HOUR);
+        if pause > 0 {
+            then.emergency(pause).must();
+        }
+        let (ready, dead) = (start + WEEK + pause, start + 2 * WEEK + pause);
+        for (at, expected) in [
+            (ready - 1, Some(Error::ProposalNotReady)),
+            (ready, None),
+            (ready + 1, None),
+            (dead - 1, None),
+            (dead, Some(Error::ProposalExpired)),
+            (dead + 1, Some(Error::ProposalExpired)),
+        ] {
+            let mut now = then.clone();
+            wait_until(&mut now, at);
+            match expected {
+                None => {
+                    now.expire(id).fails(Error::ProposalNotExpired);
+                    now.execute_upgrade(&buffer).must();
+                }
+                Some(error) => {
+                    now.execute_upgrade(&buffer).fails(error);
+                    let expired = now.expire(id).is_ok();
+                    assert_eq!(expired, error == Error::ProposalExpired, "{at}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use ballast::instructions::governance::{
     QueueParameterArgs, QueueRoleArgs, QueueWindDownArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
+use ballast_client::address;
 use ballast_engine::governance::{SHARED_FUND, kind, state};
 use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS, Row};
 use ballast_tests::setup::feed_id;
@@ -217,16 +218,24 @@ impl Sim {
         }
     }
 
+    /// Proposals that were not closed.
+    fn proposals(&self) -> Vec<u64> {
+        let (exchange, next) = (self.setup.exchange, self.setup.exchange().next_proposal);
+        (0..next).filter(|id| self.setup.world.exists(&address::proposal(&exchange, *id))).collect()
+    }
+
     pub(crate) fn pending(&self) -> Vec<u64> {
-        let next = self.setup.exchange().next_proposal;
-        (0..next).filter(|id| self.proposal(*id).terms.state == state::PENDING).collect()
+        self.proposals().into_iter().filter(|id| self.proposal(*id).terms.state == state::PENDING).collect()
     }
 
     fn end_one(&mut self) -> Act {
-        let (pending, next) = (self.pending(), self.setup.exchange().next_proposal);
-        let id =
-            if pending.is_empty() || self.percent(5) { self.rng.random_range(0..next) } else { self.any(&pending) };
-        match self.rng.random_range(0..10) {
+        let (pending, all) = (self.pending(), self.proposals());
+        let id = if pending.is_empty() || self.percent(20) { self.any(&all) } else { self.any(&pending) };
+        match self.rng.random_range(0..12) {
+            10.. => {
+                let ended: Vec<u64> = all.into_iter().filter(|id| !pending.contains(id)).collect();
+                Act::CloseProposal { id: if ended.is_empty() || self.percent(10) { id } else { self.any(&ended) } }
+            }
             0..2 => Act::Veto { by: self.somebody(Role::Guardian), id },
             2..7 => Act::Execute { id },
             _ => Act::Expire { id },

@@ -7,6 +7,7 @@ mod act;
 mod choose;
 mod endings;
 mod exits;
+mod extremes;
 mod fill;
 mod governors;
 mod judge;

@@ -18,8 +18,9 @@ use super::world::{MARKETS, OFFICERS, PEOPLE, Sim, other_feed};
 const RATIONALE: [u8; 32] = [9; 32];
 
 /// What only a step of governance or of the guardian does.
-pub(crate) const GOVERNANCE: [&str; 19] = [
+pub(crate) const GOVERNANCE: [&str; 20] = [
     "accept_governance",
+    "close_proposal",
     "dismiss_committee",
     "emergency_pause",
     "execute_exchange_proposal",
@@ -76,6 +77,13 @@ impl Sim {
                 if let Some(id) = self.queue_on_purpose("queue_exchange_parameter") {
                     self.wait_until(self.proposal(id).terms.expires_at + 1);
                     self.step(Act::Expire { id });
+                }
+            }
+            "close_proposal" => {
+                if let Some(id) = self.queue_on_purpose("queue_exchange_parameter") {
+                    self.wait_until(self.proposal(id).terms.expires_at + 1);
+                    self.step(Act::Expire { id });
+                    self.step(Act::CloseProposal { id });
                 }
             }
             "dismiss_committee" => {

@@ -61,6 +61,7 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) {
         Act::QueueRole { by, args } => {
             let request = request(by, args.version, args.last_slot, args.rationale);
             why.run(governance::queue_role(args.kind, Key(args.new_key.to_bytes()), &context, &request, now));
+            why.run(governance::check_guardian_pending(args.kind, exchange.guardian_pending.into()));
             why.run(room(by, None));
         }
         Act::QueueFeed { by, market, args } => {
@@ -113,6 +114,7 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) {
         Act::Expire { id } => {
             why.run(sim.proposal(id).terms.expire(&exchange.roles, &exchange.emergency, now));
         }
+        Act::CloseProposal { id } => why.run(governance::check_closable(&sim.proposal(id).terms)),
         Act::Accept { by } => {
             let mut roles = exchange.roles;
             why.run(roles.accept_governance(&key(sim, by)));

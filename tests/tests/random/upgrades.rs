@@ -181,7 +181,9 @@ pub(crate) fn build(sim: &Sim, act: &Act) -> Option<Instruction> {
         Act::ExecuteNew { id } => ix::execute_new_exchange(&payer, &sim.setup.charter(id)),
         Act::ExecuteUpgrade { buffer } => ix::execute_upgrade(&payer, &sim.upgrade_of(buffer)),
         Act::VerifyUpgrade { buffer } => ix::verify_upgrade(&payer, &sim.upgrade_of(buffer)),
-        Act::CloseUpgrade { buffer } => ix::close_upgrade(&sim.upgrade_of(buffer)),
+        Act::CloseUpgrade { buffer } => {
+            ix::close_upgrade(&sim.upgrade_of(buffer), &ix::pubkey(&sim.proposal_of(buffer).payer))
+        }
         _ => return None,
     })
 }

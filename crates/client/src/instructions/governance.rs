@@ -276,6 +276,21 @@ pub fn expire_proposal(caller: &Pubkey, exchange: &Pubkey, market: Option<u16>, 
     build(accounts, instruction::ExpireProposal {}, &[])
 }
 
+/// Closes a proposal that has ended; its rent goes to `rent_to`, who paid it. A `charter` is closed with it: that of a proposal
+/// for another exchange. Anyone may, nobody signs. An upgrade's is closed by [`super::close_upgrade`].
+pub fn close_proposal(exchange: &Pubkey, id: u64, rent_to: &Pubkey, charter: bool) -> Instruction {
+    let proposal = address::proposal(exchange, id);
+    let accounts = accounts::CloseProposal {
+        exchange: *exchange,
+        proposal,
+        charter: charter.then(|| address::charter(&proposal)),
+        rent_to: *rent_to,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CloseProposal {}, &[])
+}
+
 /// Takes governance over, signed by the key that an executed proposal offered it to; or takes that offer back, signed by
 /// governance.
 pub fn accept_governance(governance: &Pubkey, exchange: &Pubkey) -> Instruction {

@@ -119,8 +119,9 @@ pub fn execute_upgrade(executor: &Pubkey, upgrade: &Upgrade) -> Instruction {
     build(accounts, instruction::ExecuteUpgrade {}, &[])
 }
 
-/// Closes what is left of an upgrade whose proposal has ended. Anyone may, nobody signs.
-pub fn close_upgrade(upgrade: &Upgrade) -> Instruction {
+/// Closes what is left of an upgrade whose proposal has ended, and the proposal, whose rent goes to `rent_to`, its payer. Anyone
+/// may, nobody signs.
+pub fn close_upgrade(upgrade: &Upgrade, rent_to: &Pubkey) -> Instruction {
     let exchange = pubkey(&upgrade.exchange);
     let accounts = accounts::CloseUpgrade {
         exchange,
@@ -128,6 +129,7 @@ pub fn close_upgrade(upgrade: &Upgrade) -> Instruction {
         upgrade: address::upgrade(&pubkey(&upgrade.buffer)),
         buffer: pubkey(&upgrade.buffer),
         refund: pubkey(&upgrade.refund),
+        rent_to: *rent_to,
         timelock: address::timelock(&exchange),
         loader: bpf_loader_upgradeable::ID,
         event_authority: address::event_authority(),

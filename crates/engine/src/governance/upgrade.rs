@@ -140,12 +140,21 @@ pub fn execute_upgrade(
     Ok(())
 }
 
-/// What is left of an upgrade's buffer goes back once its proposal has ended, one way or another.
+/// What is left of an upgrade, its buffer and its proposal, goes back once the proposal has ended, one way or another.
 ///
 /// # Errors
 /// [`Error::ProposalPending`].
 pub fn check_ended(terms: &ProposalTerms) -> Result<()> {
     ensure(terms.state != state::PENDING, Error::ProposalPending)
+}
+
+/// The same for any other proposal: an upgrade's is closed with its buffer, which it must outlive.
+///
+/// # Errors
+/// [`Error::ParameterUnknown`] for an upgrade, [`Error::ProposalPending`].
+pub fn check_closable(terms: &ProposalTerms) -> Result<()> {
+    ensure(terms.kind != kind::UPGRADE, Error::ParameterUnknown)?;
+    check_ended(terms)
 }
 
 /// Checks and fills in a proposal for the exchange of another mint, class G3: once nobody can sign as the program's upgrade

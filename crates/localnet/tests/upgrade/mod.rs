@@ -129,7 +129,7 @@ async fn the_program_upgrades_itself(kind: Kind) -> Result<()> {
     }
     assert!(new, "the new program does not run");
     // The new program is the timelock's, too: it closes what is left of the upgrade.
-    stage.sends(ix::close_upgrade(&stage.setup.upgrade(&stage.ripe)), &[]).await?;
+    stage.sends(ix::close_upgrade(&stage.setup.upgrade(&stage.ripe), &stage.setup.world.payer.pubkey()), &[]).await?;
     assert!(stage.sender.rpc().get_account(&stage.ripe).await.is_err(), "the buffer is still there");
     stage.net.stop().await
 }
@@ -171,7 +171,9 @@ async fn a_buffer_written_through_the_loader_is_queued_and_nobodys_any_more(kind
     assert!(refused.logs.iter().any(|line| line.contains("ProposalNotReady")), "{:?}", refused.logs);
     let veto = ix::veto_proposal(&stage.setup.guardian.pubkey(), &exchange, None, 1);
     stage.sends(veto, &[&stage.setup.guardian]).await?;
-    stage.sends(ix::close_upgrade(&ix::upgrade_parts(&exchange, 1, &buffer.pubkey(), &refund)), &[]).await?;
+    stage
+        .sends(ix::close_upgrade(&ix::upgrade_parts(&exchange, 1, &buffer.pubkey(), &refund), &payer.pubkey()), &[])
+        .await?;
     assert!(stage.sender.rpc().get_balance(&refund).await? >= rent);
     stage.net.stop().await
 }

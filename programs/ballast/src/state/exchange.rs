@@ -1,6 +1,6 @@
 //! An exchange: one per collateral mint.
 
-use ballast_engine::constants::{MAX_MARKETS, MAX_PENDING};
+use ballast_engine::constants::{MAX_MARKETS, MAX_PENDING, MAX_PENDING_GUARDIAN};
 use ballast_engine::error::ensure;
 use ballast_engine::governance::{Context, ExitHolds, ParameterLog, Roles};
 use ballast_engine::guardian::Emergency;
@@ -26,8 +26,10 @@ zero_copy_account! {
         pub quote_decimals: u8,
         /// Markets so far; the next one's index.
         pub markets: u16,
+        /// Replacements of the guardian that are pending.
+        pub guardian_pending: u8,
         /// For later versions.
-        pub reserved_bytes: [u8; 2],
+        pub reserved_byte: u8,
         /// The collateral's mint.
         pub mint: Key,
         /// The vault.
@@ -129,6 +131,10 @@ impl Exchange {
         ensure(self.oracle_programs.iter().any(|p| *p != unset), Error::InvariantBroken)?;
         ensure(self.pending_proposals <= MAX_PENDING, Error::InvariantBroken)?;
         ensure(self.pending_proposals <= self.next_proposal, Error::InvariantBroken)?;
+        ensure(
+            u64::from(self.guardian_pending) <= self.pending_proposals.min(MAX_PENDING_GUARDIAN),
+            Error::InvariantBroken,
+        )?;
         self.insurance.invariant(self.shared_insurance)
     }
 }

@@ -24,8 +24,10 @@ zero_copy_account! {
         pub market: Key,
         /// Who queued it.
         pub proposer: Key,
+        /// Who paid its rent, and gets it back.
+        pub payer: Key,
         /// For later versions.
-        pub reserved: [u64; 5],
+        pub reserved: [u64; 1],
         /// What is changed, when, and its state.
         pub terms: ProposalTerms,
         /// The changes of a batch.

@@ -9,9 +9,10 @@ use ballast::instructions::governance::{
     QueueOracleFeedArgs, QueueOracleProgramArgs, QueueParameterArgs, QueueRoleArgs, QueueWindDownArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
-use ballast_client::instructions as ix;
+use ballast_client::{address, instructions as ix};
 use ballast_engine::constants::{DAY, HOUR, PROPOSAL_LIFE};
 use ballast_engine::governance::kind;
+use ballast_engine::layout::Key;
 use ballast_tests::governing::market_parameter;
 use ballast_tests::upgrading::SMALL;
 use ballast_tests::world::{fixed_key, program_bytes};
@@ -128,6 +129,16 @@ fn fees() -> Vec<Case> {
     vec![Case::new("queue_fee_destination", setup, queue, &[&payer, &governance])]
 }
 
+/// Somebody else than who pays for transactions here has paid a proposal's rent.
+fn sponsored(setup: &mut Setup, id: u64) -> Pubkey {
+    let (benefactor, at) = (fixed_key("benefactor").pubkey(), address::proposal(&setup.exchange, id));
+    setup.world.give(benefactor, 1_000_000_000);
+    let mut proposal = setup.proposal(id);
+    proposal.payer = Key(benefactor.to_bytes());
+    setup.world.write(&at, &*proposal);
+    benefactor
+}
+
 fn decided() -> Vec<Case> {
     let (mut setup, anyone, _) = begin();
     let exchange = setup.exchange;
@@ -157,9 +168,14 @@ fn decided() -> Vec<Case> {
     let execute = Case::new("execute_market_proposal", setup.clone(), execute, &[&anyone]);
     let on_exchange = ix::execute_exchange_proposal(&by, &exchange, whole);
     let on_exchange = Case::new("execute_exchange_proposal", setup.clone(), on_exchange, &[&anyone]);
+    let mut vetoed = setup.clone();
+    vetoed.veto(whole).must();
+    sponsored(&mut vetoed, whole);
+    let close = vetoed.close_proposal_ix(whole);
+    let close = Case::new("close_proposal", vetoed, close, &[]);
     setup.world.advance(PROPOSAL_LIFE + 1);
     let expire = Case::new("expire_proposal", setup, ix::expire_proposal(&by, &exchange, None, market), &[&anyone]);
-    vec![veto, stop, dead, execute, on_exchange, expire, withdraw]
+    vec![veto, stop, dead, execute, on_exchange, close, expire, withdraw]
 }
 
 fn roles() -> Vec<Case> {
@@ -202,18 +218,23 @@ fn upgrades() -> Vec<Case> {
     chartered.queue_new_exchange(args).expect("queued");
     chartered.wait_for(id);
     let create = ix::execute_new_exchange(&payer.pubkey(), &chartered.charter(id));
-    let create = Case::new("execute_new_exchange", chartered, create, &[&payer]);
+    let create = Case::new("execute_new_exchange", chartered.clone(), create, &[&payer]);
+    chartered.veto(id).must();
+    sponsored(&mut chartered, id);
+    let forget = chartered.close_proposal_ix(id);
+    let forget = Case::new("close_proposal", chartered, forget, &[]).variant("of another exchange");
 
     setup.queue_upgrade(&buffer).expect("queued");
     let upgrade = setup.upgrade(&buffer);
     let mut vetoed = setup.clone();
     vetoed.veto(id).must();
-    let close = Case::new("close_upgrade", vetoed, ix::close_upgrade(&upgrade), &[]);
+    let close = ix::close_upgrade(&upgrade, &sponsored(&mut vetoed, id));
+    let close = Case::new("close_upgrade", vetoed, close, &[]);
     let verify = ix::verify_upgrade(&payer.pubkey(), &upgrade);
     let verify = Case::new("verify_upgrade", setup.clone(), verify, &[&payer]);
     setup.verify_upgrade(&buffer).must();
     setup.wait_for(id);
     let execute = ix::execute_upgrade(&payer.pubkey(), &upgrade);
     let execute = Case::new("execute_upgrade", setup, execute, &[&payer]);
-    vec![take, queue, another, create, close, verify, execute]
+    vec![take, queue, another, create, forget, close, verify, execute]
 }

@@ -68,6 +68,8 @@ import {
   type ProposalEnded,
   getProposalQueuedDecoder,
   type ProposalQueued,
+  getProposalRentReturnedDecoder,
+  type ProposalRentReturned,
   getResolvedDecoder,
   type Resolved,
   getSettlementAdvancedDecoder,
@@ -163,6 +165,8 @@ export type BallastEvent =
   | { name: 'ProposalEnded'; data: ProposalEnded }
   /** A proposal was queued. */
   | { name: 'ProposalQueued'; data: ProposalQueued }
+  /** A proposal that had ended was closed. */
+  | { name: 'ProposalRentReturned'; data: ProposalRentReturned }
   /** An account below zero was resolved. */
   | { name: 'Resolved'; data: Resolved }
   /** A market's settlement was begun, called off, or had its price fixed. */
@@ -327,6 +331,10 @@ export const BALLAST_EVENTS: {
   ProposalQueued: {
     discriminator: new Uint8Array([127, 31, 107, 17, 2, 119, 72, 39]),
     decode: (b) => getProposalQueuedDecoder().decode(b),
+  },
+  ProposalRentReturned: {
+    discriminator: new Uint8Array([30, 175, 132, 210, 183, 147, 250, 76]),
+    decode: (b) => getProposalRentReturnedDecoder().decode(b),
   },
   Resolved: {
     discriminator: new Uint8Array([148, 46, 187, 66, 35, 1, 255, 147]),

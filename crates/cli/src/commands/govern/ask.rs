@@ -3,18 +3,18 @@
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result};
 use ballast::instructions::governance::{
-    BatchAsk, QueueBatchArgs, QueueFeeDestinationArgs, QueueOracleFeedArgs, QueueOracleProgramArgs, QueueParameterArgs,
-    QueueRoleArgs, QueueWindDownArgs,
+    BatchAsk, QueueBatchArgs, QueueFeeDestinationArgs, QueueInsuranceWithdrawalArgs, QueueOracleFeedArgs,
+    QueueOracleProgramArgs, QueueParameterArgs, QueueRoleArgs, QueueWindDownArgs,
 };
 use ballast::state::Market;
 use ballast_client::{address, instructions};
-use ballast_engine::governance::{kind, role};
+use ballast_engine::governance::{SHARED_FUND, kind, role};
 use ballast_engine::params::{EXCHANGE_ROWS, ExchangeParams, MARKET_ROWS, MarketParams, Row};
 use clap::{Subcommand, ValueEnum};
 use solana_instruction::Instruction;
 
 use super::value;
-use crate::amount::Scale;
+use crate::amount::{self, Scale};
 use crate::chain::{Chain, ExchangeAccount};
 
 /// A hash as an argument.
@@ -93,6 +93,16 @@ pub(super) enum Ask {
     FeeDestination {
         /// A token account of the collateral
         account: Pubkey,
+    },
+    /// Insurance, out of a market's or the shared fund: while no market has a claim on it
+    Insurance {
+        /// How much, in whole units of the collateral
+        amount: String,
+        /// The token account that it goes to
+        destination: Pubkey,
+        /// Index of the market; without it, out of the shared fund
+        #[arg(long, short)]
+        market: Option<u16>,
     },
     /// A program that may own oracle accounts
     OracleProgram {
@@ -218,6 +228,17 @@ impl Ask {
             Self::FeeDestination { account } => {
                 let args = QueueFeeDestinationArgs { version: state.fee_version, last_slot, rationale };
                 instructions::queue_fee_destination(key, key, at, account, id, args)
+            }
+            Self::Insurance { amount, destination, market } => {
+                let args = QueueInsuranceWithdrawalArgs {
+                    from: market.unwrap_or(SHARED_FUND),
+                    amount: amount::parse(amount, state.quote_decimals)?,
+                    destination: *destination,
+                    version: narrow(state.insurance.withdrawals)?,
+                    last_slot,
+                    rationale,
+                };
+                instructions::queue_insurance_withdrawal(key, key, at, id, args)
             }
             Self::OracleProgram { place, program } => {
                 let version = state.oracle_version;

@@ -5,12 +5,13 @@ use anyhow::{Context, Result, ensure};
 use ballast::instructions::governance::InitializeExchangeArgs;
 use ballast::state::Charter;
 use ballast_client::{address, instructions as ix};
+use ballast_engine::governance::state;
 use clap::Subcommand;
 use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use super::How;
+use super::{How, read};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
 use crate::output;
@@ -87,6 +88,8 @@ pub(crate) async fn run(
             let found = chain.find::<Charter>(&address::charter(&address::proposal(&root.address, id))).await?;
             let charter =
                 found.with_context(|| format!("proposal {id} is about no exchange that is still to be made"))?;
+            let state = read(chain, root, id).await?.terms.state;
+            ensure!(state == state::PENDING, "proposal {id} has ended; see `ballast govern explain {id}`");
             let signer = signer()?;
             chain.send("create", &[ix::execute_new_exchange(&signer.pubkey(), &charter)], &signer, &[]).await?;
             let exchange = address::exchange(&ix::pubkey(&charter.mint)).to_string();

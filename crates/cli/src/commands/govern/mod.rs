@@ -6,15 +6,16 @@ mod effect;
 mod exchange;
 mod explain;
 mod list;
+mod seat;
 pub(crate) mod upgrade;
 mod value;
 
 use anchor_lang::prelude::Pubkey;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ballast::state::{Market, Proposal};
 use ballast_client::{address, instructions};
 use ballast_engine::constants::PROPOSAL_SLOTS_AHEAD;
-use ballast_engine::governance::kind;
+use ballast_engine::governance::{SHARED_FUND, kind};
 use ballast_engine::layout::Key;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -109,6 +110,13 @@ enum Command {
         /// Its number
         id: u64,
     },
+    #[command(flatten)]
+    Seat(seat::Command),
+    /// Give the rent of a proposal that has ended back to whoever paid it
+    Close {
+        /// Its number
+        id: u64,
+    },
 }
 
 /// How something is queued.
@@ -170,12 +178,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         }
         Command::Execute { id } => {
             let (signer, proposal) = (signer()?, read(&chain, &exchange, id).await?);
-            let execute = if proposal.market.0 == [0; 32] {
-                instructions::execute_exchange_proposal(&signer.pubkey(), &exchange.address, id)
-            } else {
-                let index = proposal.market_index;
-                instructions::execute_market_proposal(&signer.pubkey(), &exchange.address, index, id)
-            };
+            let execute = execution(&exchange, &proposal, &signer.pubkey())?;
             let sent = chain.send("execute", &[execute], &signer, &[]).await?;
             done(global, id, "executed", sent.signature.to_string())
         }
@@ -185,7 +188,36 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             let sent = chain.send("expire", &[expire], &signer, &[]).await?;
             done(global, id, "expired", sent.signature.to_string())
         }
+        Command::Seat(command) => seat::run(global, &chain, &exchange, &signer()?, command).await,
+        Command::Close { id } => {
+            let (signer, proposal) = (signer()?, read(&chain, &exchange, id).await?);
+            let kind = proposal.terms.kind;
+            ensure!(
+                kind != kind::UPGRADE,
+                "an upgrade is closed with its buffer: `ballast govern upgrade close BUFFER`"
+            );
+            let rent_to = instructions::pubkey(&proposal.payer);
+            let close = instructions::close_proposal(&exchange.address, id, &rent_to, kind == kind::NEW_EXCHANGE);
+            let sent = chain.send("close", &[close], &signer, &[]).await?;
+            done(global, id, &format!("closed; its rent went to {rent_to}"), sent.signature.to_string())
+        }
     }
+}
+
+/// The instruction that executes a proposal of its kind.
+fn execution(exchange: &ExchangeAccount, proposal: &Proposal, executor: &Pubkey) -> Result<Instruction> {
+    let (at, id, terms) = (&exchange.address, proposal.id, &proposal.terms);
+    Ok(match terms.kind {
+        kind::UPGRADE => bail!("proposal {id} is an upgrade: `ballast govern upgrade execute BUFFER`"),
+        kind::NEW_EXCHANGE => bail!("proposal {id} is another exchange: `ballast govern exchange create {id}`"),
+        kind::INSURANCE => {
+            let from = (terms.parameter != SHARED_FUND).then_some(terms.parameter);
+            let (to, markets) = (instructions::pubkey(&terms.new_key), exchange.state.markets);
+            instructions::execute_insurance_withdrawal(executor, at, id, from, &to, markets)
+        }
+        _ if proposal.market.0 == [0; 32] => instructions::execute_exchange_proposal(executor, at, id),
+        _ => instructions::execute_market_proposal(executor, at, proposal.market_index, id),
+    })
 }
 
 /// The market that must be told of a proposal's end.

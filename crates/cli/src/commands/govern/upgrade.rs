@@ -227,8 +227,10 @@ pub(crate) async fn run(
         }
         Command::Close { buffer } => {
             let (signer, upgrade) = (signer()?, find(chain, &buffer).await?);
-            chain.send("close", &[ix::close_upgrade(&upgrade)], &signer, &[]).await?;
-            told("closed; its lamports went to", Some(ix::pubkey(&upgrade.refund)), None)
+            let proposal = chain.read::<Proposal>(&ix::pubkey(&upgrade.proposal)).await?;
+            let close = ix::close_upgrade(&upgrade, &ix::pubkey(&proposal.payer));
+            chain.send("close", &[close], &signer, &[]).await?;
+            told("closed, and its proposal; its lamports went to", Some(ix::pubkey(&upgrade.refund)), None)
         }
     }
 }
@@ -391,7 +393,6 @@ async fn status(chain: &Chain, exchange: &ExchangeAccount) -> Result<Status> {
     let data = chain.account(&address::program_data()).await?.context("the program has no data account")?.data;
     let authority = loader::upgrade_authority_in(&data);
     let code = data.get(loader::PROGRAM_DATA_HEADER..).unwrap_or_default();
-    let end = end_of(code);
     let now = chain.now().await?;
     let mut proposed = Vec::new();
     let at = offset_of!(Upgrade, exchange);
@@ -420,7 +421,7 @@ async fn status(chain: &Chain, exchange: &ExchangeAccount) -> Result<Status> {
         timelock: timelock.to_string(),
         timelock_is_in_charge: authority == Some(timelock),
         upgrades: exchange.state.upgrades,
-        program: Hashes::of(&code[..end]),
+        program: Hashes::of(&code[..end_of(code)]),
         room: code.len(),
         proposed,
     })

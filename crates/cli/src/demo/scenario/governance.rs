@@ -1,6 +1,7 @@
 //! Governance: a committee tunes, a guardian vetoes, a margin raise spares open positions until its grace is over, pauses
 //! expire by themselves, and what may not be is refused.
 
+mod market;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -146,6 +147,8 @@ pub(crate) async fn play(stage: &mut Stage, bar: &ProgressBar) -> Result<Part> {
     tuning(stage, &mut part, &queued, bar).await?;
     raise(stage, &mut part, &queued, bar).await?;
     forgotten(stage, &mut part, &queued, bar).await?;
+    market::oracle(stage, &mut part, bar).await?;
+    market::wind_down(stage, &mut part, bar).await?;
     // Last, for it waits a week itself.
     upgrade::play(stage, &mut part, bar).await?;
     Ok(part)
@@ -239,12 +242,13 @@ async fn pause_market(stage: &mut Stage, part: &mut Part) -> Result<()> {
     let args = ProtectMarketArgs { reduce_only_seconds: PAUSE, cap: 0, cap_seconds: 0 };
     let arm = instructions::protect_market(&guardian.pubkey(), &stage.venue.exchange, TUNED, args);
     let _ = stage.venue.desk.send("pause a market", &[arm], &guardian, &[], Expect::Done).await;
-    let tried = increase(stage, "increase during the pause", Expect::Refused(&[Error::MarketReduceOnly])).await?;
+    let tried =
+        increase(stage, TUNED, "increase during the pause", Expect::Refused(&[Error::MarketReduceOnly])).await?;
     part.pauses.increases_refused += u64::from(matches!(tried, Some(Outcome::Refused(_))));
     tried.iter().for_each(|outcome| part.count(outcome));
     stage.venue.wait(PAUSE + 1).await?;
     stage.rewarm().await?;
-    let after = increase(stage, "increase after the pause", Expect::Done).await?;
+    let after = increase(stage, TUNED, "increase after the pause", Expect::Done).await?;
     let done = after.is_some_and(|outcome| outcome.is_done());
     part.tell(format!(
         "the guardian's reduce-only expires by itself; an increase then: {}",
@@ -254,26 +258,31 @@ async fn pause_market(stage: &mut Stage, part: &mut Part) -> Result<()> {
 }
 
 /// Places an order of one trader who is flat or trades the market, if there is one who can.
-async fn increase(stage: &mut Stage, what: &'static str, expect: Expect<'static>) -> Result<Option<Outcome>> {
+async fn increase(
+    stage: &mut Stage,
+    market: u16,
+    what: &'static str,
+    expect: Expect<'static>,
+) -> Result<Option<Outcome>> {
     let snapshot = stage.snapshot().await?;
     for number in 0..stage.traders.len() {
         let (trader, account) = (&stage.traders[number], &snapshot.accounts[number]);
-        if trader.order.is_some() || !trader.markets.contains(&TUNED) || account.state.find(TUNED).is_some() {
+        if trader.order.is_some() || !trader.markets.contains(&market) || account.state.find(market).is_some() {
             continue;
         }
         // While increases are refused, the most that is allowed is nothing: then one whole unit is tried.
-        let unit = 10_i64.pow(u32::from(stage.venue.listing(TUNED)?.scale.base));
-        let whole = Action::Order { market: TUNED, size: unit, reduce_only: false };
+        let unit = 10_i64.pow(u32::from(stage.venue.listing(market)?.scale.base));
+        let whole = Action::Order { market, size: unit, reduce_only: false };
         let action = match expect {
             Expect::Refused(_) => Some(whole),
-            _ => trader.open(TUNED, account, &snapshot.markets, &snapshot.now),
+            _ => trader.open(market, account, &snapshot.markets, &snapshot.now),
         };
         let Some(action) = action else { continue };
         let mut job = stage.job(number, account, action);
         (job.what, job.expect) = (what, expect);
         let outcome = stage.venue.desk.send_all(vec![job]).await.pop();
         if let Some(Outcome::Done(events)) = &outcome {
-            stage.note_order(number, TUNED, events);
+            stage.note_order(number, market, events);
             stage.rewarm().await?;
         }
         return Ok(outcome);

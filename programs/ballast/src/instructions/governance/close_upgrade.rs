@@ -1,15 +1,16 @@
-//! Closes what is left of an upgrade whose proposal has ended: its buffer, if it was not executed, and its account. All
-//! lamports go to the address that was named when it was queued.
+//! Closes what is left of an upgrade whose proposal has ended: its buffer, if it was not executed, its account, and the
+//! proposal. The proposal's rent goes to whoever paid it, all other lamports to the address that was named when it was queued.
 
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::bpf_loader_upgradeable;
+use ballast_engine::Error as EngineError;
 use ballast_engine::governance::check_ended;
 
 use super::execute_upgrade::check_upgrade;
 use super::proposals;
-use crate::checks::check_version;
+use crate::checks::{check_version, is};
 use crate::emit::emit;
-use crate::error::OnChain;
+use crate::error::{OnChain, ensure};
 use crate::events::UpgradeClosed;
 use crate::loader::{self, Timelock};
 use crate::seeds;
@@ -23,6 +24,7 @@ pub struct CloseUpgrade<'info> {
     #[account(mut)]
     pub exchange: AccountLoader<'info, Exchange>,
     /// The proposal.
+    #[account(mut, close = rent_to)]
     pub proposal: AccountLoader<'info, Proposal>,
     /// What it was about.
     #[account(mut, close = refund)]
@@ -33,6 +35,9 @@ pub struct CloseUpgrade<'info> {
     /// CHECK: the address that it names for the lamports.
     #[account(mut)]
     pub refund: UncheckedAccount<'info>,
+    /// CHECK: who paid the proposal's rent, as it says.
+    #[account(mut)]
+    pub rent_to: UncheckedAccount<'info>,
     /// CHECK: the exchange's timelock address, by its seeds; holds nothing.
     #[account(seeds = [seeds::TIMELOCK, exchange.key().as_ref()], bump)]
     pub timelock: UncheckedAccount<'info>,
@@ -49,6 +54,7 @@ impl CloseUpgrade<'_> {
             upgrade,
             buffer,
             refund,
+            rent_to,
             timelock: _,        // by its seeds
             loader: _,          // by its address
             event_authority: _, // by its seeds
@@ -58,6 +64,7 @@ impl CloseUpgrade<'_> {
         let of = proposal.load()?;
         proposals::check(&of, &exchange.key(), &Pubkey::default())?;
         check_upgrade(&*upgrade.load()?, &proposal.key(), buffer.key, refund.key)?;
+        ensure(is(&of.payer, rent_to.key), EngineError::WrongOwner)?;
         check_ended(&of.terms).on_chain()
     }
 }

@@ -20,7 +20,7 @@ use crate::state::{Charter, Exchange, Proposal};
 #[event_cpi]
 #[derive(Accounts)]
 pub struct ExecuteNewExchange<'info> {
-    /// Anyone; pays the rents, gets the charter's, and is named in the event.
+    /// Anyone; pays the rents and is named in the event.
     #[account(mut)]
     pub executor: Signer<'info>,
     /// The root exchange.
@@ -30,7 +30,6 @@ pub struct ExecuteNewExchange<'info> {
     #[account(mut)]
     pub proposal: AccountLoader<'info, Proposal>,
     /// What it is about.
-    #[account(mut, close = executor)]
     pub charter: AccountLoader<'info, Charter>,
     /// CHECK: the program's own data account, by its address; names the upgrade authority.
     #[account(

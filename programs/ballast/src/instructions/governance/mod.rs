@@ -2,6 +2,7 @@
 #![allow(ambiguous_glob_reexports, reason = "each file has its own `handle`; callers name the file")]
 
 pub mod accept_governance;
+pub mod close_proposal;
 pub mod close_upgrade;
 pub mod create_market;
 pub mod dismiss_committee;
@@ -25,6 +26,7 @@ pub mod verify_upgrade;
 pub mod veto_proposal;
 
 pub use accept_governance::*;
+pub use close_proposal::*;
 pub use close_upgrade::*;
 pub use create_market::*;
 pub use dismiss_committee::*;

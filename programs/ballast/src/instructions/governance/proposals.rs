@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use ballast_engine::Error as EngineError;
-use ballast_engine::governance::{Batch, ProposalTerms, Request, check_pending};
+use ballast_engine::governance::{Batch, ProposalTerms, Request, check_guardian_pending, check_pending};
 use ballast_engine::governance::{kind, state};
 use ballast_engine::layout;
 
@@ -31,6 +31,8 @@ pub(super) struct Place<'a, 'info> {
     /// The market, with its index; `None` for what concerns the exchange.
     pub(super) market: Option<(Pubkey, u16)>,
     pub(super) proposer: Pubkey,
+    /// Who pays its rent.
+    pub(super) payer: Pubkey,
 }
 
 /// Writes a new proposal of a single change and counts it.
@@ -52,6 +54,7 @@ pub(super) fn open_batch(
         None => None,
     };
     check_pending(proposer, exchange.pending_proposals, of_market).on_chain()?;
+    check_guardian_pending(terms.kind, exchange.guardian_pending.into()).on_chain()?;
     if place.market.is_some() {
         let count = exchange.pending_of(index).on_chain()?;
         *count = count.checked_add(1).ok_or(BallastError::MathOverflow)?;
@@ -59,6 +62,9 @@ pub(super) fn open_batch(
     let id = exchange.next_proposal;
     exchange.next_proposal = id.checked_add(1).ok_or(BallastError::MathOverflow)?;
     exchange.pending_proposals = exchange.pending_proposals.checked_add(1).ok_or(BallastError::MathOverflow)?;
+    if terms.kind == kind::GUARDIAN {
+        exchange.guardian_pending = exchange.guardian_pending.checked_add(1).ok_or(BallastError::MathOverflow)?;
+    }
     exchange.invariant().on_chain()?;
 
     let mut proposal = place.proposal.load_init()?;
@@ -69,6 +75,7 @@ pub(super) fn open_batch(
     proposal.market = key_of(&market);
     proposal.market_index = index;
     proposal.proposer = key_of(&place.proposer);
+    proposal.payer = key_of(&place.payer);
     proposal.terms = terms;
     proposal.batch = *batch;
     Ok(ProposalQueued {
@@ -95,6 +102,9 @@ pub(super) fn end(exchange: &mut Exchange, address: Pubkey, proposal: &Proposal,
     let terms = &proposal.terms;
     ensure(terms.state != state::PENDING, EngineError::InvariantBroken)?;
     exchange.pending_proposals = exchange.pending_proposals.checked_sub(1).ok_or(BallastError::InvariantBroken)?;
+    if terms.kind == kind::GUARDIAN {
+        exchange.guardian_pending = exchange.guardian_pending.checked_sub(1).ok_or(BallastError::InvariantBroken)?;
+    }
     if proposal.market != layout::Key::default() {
         let count = exchange.pending_of(proposal.market_index).on_chain()?;
         *count = count.checked_sub(1).ok_or(BallastError::InvariantBroken)?;

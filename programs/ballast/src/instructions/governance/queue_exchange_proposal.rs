@@ -111,6 +111,7 @@ impl<'info> QueueExchangeProposal<'info> {
             exchange: self.exchange.key(),
             market: None,
             proposer: self.proposer.key(),
+            payer: self.payer.key(),
         }
     }
 }

@@ -98,6 +98,7 @@ pub fn handle(ctx: Context<QueueFeeDestination>, args: QueueFeeDestinationArgs) 
             exchange: accounts.exchange.key(),
             market: None,
             proposer: accounts.proposer.key(),
+            payer: accounts.payer.key(),
         };
         proposals::open(&mut exchange, &place, terms)?
     };

@@ -124,6 +124,7 @@ impl<'info> QueueMarketParameter<'info> {
             exchange: self.exchange.key(),
             market: Some((self.market.key(), index)),
             proposer: self.proposer.key(),
+            payer: self.payer.key(),
         }
     }
 }

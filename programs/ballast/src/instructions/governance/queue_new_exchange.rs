@@ -98,6 +98,7 @@ impl<'info> QueueNewExchange<'info> {
             exchange: self.exchange.key(),
             market: None,
             proposer: self.proposer.key(),
+            payer: self.payer.key(),
         }
     }
 

@@ -99,6 +99,7 @@ pub fn handle(ctx: Context<QueueOracleFeed>, args: QueueOracleFeedArgs) -> Resul
             exchange: accounts.exchange.key(),
             market: Some((accounts.market.key(), market.state.index)),
             proposer: accounts.proposer.key(),
+            payer: accounts.payer.key(),
         };
         let event = proposals::open(&mut exchange, &place, terms)?;
         market.state.governed.begin_feed_change(event.id, &terms).on_chain()?;

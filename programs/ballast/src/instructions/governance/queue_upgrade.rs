@@ -101,6 +101,7 @@ impl<'info> QueueUpgrade<'info> {
             exchange: self.exchange.key(),
             market: None,
             proposer: self.proposer.key(),
+            payer: self.payer.key(),
         }
     }
 

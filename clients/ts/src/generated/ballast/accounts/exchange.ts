@@ -94,8 +94,10 @@ export type Exchange = {
   quoteDecimals: number;
   /** Markets so far; the next one's index. */
   markets: number;
+  /** Replacements of the guardian that are pending. */
+  guardianPending: number;
   /** For later versions. */
-  reservedBytes: ReadonlyUint8Array;
+  reservedByte: number;
   /** The collateral's mint. */
   mint: Address;
   /** The vault. */
@@ -149,8 +151,10 @@ export type ExchangeArgs = {
   quoteDecimals: number;
   /** Markets so far; the next one's index. */
   markets: number;
+  /** Replacements of the guardian that are pending. */
+  guardianPending: number;
   /** For later versions. */
-  reservedBytes: ReadonlyUint8Array;
+  reservedByte: number;
   /** The collateral's mint. */
   mint: Address;
   /** The vault. */
@@ -203,7 +207,8 @@ export function getExchangeEncoder(): FixedSizeEncoder<ExchangeArgs> {
       ['vaultBump', getU8Encoder()],
       ['quoteDecimals', getU8Encoder()],
       ['markets', getU16Encoder()],
-      ['reservedBytes', fixEncoderSize(getBytesEncoder(), 2)],
+      ['guardianPending', getU8Encoder()],
+      ['reservedByte', getU8Encoder()],
       ['mint', getAddressEncoder()],
       ['vault', getAddressEncoder()],
       ['oraclePrograms', getArrayEncoder(getAddressEncoder(), { size: 2 })],
@@ -238,7 +243,8 @@ export function getExchangeDecoder(): FixedSizeDecoder<Exchange> {
     ['vaultBump', getU8Decoder()],
     ['quoteDecimals', getU8Decoder()],
     ['markets', getU16Decoder()],
-    ['reservedBytes', fixDecoderSize(getBytesDecoder(), 2)],
+    ['guardianPending', getU8Decoder()],
+    ['reservedByte', getU8Decoder()],
     ['mint', getAddressDecoder()],
     ['vault', getAddressDecoder()],
     ['oraclePrograms', getArrayDecoder(getAddressDecoder(), { size: 2 })],

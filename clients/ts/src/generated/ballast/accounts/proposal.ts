@@ -78,6 +78,8 @@ export type Proposal = {
   market: Address;
   /** Who queued it. */
   proposer: Address;
+  /** Who paid its rent, and gets it back. */
+  payer: Address;
   /** For later versions. */
   reserved: Array<bigint>;
   /** What is changed, when, and its state. */
@@ -103,6 +105,8 @@ export type ProposalArgs = {
   market: Address;
   /** Who queued it. */
   proposer: Address;
+  /** Who paid its rent, and gets it back. */
+  payer: Address;
   /** For later versions. */
   reserved: Array<number | bigint>;
   /** What is changed, when, and its state. */
@@ -124,7 +128,8 @@ export function getProposalEncoder(): FixedSizeEncoder<ProposalArgs> {
       ['exchange', getAddressEncoder()],
       ['market', getAddressEncoder()],
       ['proposer', getAddressEncoder()],
-      ['reserved', getArrayEncoder(getU64Encoder(), { size: 5 })],
+      ['payer', getAddressEncoder()],
+      ['reserved', getArrayEncoder(getU64Encoder(), { size: 1 })],
       ['terms', getProposalTermsEncoder()],
       ['batch', getBatchEncoder()],
     ]),
@@ -144,7 +149,8 @@ export function getProposalDecoder(): FixedSizeDecoder<Proposal> {
     ['exchange', getAddressDecoder()],
     ['market', getAddressDecoder()],
     ['proposer', getAddressDecoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 5 })],
+    ['payer', getAddressDecoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 1 })],
     ['terms', getProposalTermsDecoder()],
     ['batch', getBatchDecoder()],
   ]);

@@ -50,6 +50,7 @@ export type CloseUpgradeInstruction<
   TAccountUpgrade extends string | AccountMeta<string> = string,
   TAccountBuffer extends string | AccountMeta<string> = string,
   TAccountRefund extends string | AccountMeta<string> = string,
+  TAccountRentTo extends string | AccountMeta<string> = string,
   TAccountTimelock extends string | AccountMeta<string> = string,
   TAccountLoader extends string | AccountMeta<string> = 'BPFLoaderUpgradeab1e11111111111111111111111',
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
@@ -60,10 +61,11 @@ export type CloseUpgradeInstruction<
   InstructionWithAccounts<
     [
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
-      TAccountProposal extends string ? ReadonlyAccount<TAccountProposal> : TAccountProposal,
+      TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
       TAccountUpgrade extends string ? WritableAccount<TAccountUpgrade> : TAccountUpgrade,
       TAccountBuffer extends string ? WritableAccount<TAccountBuffer> : TAccountBuffer,
       TAccountRefund extends string ? WritableAccount<TAccountRefund> : TAccountRefund,
+      TAccountRentTo extends string ? WritableAccount<TAccountRentTo> : TAccountRentTo,
       TAccountTimelock extends string ? ReadonlyAccount<TAccountTimelock> : TAccountTimelock,
       TAccountLoader extends string ? ReadonlyAccount<TAccountLoader> : TAccountLoader,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
@@ -100,6 +102,7 @@ export type CloseUpgradeAsyncInput<
   TAccountUpgrade extends string = string,
   TAccountBuffer extends string = string,
   TAccountRefund extends string = string,
+  TAccountRentTo extends string = string,
   TAccountTimelock extends string = string,
   TAccountLoader extends string = string,
   TAccountEventAuthority extends string = string,
@@ -113,6 +116,7 @@ export type CloseUpgradeAsyncInput<
   upgrade: Address<TAccountUpgrade>;
   buffer: Address<TAccountBuffer>;
   refund: Address<TAccountRefund>;
+  rentTo: Address<TAccountRentTo>;
   timelock?: Address<TAccountTimelock>;
   loader?: Address<TAccountLoader>;
   eventAuthority?: Address<TAccountEventAuthority>;
@@ -125,6 +129,7 @@ export async function getCloseUpgradeInstructionAsync<
   TAccountUpgrade extends string,
   TAccountBuffer extends string,
   TAccountRefund extends string,
+  TAccountRentTo extends string,
   TAccountTimelock extends string,
   TAccountLoader extends string,
   TAccountEventAuthority extends string,
@@ -137,6 +142,7 @@ export async function getCloseUpgradeInstructionAsync<
     TAccountUpgrade,
     TAccountBuffer,
     TAccountRefund,
+    TAccountRentTo,
     TAccountTimelock,
     TAccountLoader,
     TAccountEventAuthority,
@@ -151,6 +157,7 @@ export async function getCloseUpgradeInstructionAsync<
     TAccountUpgrade,
     TAccountBuffer,
     TAccountRefund,
+    TAccountRentTo,
     TAccountTimelock,
     TAccountLoader,
     TAccountEventAuthority,
@@ -163,10 +170,11 @@ export async function getCloseUpgradeInstructionAsync<
   // Original accounts.
   const originalAccounts = {
     exchange: { value: input.exchange ?? null, isWritable: true },
-    proposal: { value: input.proposal ?? null, isWritable: false },
+    proposal: { value: input.proposal ?? null, isWritable: true },
     upgrade: { value: input.upgrade ?? null, isWritable: true },
     buffer: { value: input.buffer ?? null, isWritable: true },
     refund: { value: input.refund ?? null, isWritable: true },
+    rentTo: { value: input.rentTo ?? null, isWritable: true },
     timelock: { value: input.timelock ?? null, isWritable: false },
     loader: { value: input.loader ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
@@ -201,6 +209,7 @@ export async function getCloseUpgradeInstructionAsync<
       getAccountMeta('upgrade', accounts.upgrade),
       getAccountMeta('buffer', accounts.buffer),
       getAccountMeta('refund', accounts.refund),
+      getAccountMeta('rentTo', accounts.rentTo),
       getAccountMeta('timelock', accounts.timelock),
       getAccountMeta('loader', accounts.loader),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
@@ -215,6 +224,7 @@ export async function getCloseUpgradeInstructionAsync<
     TAccountUpgrade,
     TAccountBuffer,
     TAccountRefund,
+    TAccountRentTo,
     TAccountTimelock,
     TAccountLoader,
     TAccountEventAuthority,
@@ -228,6 +238,7 @@ export type CloseUpgradeInput<
   TAccountUpgrade extends string = string,
   TAccountBuffer extends string = string,
   TAccountRefund extends string = string,
+  TAccountRentTo extends string = string,
   TAccountTimelock extends string = string,
   TAccountLoader extends string = string,
   TAccountEventAuthority extends string = string,
@@ -241,6 +252,7 @@ export type CloseUpgradeInput<
   upgrade: Address<TAccountUpgrade>;
   buffer: Address<TAccountBuffer>;
   refund: Address<TAccountRefund>;
+  rentTo: Address<TAccountRentTo>;
   timelock: Address<TAccountTimelock>;
   loader?: Address<TAccountLoader>;
   eventAuthority?: Address<TAccountEventAuthority>;
@@ -253,6 +265,7 @@ export function getCloseUpgradeInstruction<
   TAccountUpgrade extends string,
   TAccountBuffer extends string,
   TAccountRefund extends string,
+  TAccountRentTo extends string,
   TAccountTimelock extends string,
   TAccountLoader extends string,
   TAccountEventAuthority extends string,
@@ -265,6 +278,7 @@ export function getCloseUpgradeInstruction<
     TAccountUpgrade,
     TAccountBuffer,
     TAccountRefund,
+    TAccountRentTo,
     TAccountTimelock,
     TAccountLoader,
     TAccountEventAuthority,
@@ -278,6 +292,7 @@ export function getCloseUpgradeInstruction<
   TAccountUpgrade,
   TAccountBuffer,
   TAccountRefund,
+  TAccountRentTo,
   TAccountTimelock,
   TAccountLoader,
   TAccountEventAuthority,
@@ -289,10 +304,11 @@ export function getCloseUpgradeInstruction<
   // Original accounts.
   const originalAccounts = {
     exchange: { value: input.exchange ?? null, isWritable: true },
-    proposal: { value: input.proposal ?? null, isWritable: false },
+    proposal: { value: input.proposal ?? null, isWritable: true },
     upgrade: { value: input.upgrade ?? null, isWritable: true },
     buffer: { value: input.buffer ?? null, isWritable: true },
     refund: { value: input.refund ?? null, isWritable: true },
+    rentTo: { value: input.rentTo ?? null, isWritable: true },
     timelock: { value: input.timelock ?? null, isWritable: false },
     loader: { value: input.loader ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
@@ -322,6 +338,7 @@ export function getCloseUpgradeInstruction<
       getAccountMeta('upgrade', accounts.upgrade),
       getAccountMeta('buffer', accounts.buffer),
       getAccountMeta('refund', accounts.refund),
+      getAccountMeta('rentTo', accounts.rentTo),
       getAccountMeta('timelock', accounts.timelock),
       getAccountMeta('loader', accounts.loader),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
@@ -336,6 +353,7 @@ export function getCloseUpgradeInstruction<
     TAccountUpgrade,
     TAccountBuffer,
     TAccountRefund,
+    TAccountRentTo,
     TAccountTimelock,
     TAccountLoader,
     TAccountEventAuthority,
@@ -357,10 +375,11 @@ export type ParsedCloseUpgradeInstruction<
     upgrade: TAccountMetas[2];
     buffer: TAccountMetas[3];
     refund: TAccountMetas[4];
-    timelock: TAccountMetas[5];
-    loader: TAccountMetas[6];
-    eventAuthority: TAccountMetas[7];
-    program: TAccountMetas[8];
+    rentTo: TAccountMetas[5];
+    timelock: TAccountMetas[6];
+    loader: TAccountMetas[7];
+    eventAuthority: TAccountMetas[8];
+    program: TAccountMetas[9];
   };
   data: CloseUpgradeInstructionData;
 };
@@ -368,10 +387,10 @@ export type ParsedCloseUpgradeInstruction<
 export function parseCloseUpgradeInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedCloseUpgradeInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 9) {
+  if (instruction.accounts.length < 10) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 9,
+      expectedAccountMetas: 10,
     });
   }
   let accountIndex = 0;
@@ -388,6 +407,7 @@ export function parseCloseUpgradeInstruction<TProgram extends string, TAccountMe
       upgrade: getNextAccount(),
       buffer: getNextAccount(),
       refund: getNextAccount(),
+      rentTo: getNextAccount(),
       timelock: getNextAccount(),
       loader: getNextAccount(),
       eventAuthority: getNextAccount(),

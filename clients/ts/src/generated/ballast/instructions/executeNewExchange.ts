@@ -73,7 +73,7 @@ export type ExecuteNewExchangeInstruction<
         : TAccountExecutor,
       TAccountRoot extends string ? WritableAccount<TAccountRoot> : TAccountRoot,
       TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
-      TAccountCharter extends string ? WritableAccount<TAccountCharter> : TAccountCharter,
+      TAccountCharter extends string ? ReadonlyAccount<TAccountCharter> : TAccountCharter,
       TAccountProgramData extends string ? ReadonlyAccount<TAccountProgramData> : TAccountProgramData,
       TAccountMint extends string ? ReadonlyAccount<TAccountMint> : TAccountMint,
       TAccountExchange extends string ? WritableAccount<TAccountExchange> : TAccountExchange,
@@ -124,7 +124,7 @@ export type ExecuteNewExchangeAsyncInput<
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
-  /** Anyone; pays the rents, gets the charter's, and is named in the event. */
+  /** Anyone; pays the rents and is named in the event. */
   executor: TransactionSigner<TAccountExecutor>;
   /** The root exchange. */
   root: Address<TAccountRoot>;
@@ -207,7 +207,7 @@ export async function getExecuteNewExchangeInstructionAsync<
     executor: { value: input.executor ?? null, isWritable: true },
     root: { value: input.root ?? null, isWritable: true },
     proposal: { value: input.proposal ?? null, isWritable: true },
-    charter: { value: input.charter ?? null, isWritable: true },
+    charter: { value: input.charter ?? null, isWritable: false },
     programData: { value: input.programData ?? null, isWritable: false },
     mint: { value: input.mint ?? null, isWritable: false },
     exchange: { value: input.exchange ?? null, isWritable: true },
@@ -303,7 +303,7 @@ export type ExecuteNewExchangeInput<
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
-  /** Anyone; pays the rents, gets the charter's, and is named in the event. */
+  /** Anyone; pays the rents and is named in the event. */
   executor: TransactionSigner<TAccountExecutor>;
   /** The root exchange. */
   root: Address<TAccountRoot>;
@@ -384,7 +384,7 @@ export function getExecuteNewExchangeInstruction<
     executor: { value: input.executor ?? null, isWritable: true },
     root: { value: input.root ?? null, isWritable: true },
     proposal: { value: input.proposal ?? null, isWritable: true },
-    charter: { value: input.charter ?? null, isWritable: true },
+    charter: { value: input.charter ?? null, isWritable: false },
     programData: { value: input.programData ?? null, isWritable: false },
     mint: { value: input.mint ?? null, isWritable: false },
     exchange: { value: input.exchange ?? null, isWritable: true },
@@ -461,7 +461,7 @@ export type ParsedExecuteNewExchangeInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
-    /** Anyone; pays the rents, gets the charter's, and is named in the event. */
+    /** Anyone; pays the rents and is named in the event. */
     executor: TAccountMetas[0];
     /** The root exchange. */
     root: TAccountMetas[1];

@@ -9,6 +9,7 @@
 export * from './acceptGovernance.js';
 export * from './advanceSettlement.js';
 export * from './cancelOrder.js';
+export * from './closeProposal.js';
 export * from './closeSettled.js';
 export * from './closeSubaccount.js';
 export * from './closeUpgrade.js';

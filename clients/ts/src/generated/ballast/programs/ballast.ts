@@ -66,6 +66,7 @@ import {
   getAcceptGovernanceInstruction,
   getAdvanceSettlementInstruction,
   getCancelOrderInstruction,
+  getCloseProposalInstruction,
   getCloseSettledInstruction,
   getCloseSubaccountInstruction,
   getCloseUpgradeInstructionAsync,
@@ -128,6 +129,7 @@ import {
   parseAcceptGovernanceInstruction,
   parseAdvanceSettlementInstruction,
   parseCancelOrderInstruction,
+  parseCloseProposalInstruction,
   parseCloseSettledInstruction,
   parseCloseSubaccountInstruction,
   parseCloseUpgradeInstruction,
@@ -190,6 +192,7 @@ import {
   type AcceptGovernanceInput,
   type AdvanceSettlementInput,
   type CancelOrderInput,
+  type CloseProposalInput,
   type CloseSettledInput,
   type CloseSubaccountInput,
   type CloseUpgradeAsyncInput,
@@ -220,6 +223,7 @@ import {
   type ParsedAcceptGovernanceInstruction,
   type ParsedAdvanceSettlementInstruction,
   type ParsedCancelOrderInstruction,
+  type ParsedCloseProposalInstruction,
   type ParsedCloseSettledInstruction,
   type ParsedCloseSubaccountInstruction,
   type ParsedCloseUpgradeInstruction,
@@ -435,6 +439,7 @@ export enum BallastInstruction {
   AcceptGovernance,
   AdvanceSettlement,
   CancelOrder,
+  CloseProposal,
   CloseSettled,
   CloseSubaccount,
   CloseUpgrade,
@@ -526,6 +531,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.CancelOrder;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([213, 178, 139, 19, 50, 191, 82, 245])),
+      0,
+    )
+  ) {
+    return BallastInstruction.CloseProposal;
   }
   if (
     containsBytes(
@@ -1068,6 +1082,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.AcceptGovernance } & ParsedAcceptGovernanceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.AdvanceSettlement } & ParsedAdvanceSettlementInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CancelOrder } & ParsedCancelOrderInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.CloseProposal } & ParsedCloseProposalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseSettled } & ParsedCloseSettledInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseSubaccount } & ParsedCloseSubaccountInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseUpgrade } & ParsedCloseUpgradeInstruction<TProgram>)
@@ -1153,6 +1168,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.CancelOrder: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.CancelOrder, ...parseCancelOrderInstruction(instruction) };
+    }
+    case BallastInstruction.CloseProposal: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.CloseProposal, ...parseCloseProposalInstruction(instruction) };
     }
     case BallastInstruction.CloseSettled: {
       assertIsInstructionWithAccounts(instruction);
@@ -1484,6 +1503,9 @@ export type BallastPluginInstructions = {
     input: AdvanceSettlementInput,
   ) => ReturnType<typeof getAdvanceSettlementInstruction> & SelfPlanAndSendFunctions;
   cancelOrder: (input: CancelOrderInput) => ReturnType<typeof getCancelOrderInstruction> & SelfPlanAndSendFunctions;
+  closeProposal: (
+    input: CloseProposalInput,
+  ) => ReturnType<typeof getCloseProposalInstruction> & SelfPlanAndSendFunctions;
   closeSettled: (input: CloseSettledInput) => ReturnType<typeof getCloseSettledInstruction> & SelfPlanAndSendFunctions;
   closeSubaccount: (
     input: CloseSubaccountInput,
@@ -1666,6 +1688,7 @@ export function ballastProgram() {
           acceptGovernance: (input) => addSelfPlanAndSendFunctions(client, getAcceptGovernanceInstruction(input)),
           advanceSettlement: (input) => addSelfPlanAndSendFunctions(client, getAdvanceSettlementInstruction(input)),
           cancelOrder: (input) => addSelfPlanAndSendFunctions(client, getCancelOrderInstruction(input)),
+          closeProposal: (input) => addSelfPlanAndSendFunctions(client, getCloseProposalInstruction(input)),
           closeSettled: (input) => addSelfPlanAndSendFunctions(client, getCloseSettledInstruction(input)),
           closeSubaccount: (input) => addSelfPlanAndSendFunctions(client, getCloseSubaccountInstruction(input)),
           closeUpgrade: (input) => addSelfPlanAndSendFunctions(client, getCloseUpgradeInstructionAsync(input)),

@@ -66,6 +66,7 @@ export * from './priceUpdated.js';
 export * from './principal.js';
 export * from './proposalEnded.js';
 export * from './proposalQueued.js';
+export * from './proposalRentReturned.js';
 export * from './proposalTerms.js';
 export * from './queueBatchArgs.js';
 export * from './queueParameterArgs.js';

@@ -69,7 +69,7 @@ pub(super) async fn play(stage: &mut Stage, part: &mut Part, bar: &ProgressBar) 
     if there != Some(&code[..]) || loader::upgrade_authority_in(&data) != Some(timelock) {
         let _ = venue.desk.tally().fail("the program is not the one that was announced".to_owned());
     }
-    let close = ix::close_upgrade(&upgrade);
+    let close = ix::close_upgrade(&upgrade, &key);
     let _ = venue.desk.send("close the upgrade", &[close], &keeper, &[], Expect::Done).await;
     part.tell(format!(
         "an upgrade of {} bytes waits {}; then anybody has the program upgrade itself, and trading goes on",
