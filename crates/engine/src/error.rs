@@ -121,7 +121,7 @@ macro_rules! for_each_error {
             UpgradeLength "The new program is empty or longer than an upgrade may be (limit, then length)",
             ProgramDataTooSmall "The program's data account has no room for the new program (limit, then length); anybody may extend it with the loader",
             ProposalPending "The proposal is still pending: veto it, execute it, or wait for its expiry",
-            ExitOwnerAlone "For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign",
+            ExitOwnerAlone "For half an hour, and always in a settled market, only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign",
             DestinationNotAssociated "Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign",
             BatchInvalid "A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given)",
             // Deleveraging
@@ -134,7 +134,8 @@ macro_rules! for_each_error {
             MarketSettled "The market is being settled: positions close at one price by anyone's call, then claims are paid, then providers",
             MarketNotSettled "The market is not settled: use the ordinary instructions",
             UpgradeNotVerified "The buffer has not been hashed to its end (limit: its length, then how far): anybody may go on with verify_upgrade",
-            UpgradeVerified "The whole buffer has been hashed, and holds what was committed: nothing is left to verify"
+            UpgradeVerified "The whole buffer has been hashed, and holds what was committed: nothing is left to verify",
+            PoolIsOwed "Other pools owe this one, or money for its insurance would still pay deficits of today (limit: a hundredth of its equity, then what is owed): no liquidity comes in, nor out of a settled market, before that is collected or over"
         }
     };
 }
