@@ -130,6 +130,8 @@ impl World {
         for market in &self.markets {
             assert!(market.insurance.pending().unwrap().is_zero(), "an insurance claim is open for ever");
         }
+        // Twenty days after the fixing no market waits for what another owes it.
+        self.must(&ten_days);
         self.must(&ten_days);
         for debtor in 0..MARKETS {
             for holder in (0..MARKETS).filter(|holder| *holder != debtor) {
@@ -164,7 +166,7 @@ impl World {
             let _ = self.apply(&Op::Redeem { ticket });
         }
         self.check();
-        // What is left is insurance, fees, what rounding and the locked shares keep.
+        // What is left is insurance, fees, what rounding keeps, and the part of the locked shares, whatever a share is worth.
         for market in &self.markets {
             let pool = &market.pool;
             let paid = pool.shares <= LOCKED_SHARES || pool.free_cash().unwrap().0 < pool.shares;
