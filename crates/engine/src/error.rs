@@ -108,7 +108,7 @@ macro_rules! for_each_error {
             OracleProgramInvalid "This oracle program is not among those that the exchange names",
             TierInvalid "The tier must be 0 (A), 1 (B) or 2 (C)",
             AccountVersion "The account has another layout version; use the matching client",
-            MarketLimit "The exchange holds as many markets as it may (limit)",
+            MarketLimit "The exchange holds as many markets as it may (limit), or got one less than a day ago (until limit)",
             KeeperAccountInvalid "The keeper's reward account must be a subaccount of this exchange and not the one acted upon",
             // Insurance
             InsurancePending "Claims on shared insurance are open (limit: none, then what is claimed): register and pay them first, then liquidity may come in and insurance be withdrawn",
@@ -135,13 +135,10 @@ macro_rules! for_each_error {
             MarketNotSettled "The market is not settled: use the ordinary instructions",
             UpgradeNotVerified "The buffer has not been hashed to its end (limit: its length, then how far): anybody may go on with verify_upgrade",
             UpgradeVerified "The whole buffer has been hashed, and holds what was committed: nothing is left to verify",
-<<<<<<< HEAD
             // Orders
             OrderNotTriggered "No stored price has met the order's condition since, or all there is to record is recorded (limit: a price that it waits for, then the last one)",
             OrderTermsInvalid "These terms of an order do not go together: see OrderTerms for which kind has which prices",
-=======
             PoolIsOwed "Other pools owe this one, or money for its insurance would still pay deficits of today (limit: a hundredth of its equity, then what is owed): no liquidity comes in, nor out of a settled market, before that is collected or over"
->>>>>>> mends-a
         }
     };
 }

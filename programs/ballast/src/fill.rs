@@ -9,11 +9,8 @@ use ballast_engine::layout::Key;
 use ballast_engine::margin::{self, Purpose};
 use ballast_engine::market::MarketState;
 use ballast_engine::math::{fit, mul_div};
-<<<<<<< HEAD
 use ballast_engine::order::{OrderTerms, check_limit};
-=======
 use ballast_engine::pool::Realised;
->>>>>>> mends-a
 use ballast_engine::trade::{self, Charge, Fill};
 use ballast_engine::units::{Base, Price, Quote, Rounding, SignedBase, SignedQuote};
 use ballast_engine::{Error as EngineError, Fault, Now, deleverage, liquidation, resolve};

@@ -1,22 +1,16 @@
 //! The rules of orders and fills (sections 5 and 7), written a second time on decoded accounts.
 
 use ballast::state::{Order, Subaccount};
-<<<<<<< HEAD
-=======
 use ballast_engine::account::{AccountState, Position};
 use ballast_engine::closing::sure_value;
->>>>>>> mends-a
 use ballast_engine::constants::{CROSS_MARKETS, MAX_ORDERS, PRICE_SCALE};
 use ballast_engine::deleverage::pick_up;
 use ballast_engine::error::ensure;
 use ballast_engine::margin::{Purpose, maintenance_ratio};
 use ballast_engine::market::MarketState;
 use ballast_engine::math::mul_div;
-<<<<<<< HEAD
 use ballast_engine::order::{cancels, check_limit, reduce_mark};
-=======
 use ballast_engine::pool::Realised;
->>>>>>> mends-a
 use ballast_engine::price::Status;
 use ballast_engine::settlement::Closed;
 use ballast_engine::trade::{self, Charge, Fill};

@@ -10,11 +10,8 @@ use ballast_engine::liquidation;
 use ballast_engine::liquidity::{self, Exit};
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
-<<<<<<< HEAD
 use ballast_engine::order::{After, OrderTerms, reduce_mark};
-=======
 use ballast_engine::pool::Realised;
->>>>>>> mends-a
 use ballast_engine::price::Status;
 use ballast_engine::settlement::close_settled;
 use ballast_engine::trade::{self, Charge, Fill};
@@ -171,8 +168,7 @@ impl World {
             return Ok(());
         }
         let update = raw.scaled(state.base_decimals, state.quote_decimals, &self.now)?;
-        let (band, rules) = (state.band()?, state.rules()?);
-        if let Some(status) = state.price.take(update, raw.posted_slot, band, rules, &self.now)? {
+        if let Some(status) = state.take_update(update, raw.posted_slot, &self.now)? {
             let _ = state.accrue_in(status, !status.is_valid(), &self.now)?;
         }
         Ok(())
