@@ -3,6 +3,7 @@
 mod chaos;
 mod dispatch;
 mod examples;
+mod fork;
 mod jobs;
 mod load;
 mod once;

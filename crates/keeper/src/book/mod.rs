@@ -50,8 +50,8 @@ pub struct Changed {
     pub price: bool,
     /// A market was seen for the first time.
     pub new_market: bool,
-    /// It was not taken, for its slot is older than what is known; but it says something that is not known. Either it is late
-    /// or its slot is wrong: only reading the account again can tell.
+    /// It was not taken, for it is older than what is known; but it says something else. Either it is late, or its slot is
+    /// wrong, or what is known was on a fork that is gone: only reading the account again can tell.
     pub late: bool,
 }
 
@@ -92,12 +92,9 @@ fn keep<T: PartialEq>(known: &mut HashMap<Pubkey, Kept<T>>, key: Pubkey, slot: u
     }
 }
 
-/// Whether something of this slot and sequence is no older than what is known, and if it is not taken, whether its sequence
-/// says that it is newer all the same.
-fn newer(heard: (u64, u64), known: Option<(u64, u64)>) -> (bool, bool) {
-    let Some(known) = known else { return (true, false) };
-    let taken = heard >= known;
-    (taken, !taken && heard.1 > known.1)
+/// Whether something of this slot and sequence is no older than what is known.
+fn newer(heard: (u64, u64), known: Option<(u64, u64)>) -> bool {
+    known.is_none_or(|known| heard >= known)
 }
 
 impl Book {
@@ -195,7 +192,8 @@ impl Book {
         match Account::decode(&data.data) {
             Ok(Account::Exchange(exchange)) if key == self.exchange => {
                 let known = self.own.as_ref().map(|kept| (kept.slot, kept.value.sequence));
-                (changed.any, changed.late) = newer((slot, exchange.sequence), known);
+                changed.any = newer((slot, exchange.sequence), known);
+                changed.late = !changed.any && self.own.as_ref().is_some_and(|kept| kept.value != exchange);
                 if changed.any {
                     self.own = Some(Kept { slot, value: exchange });
                 }
@@ -204,7 +202,8 @@ impl Book {
                 let (index, sequence) = (market.state.index, market.state.sequence);
                 let known = self.markets.get(&index).map(|kept| (kept.slot, kept.value.state.sequence));
                 changed.new_market = known.is_none();
-                (changed.any, changed.late) = newer((slot, sequence), known);
+                changed.any = newer((slot, sequence), known);
+                changed.late = !changed.any && self.markets.get(&index).is_some_and(|kept| kept.value != market);
                 if changed.any {
                     self.indices.insert(key, index);
                     self.markets.insert(index, Kept { slot, value: market });
@@ -229,7 +228,8 @@ impl Book {
         match self.places.get(&key).and_then(|place| self.accounts.get_mut(*place)) {
             Some(entry) => {
                 let known = (entry.slot, entry.account.state.sequence);
-                let (taken, late) = newer((slot, account.state.sequence), Some(known));
+                let taken = newer((slot, account.state.sequence), Some(known));
+                let late = !taken && entry.account != *account;
                 if taken {
                     entry.slot = slot;
                     entry.account = *account;

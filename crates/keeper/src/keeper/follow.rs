@@ -68,6 +68,7 @@ impl Keeper {
     pub(super) fn beat(&mut self, slot: u64) {
         if slot > self.slot {
             (self.slot, self.dirty) = (slot, true);
+            self.doubtful.extend(self.unsettled.drain());
             self.pulse.beat();
             self.metrics.set("ballast_keeper_slot", &[], i64::try_from(slot).unwrap_or(i64::MAX));
         }
@@ -124,8 +125,10 @@ impl Keeper {
                 for (key, account) in accounts {
                     match account {
                         Some(data) => {
-                            // An answer is as of its slot: what is known of later stands.
-                            let _ = self.take(key, slot, &data);
+                            // An answer from before what is known does not settle it: asked again at the next slot.
+                            if self.take(key, slot, &data) && doubts {
+                                self.unsettled.insert(key);
+                            }
                         }
                         None => self.dirty |= self.book.remove(&key, slot),
                     }

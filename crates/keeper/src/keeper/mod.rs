@@ -98,6 +98,8 @@ pub struct Keeper {
     /// Accounts heard of with a slot that they cannot have, and whether some are being read again.
     doubtful: HashSet<Pubkey>,
     looking: bool,
+    /// Those of which the answer was older than what is known.
+    unsettled: HashSet<Pubkey>,
     busy: HashSet<Pubkey>,
     holds: HashMap<Key, Hold>,
     /// Since when an action has been called for, by slot and by time.
@@ -165,6 +167,7 @@ impl Keeper {
             read_at: None,
             doubtful: HashSet::new(),
             looking: false,
+            unsettled: HashSet::new(),
             busy: HashSet::new(),
             holds: HashMap::new(),
             called: HashMap::new(),
