@@ -29,7 +29,7 @@ use crate::venue::Venue;
 /// It has so long to come to rest after a price.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at whether it rests.
-const LOOK: Duration = Duration::from_millis(4);
+const LOOK: Duration = Duration::from_millis(5);
 /// It has so long to end when asked.
 const END: Duration = Duration::from_secs(15);
 /// The most signatures that a node names at once.
@@ -136,7 +136,7 @@ fn spawn(folder: &TempDir, venue: &Venue, port: u16, without: &[&str]) -> Result
     // Its wallet is as full as a local wallet is; the chain's blocks are milliseconds apart.
     let config = format!(
         "[chain]\nrpc = [\"{rpc}\"]\nwebsocket = [\"{socket}\"]\ncollateral = \"{}\"\nkeypair = \"key.json\"\n\
-         [jobs]\n{off}[timing]\nprice_age_slots = 0\nclock_millis = 250\nconfirm_millis = 2\n\
+         [jobs]\n{off}[timing]\nprice_age_slots = 0\nconfirm_millis = 10\n\
          [fees]\nunpaid_hourly = 1_000_000_000_000\n[serve]\nlisten = \"127.0.0.1:{port}\"\n\
          [ledger]\npath = \"keeper.sqlite\"\n[log]\nfilter = \"warn\"\n",
         venue.mint

@@ -185,6 +185,8 @@ impl Keeper {
         };
         self.holds.insert(key, hold);
         match outcome {
+            // The socket tells of markets.
+            Outcome::Done if action.job == "prices" => {}
             // An order or a proposal that is done with is closed, of which no node tells.
             Outcome::Done | Outcome::Raced(_) | Outcome::Refused(_) | Outcome::Lost(_) => self.look(&action),
             Outcome::Unprofitable | Outcome::Dry => {}
