@@ -42,7 +42,7 @@ pub fn losses<'a>(
             }
             let (mut market, mut account): (Box<MarketState>, _) = (Box::new(*market), Box::new(account.state));
             let Ok(settled) = settle::settle(&mut market, &mut account, slot, now) else { continue };
-            let brings = settled.realised.cash.less(settled.collected.signed()?)?.loss();
+            let brings = settled.realised.paid;
             if !brings.is_zero() {
                 duties.push(Duty { subaccount: *address, market: position.market, brings });
             }

@@ -81,6 +81,9 @@ pub const SETTLEMENT_SILENCE: i64 = 10 * DAY;
 /// So long after a settlement's price was fixed nothing is waited for any more, seconds (10 days): what claims are still
 /// owed is written off.
 pub const SETTLEMENT_PATIENCE: i64 = 10 * DAY;
+/// So long after it a settled market no longer waits for what other pools owe it, seconds (20 days): twice as long, so that
+/// a debtor settled on the same day has paid or written off before.
+pub const SETTLEMENT_POOLS_PATIENCE: i64 = 20 * DAY;
 /// Virtual shares and virtual quote added when pricing liquidity (against share inflation).
 pub const LP_VIRTUAL: u64 = 1_000_000;
 /// Shared insurance releases what it pays on a batch by this share of the fund an hour, millionths (25 %).

@@ -121,7 +121,7 @@ macro_rules! for_each_error {
             UpgradeLength "The new program is empty or longer than an upgrade may be (limit, then length)",
             ProgramDataTooSmall "The program's data account has no room for the new program (limit, then length); anybody may extend it with the loader",
             ProposalPending "The proposal is still pending: veto it, execute it, or wait for its expiry",
-            ExitOwnerAlone "For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign",
+            ExitOwnerAlone "For half an hour, and always in a settled market, only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign",
             DestinationNotAssociated "Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign",
             BatchInvalid "A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given)",
             // Deleveraging
@@ -137,7 +137,9 @@ macro_rules! for_each_error {
             UpgradeVerified "The whole buffer has been hashed, and holds what was committed: nothing is left to verify",
             // Orders
             OrderNotTriggered "No stored price has met the order's condition since, or all there is to record is recorded (limit: a price that it waits for, then the last one)",
-            OrderTermsInvalid "These terms of an order do not go together: see OrderTerms for which kind has which prices"
+            OrderTermsInvalid "These terms of an order do not go together: see OrderTerms for which kind has which prices",
+            // Liquidity
+            PoolIsOwed "Other pools owe this one, or money for its insurance would still pay deficits of today (limit: a hundredth of its equity, then what is owed): no liquidity comes in, nor out of a settled market, before that is collected or over"
         }
     };
 }

@@ -49,6 +49,7 @@
 extern crate std;
 
 pub mod account;
+pub mod closing;
 pub mod constants;
 pub mod deleverage;
 pub mod envelope;

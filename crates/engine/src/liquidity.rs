@@ -2,11 +2,11 @@
 //! tokens sent to the vault change nothing.
 
 use crate::Now;
-use crate::constants::{EXIT_OWNER_ALONE, HOUR, LP_VIRTUAL, TICKET_LAPSE};
+use crate::constants::{DAY, EXIT_OWNER_ALONE, HOUR, LP_VIRTUAL, TICKET_LAPSE};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::insurance::check_none_pending;
 use crate::market::MarketState;
-use crate::math::{mul_div, some};
+use crate::math::{mul_div, period, some};
 use crate::order::Lookup;
 use crate::pool::Values;
 use crate::price::Status;
@@ -14,6 +14,9 @@ use crate::units::{Price, Quote, Rounding};
 
 /// Shares that a market's first deposit leaves to nobody for good, so that shares never return to zero.
 pub const LOCKED_SHARES: u64 = 1_000_000;
+
+/// What a pool is owed may be one part in so many of its equity when liquidity comes in.
+const OWED_SHARE: u64 = 100;
 
 /// What trying a ripe exit did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,28 @@ fn check_price(market: &MarketState, after: i64, now: &Now) -> Result<()> {
     ensure(published > after, Fault::new(Error::TicketNotRipe, after.saturating_add(1), published))
 }
 
+impl MarketState {
+    /// What may still come in for losses that the providers of now bore, apart from shared insurance: claims on other pools, at
+    /// face, paid or not, and the deficits of today, which money for the bucket pays first ([`MarketState::insure`]).
+    fn owed_to_pool(&self, now: &Now) -> Result<Quote> {
+        let today = self.insurance.day == period(now.unix, DAY)?;
+        let mut owed = if today { self.insurance.beyond } else { Quote::ZERO };
+        for claim in &self.held {
+            owed = owed.plus(claim.amount)?;
+        }
+        Ok(owed)
+    }
+}
+
+/// That an exit of a settled market is its owner's to execute: what a silent exit left behind may still come in, and after 20
+/// days what another pool owes, so a rival would choose the moment. Nobody else waits for it: what each is paid is its part.
+///
+/// # Errors
+/// [`Error::ExitOwnerAlone`].
+pub fn check_settled_exit(by_owner: bool, now: &Now) -> Result<()> {
+    ensure(by_owner, Fault::new(Error::ExitOwnerAlone, i64::MAX, now.unix))
+}
+
 fn check_not_lapsed(window_start: i64, now: &Now) -> Result<()> {
     let end = window_start.saturating_add(TICKET_LAPSE);
     ensure(now.unix <= end, Fault::new(Error::TicketLapsed, end, now.unix))
@@ -60,7 +85,8 @@ fn check_not_lapsed(window_start: i64, now: &Now) -> Result<()> {
 /// Executes a deposit that was filed at `filed_at`: at the equity's high end over its first later observation (if it is
 /// still in the ring), the current price, confidence and EMA5. Needs a good price published after the filing.
 /// `amount` moves from `pool.pending_deposits` to the pool, where it pays claims first; returns the depositor's shares
-/// (rounded down). The first deposit leaves [`LOCKED_SHARES`] of its own to nobody.
+/// (rounded down). What the pool is owed for losses that its providers bore counts at face, up to a hundredth of its equity;
+/// beyond that nobody comes in, for the price of a share would rest on whether it is paid. The first deposit leaves [`LOCKED_SHARES`] of its own to nobody.
 ///
 /// Shares are `amount × (shares + virtual) / (equity + virtual)`: with the virtual shares and the locked ones, whoever
 /// inflates a share's price before somebody else's deposit gives most of it away. Source: OpenZeppelin's note on
@@ -68,7 +94,7 @@ fn check_not_lapsed(window_start: i64, now: &Now) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::TicketNotRipe`], [`Error::TicketLapsed`], [`Error::LiquidityBelowMinimum`], [`Error::PoolInsolvent`],
-/// [`Error::InsurancePending`],
+/// [`Error::InsurancePending`], [`Error::PoolIsOwed`],
 /// [`Error::SharesZero`], [`Error::MathOverflow`], the price's refusal.
 pub fn execute_deposit(market: &mut MarketState, amount: Quote, filed_at: i64, now: &Now) -> Result<u64> {
     ensure(!amount.is_zero(), Error::AmountZero)?;
@@ -78,15 +104,18 @@ pub fn execute_deposit(market: &mut MarketState, amount: Quote, filed_at: i64, n
     check_price(market, filed_at, now)?;
     // Whoever came in now would share in a payment for a loss that others bore.
     check_none_pending(market)?;
+    let owed = market.owed_to_pool(now)?;
     let (low, high) = ends(market, filed_at);
     let equity = market.equity(low)?.max(market.equity(high)?);
     let old = market.pool.shares;
     ensure(equity.0 > 0 || (old == 0 && equity.0 == 0), Error::PoolInsolvent)?;
+    let most = Quote(equity.gain().0 / OWED_SHARE);
+    ensure(owed <= most, Fault::new(Error::PoolIsOwed, most.0, owed.0))?;
     let least = market.params.lp_minimum;
     ensure(old > 0 || amount >= least, Fault::new(Error::LiquidityBelowMinimum, least.0, amount.0))?;
 
     let shares_up = some(old.checked_add(LP_VIRTUAL))?;
-    let equity_up = some(equity.gain().0.checked_add(LP_VIRTUAL))?;
+    let equity_up = some(equity.gain().plus(owed)?.0.checked_add(LP_VIRTUAL))?;
     let minted = mul_div(amount.0, shares_up, equity_up, Rounding::Down)?;
     let locked = if old == 0 { LOCKED_SHARES } else { 0 };
     let given = minted.saturating_sub(locked);

@@ -120,11 +120,6 @@ impl Totals {
     pub fn seen_since(&self, publish_time: i64) -> bool {
         self.publish_time > publish_time && self.oldest > publish_time
     }
-    /// Whether an account below zero is for the resolution: it can be flagged, or all that it has open is in settled markets,
-    /// where it needs no flag.
-    pub const fn is_resolvable(&self) -> bool {
-        self.largest.is_some() || self.publish_time == 0
-    }
     /// Equity less requirement.
     ///
     /// # Errors
@@ -320,7 +315,7 @@ fn payable_gain(market: &MarketState, long: bool) -> Result<Quote> {
 }
 
 /// A slot's claim, what is left of it and what can be collected, and its holdback.
-fn set_aside(market: &MarketState, position: &Position) -> Result<SignedQuote> {
+pub(crate) fn set_aside(market: &MarketState, position: &Position) -> Result<SignedQuote> {
     if position.claim.amount.is_zero() {
         return position.held.signed();
     }

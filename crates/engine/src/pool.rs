@@ -32,10 +32,19 @@ pub struct Payable {
 pub struct Realised {
     /// Cash moved to the collateral (negative: from it), with what an older claim had been paid meanwhile.
     pub cash: SignedQuote,
+    /// Taken from the collateral for a loss; what an older claim had been paid came in before.
+    pub paid: Quote,
     /// Profit that became a claim.
     pub claimed: Quote,
     /// Loss that neither the collateral nor the slot's own claim could pay.
     pub unpaid: Quote,
+}
+
+impl Realised {
+    /// Whether the account pays the market: with its own money, or with other markets'.
+    pub const fn pays(&self) -> bool {
+        !self.paid.is_zero() || !self.unpaid.is_zero()
+    }
 }
 
 impl Payable {
@@ -327,6 +336,7 @@ impl MarketState {
             let cash = loss.min(*collateral);
             *collateral = collateral.less(cash)?;
             realised.cash = realised.cash.less(cash.signed()?)?;
+            realised.paid = cash;
             // Before the cash comes in, which may pay claims.
             realised.unpaid = self.set_off(claim, loss.less(cash)?)?;
             self.receive(cash)?;

@@ -5,7 +5,8 @@ use core::ops::DerefMut;
 
 use crate::Now;
 use crate::account::{AccountState, Flag};
-use crate::constants::{GOOD_SLOTS, POSITIONS, SILENT_SECONDS};
+use crate::closing::{closing, sure_value};
+use crate::constants::{POSITIONS, SETTLEMENT_PATIENCE};
 use crate::deleverage::pick_up;
 use crate::error::{Error, Fault, Result, ensure};
 use crate::liquidation::is_flagged;
@@ -82,7 +83,7 @@ pub fn cover<M: DerefMut<Target = MarketState>>(
     Ok(rest)
 }
 
-/// After a liquidation: holdbacks, then [`cover`]. What is left when the position is closed whole is the market's deficit,
+/// After a liquidation, or a closing in a settled market: holdbacks, then [`cover`]. What is left when the position is closed whole is the market's deficit,
 /// for the account has nothing more. (It stood above zero by less than premium and confidence credit: else it is resolved.)
 ///
 /// With a rest of the position, or another one whose price is not good, that cannot be known: it may hold the profit that
@@ -130,15 +131,8 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
     // A rest of the position may hold the profit that has to pay: funding is settled for the whole of it, its result only
     // for the part that was closed.
     let mut known = !account.position(slot)?.is_open();
-    let here = entry_at(markets, loser)?.1;
-    // A settlement takes a silent market as it is, and waits for none for ever.
-    let (settled, over) = (here.is_settled(), here.is_settled() && here.patience_is_over());
     for (other, market) in markets.iter().filter(|(other, _)| *other != slot) {
-        let status = market.status(now)?;
-        known &= !account.position(*other)?.is_open()
-            || status == Status::Good
-            || (settled && status == Status::Silent)
-            || over;
+        known &= !account.position(*other)?.is_open() || market.status(now)? == Status::Good;
     }
     let market = entry_at(markets, loser)?.1;
     if known {
@@ -163,6 +157,9 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
 /// price for as long as makes one silent, closes at its last valid price, its profit forfeited. So no price, however long
 /// it stays uncertain, keeps an account below zero waiting for more than an hour.
 ///
+/// Beside a settled market no flag is needed where none can be had, and ten days after that market's price was fixed a profit
+/// at a price that is not good no longer holds the account above zero: the settlement waits for it no longer.
+///
 /// A market's own claim is set against the loss in it first: they owe each other. Everything goes by market index, so
 /// the result depends neither on the slots nor on the caller; what rounding leaves goes to the lowest indices.
 ///
@@ -175,16 +172,9 @@ pub fn resolve<M: DerefMut<Target = MarketState>>(
     now: &Now,
 ) -> Result<Resolution> {
     check_markets(account, markets, None)?;
-    // Where all that is open is in settled markets no price will show more, and none can flag it.
-    let (mut open, mut settled) = (false, true);
-    for (slot, market) in markets.iter() {
-        if account.position(*slot)?.is_open() {
-            (open, settled) = (true, settled && market.is_settled());
-        }
-    }
-    let settled = open && settled;
-    ensure(is_flagged(account, now) || settled, Error::NotFlagged)?;
-    let equity_before = check_bankrupt(account, markets, settled, now)?;
+    let by = settlement_of(account, markets, now)?;
+    ensure(is_flagged(account, now) || by.unflagged, Error::NotFlagged)?;
+    let equity_before = check_bankrupt(account, markets, &by, now)?;
     let order = by_market_index(markets)?;
     let mut done = Resolution { equity_before, ..Resolution::default() };
 
@@ -251,15 +241,50 @@ fn check_markets<M: DerefMut<Target = MarketState>>(
     ensure(given.next().is_none(), Fault::new(Error::WrongMarketCount, account.slots().count(), markets.len()))
 }
 
-/// Accrues every market and refuses unless the account may be resolved; returns its full equity.
+/// What a settlement has to do with a resolution.
+struct Settling {
+    /// No flag is needed: none can be had.
+    unflagged: bool,
+    /// It has waited for ten days: what has no good price brings no profit.
+    over: bool,
+}
+
+/// An account with a position in a settled market needs no flag where each of its others is settled too, or has had no valid
+/// price for an hour: there is no requirement to be below, and no price that will show more. Ten days after the fixing it
+/// needs none beside any price that is not good, for the settlement waits no longer. (Where all are good, they can flag it.)
+fn settlement_of<M: DerefMut<Target = MarketState>>(
+    account: &AccountState,
+    markets: &[(usize, M)],
+    now: &Now,
+) -> Result<Settling> {
+    let (mut settled, mut waited, mut gone, mut good) = (false, false, true, true);
+    for (slot, market) in markets {
+        if !account.position(*slot)?.is_open() {
+            continue;
+        }
+        if market.is_settled() {
+            settled = true;
+            waited |= now.unix >= market.settlement.fixed_at.saturating_add(SETTLEMENT_PATIENCE);
+        } else {
+            good &= market.status(now)? == Status::Good;
+            gone &= matches!(closing(market, now), Ok((_, Charge::Silent)));
+        }
+    }
+    let over = waited && !good;
+    Ok(Settling { unflagged: settled && (gone || over), over })
+}
+
+/// Accrues every market and refuses unless the account may be resolved; returns its full equity, or what is surely there
+/// where a settlement has waited long enough.
 fn check_bankrupt<M: DerefMut<Target = MarketState>>(
     account: &AccountState,
     markets: &mut [(usize, M)],
-    settled: bool,
+    by: &Settling,
     now: &Now,
 ) -> Result<SignedQuote> {
     let flagged = account.flag.publish_time;
     let (mut totals, mut newer) = (Totals::new(account.collateral)?, true);
+    let mut sure = account.collateral.signed()?;
     for (slot, market) in markets {
         let _ = market.accrue(false, now)?;
         let position = account.position(*slot)?;
@@ -270,30 +295,17 @@ fn check_bankrupt<M: DerefMut<Target = MarketState>>(
             newer &= charge == Charge::Silent || market.is_settled() || leg.publish_time > flagged;
         }
         totals.add(*slot, &leg)?;
+        if by.over {
+            sure = sure.plus(sure_value(market, position, false, now)?)?;
+        }
     }
-    let equity = totals.full_equity;
+    let equity = if by.over { sure } else { totals.full_equity };
     ensure(!equity.loss().is_zero(), Fault::new(Error::NotBankrupt, 0_i64, equity.0))?;
     ensure(
-        settled || (newer && totals.seen_since(flagged)),
+        by.unflagged || (newer && totals.seen_since(flagged)),
         Fault::new(Error::FlagTooFresh, flagged, totals.publish_time),
     )?;
     Ok(equity)
-}
-
-/// The price at which a resolution closes a position in a market, and whether as an ordinary fill or as one in a silent
-/// market.
-fn closing(market: &MarketState, now: &Now) -> Result<(Price, Charge)> {
-    let status = market.status(now)?;
-    // As fresh and as confirmed as a good one; only wider. An older one would be the caller's to choose.
-    let wide = status == Status::Ageing && market.age_slots(now) <= GOOD_SLOTS;
-    if status == Status::Good || wide {
-        return Ok((market.price.last.price, Charge::Plain));
-    }
-    let valid = &market.price.valid;
-    let gone = status == Status::Silent || now.unix.saturating_sub(valid.publish_time) > SILENT_SECONDS;
-    ensure(gone, status.refusal())?;
-    // An old price pays nobody: the profit is forfeited, as in an exit from a silent market.
-    Ok((valid.price, Charge::Silent))
 }
 
 /// Where each market stands in the order of their indices.

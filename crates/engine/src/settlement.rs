@@ -7,7 +7,7 @@
 
 use crate::Now;
 use crate::account::AccountState;
-use crate::constants::{SETTLEMENT_PATIENCE, SETTLEMENT_SILENCE, SETTLEMENT_WAIT};
+use crate::constants::{SETTLEMENT_PATIENCE, SETTLEMENT_POOLS_PATIENCE, SETTLEMENT_SILENCE, SETTLEMENT_WAIT};
 use crate::deleverage::pick_up;
 use crate::error::{Error, Fault, Result, ensure};
 use crate::layout;
@@ -82,6 +82,14 @@ impl MarketState {
     /// Whether so long has passed since the price was fixed that nothing is waited for any more.
     pub(crate) fn patience_is_over(&self) -> bool {
         self.clock >= self.settlement.fixed_at.saturating_add(SETTLEMENT_PATIENCE)
+    }
+
+    /// Whether a settled market still waits for what other pools owe it, paid or not: what it brings is first its claim
+    /// holders' and then its providers', whoever calls first. Twenty days after the fixing it waits no longer, so that neither
+    /// a debtor that never pays nor two that wait for each other hold anybody for ever.
+    pub(crate) fn waits_for_pools(&self) -> bool {
+        self.held.iter().any(|claim| !claim.amount.is_zero())
+            && self.clock < self.settlement.fixed_at.saturating_add(SETTLEMENT_POOLS_PATIENCE)
     }
 
     /// The equity below which a settlement may begin: `settlement_floor` of the larger side's value.
@@ -166,13 +174,13 @@ impl MarketState {
         self.sync_episode()
     }
 
-    /// Ten days after the price was fixed, what a claim (collected just now) is still owed is written off: no account waits
-    /// for ever. The factor, hence what every other holder gets, stays as it is.
+    /// Ten days after the price was fixed, and when no other pool owes this one any more (or after 20), what a claim
+    /// (collected just now) is still owed is written off: no account waits for ever. The factor, hence what every other holder gets, stays as it is.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
     pub(crate) fn write_off(&mut self, claim: &mut Claim) -> Result<()> {
-        let waits = !self.insurance.pending()?.is_zero();
+        let waits = !self.insurance.pending()?.is_zero() || self.waits_for_pools();
         if !self.is_settled() || !self.is_closed() || waits || !self.patience_is_over() {
             return Ok(());
         }
@@ -198,6 +206,9 @@ impl MarketState {
         self.sweep()?;
         if !self.pool.claims.is_zero() {
             return Ok(Exit::HeldBack(Error::PoolClaims));
+        }
+        if self.waits_for_pools() {
+            return Ok(Exit::HeldBack(Error::PoolIsOwed));
         }
         let amount = Quote(mul_div(shares, self.pool.free_cash()?.0, self.pool.shares, Rounding::Down)?);
         if amount.is_zero() {

@@ -1,16 +1,16 @@
 //! Liquidity in and out, and the attacks on the price of a share.
 
 use ballast_engine::Now;
-use ballast_engine::constants::EXIT_OWNER_ALONE;
+use ballast_engine::constants::{DAY, EXIT_OWNER_ALONE};
 use ballast_engine::error::{Error, Fault};
 use ballast_engine::liquidity::{Exit, LOCKED_SHARES, check_exit, check_lapsed, execute_deposit, execute_exit};
 use ballast_engine::market::{Claim, MarketState, Observation};
-use ballast_engine::settle::settle;
+use ballast_engine::settle::{collect_between, settle};
 use ballast_engine::trade::{Charge, check_increase, increase, reduce};
 use ballast_engine::units::{Base, Price, Quote, Ratio};
 use proptest::prelude::*;
 
-use crate::support::{NOW, PRICE, account, dollars, later, market, price, set_price_at, sharp_price, units};
+use crate::support::{NOW, PRICE, account, dollars, later, market, market_at, price, set_price_at, sharp_price, units};
 
 /// No fees, no confidence.
 fn plain() -> MarketState {
@@ -340,4 +340,59 @@ proptest! {
             prop_assert!(back <= amount);
         }
     }
+}
+
+#[test]
+fn a_newcomer_does_not_share_in_what_other_pools_owe() {
+    // $1M and $500k on another pool, for a loss that its providers bore; the other pool has paid, nobody has collected.
+    let (mut here, mut debtor) = (plain(), market_at(1, price(100)));
+    here.pool.cash = dollars(1_000_000);
+    here.pool.shares = dollars(1_500_000).0;
+    debtor.pool.cash = Quote::ZERO;
+    let claim = |debtor: &MarketState, amount| {
+        let (factor, epoch) = (debtor.pool.claim_factor, debtor.pool.claim_epoch);
+        Claim { amount, factor, epoch }
+    };
+    debtor.pool.claims = dollars(500_000);
+    here.held[1] = claim(&debtor, dollars(500_000));
+    debtor.receive(dollars(500_000)).unwrap();
+    let refused = deposit(&mut here, dollars(9_000_000)).unwrap_err();
+    assert_eq!((refused.error, refused.limit), (Error::PoolIsOwed, dollars(10_000).0 as i64));
+    assert_eq!(refused.value, dollars(500_000).0 as i64);
+    let mut collected = here;
+    let _ = collect_between(&mut debtor, &mut collected).unwrap();
+    let shares = deposit(&mut collected, dollars(9_000_000)).unwrap();
+    let (_, amount) = paid(exit(&mut collected, shares));
+    assert!(amount <= dollars(9_000_000).0 && amount > dollars(8_999_999).0);
+    // Dust holds nobody up: a hundredth of equity counts at face, so the newcomer pays for it in full.
+    here.held[1].amount = dollars(10_000);
+    let shares = deposit(&mut here, dollars(9_000_000)).unwrap();
+    here.held[1] = Claim::default();
+    here.receive(dollars(10_000)).unwrap();
+    let (_, amount) = paid(exit(&mut here, shares));
+    assert!(amount <= dollars(9_000_000).0 && amount > dollars(8_999_999).0, "{amount}");
+}
+
+#[test]
+fn a_newcomer_does_not_share_in_what_the_bucket_pays_of_todays_deficits() {
+    // No cap on shared insurance, so no claim there; the bucket's next money pays the deficit of today.
+    let mut market = plain();
+    market.pool.cash = dollars(1_000_000);
+    market.pool.shares = dollars(1_500_000).0;
+    let _ = market.absorb_deficit(dollars(500_000), &NOW).unwrap();
+    assert!(market.insurance.pending().unwrap().is_zero());
+    assert_eq!(deposit(&mut market.clone(), dollars(9_000_000)).unwrap_err().error, Error::PoolIsOwed);
+    // Paid, or on the next day, it is nobody's to share in any more.
+    let mut insured = market;
+    insured.insure(dollars(500_000)).unwrap();
+    assert!(deposit(&mut insured, dollars(9_000_000)).is_ok());
+    let tomorrow = later(&NOW, DAY);
+    set_price_at(&mut market, PRICE, &tomorrow);
+    market.pool.pending_deposits = dollars(9_000_000);
+    let shares = execute_deposit(&mut market, dollars(9_000_000), tomorrow.unix - 1, &tomorrow).unwrap();
+    market.insure(dollars(500_000)).unwrap();
+    let Exit::Paid { amount, .. } = execute_exit(&mut market, shares, tomorrow.unix - 1, &tomorrow).unwrap() else {
+        panic!("held back")
+    };
+    assert!(amount <= dollars(9_000_000));
 }

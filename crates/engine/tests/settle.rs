@@ -1,6 +1,7 @@
 //! Settling, collecting, and the exit from a silent market.
 
 use ballast_engine::account::AccountState;
+use ballast_engine::closing::sure_value;
 use ballast_engine::error::Error;
 use ballast_engine::margin::{Purpose, leg};
 use ballast_engine::market::{Claim, MarketState};
@@ -276,4 +277,42 @@ proptest! {
         let _ = reduce(&mut still_market, &mut still, 0, Base(size), mark, Charge::Trade).unwrap();
         prop_assert_eq!(trader.collateral, still.collateral);
     }
+}
+
+#[test]
+fn a_loss_is_paid_though_the_slots_claim_brought_more() {
+    // $2,000 to collect, a loss of $100: cash moves towards the account, and yet it pays the market.
+    let (mut market, mut trader) = opened(Quote::ZERO, true);
+    let mut claim = Claim::default();
+    market.add_claim(&mut claim, dollars(2_000)).unwrap();
+    trader.positions[0].claim = claim;
+    market.receive(Quote::ZERO).unwrap();
+    sharp_price(&mut market, price(90));
+    let fill = reduce(&mut market, &mut trader, 0, units(10), price(90), Charge::Plain).unwrap();
+    assert!(fill.realised.cash.0 > 0 && fill.realised.pays(), "{:?}", fill.realised);
+    assert_eq!(fill.realised.paid, dollars(100));
+}
+
+#[test]
+fn what_is_surely_there_waits_for_a_price_that_somebody_left_old() {
+    // A long of $1M in a market whose price is old counts in the maintenance test as if it had moved in its favour.
+    let mut market = market();
+    let mut trader = account(dollars(10_000_000));
+    let _ = increase(&mut market, &mut trader, 0, units(10_000), true, PRICE).unwrap();
+    set_price(&mut market, price(91));
+    let position = &trader.positions[0];
+    let value = |seconds: i64| sure_value(&market, position, true, &later(&NOW, seconds));
+    let full = |seconds: i64| leg(&market, position, Purpose::Maintenance, &later(&NOW, seconds)).unwrap().full_equity;
+    assert_eq!(value(0).unwrap(), full(0));
+    assert!(full(67).0 > full(0).0 + dollars(40_000).0 as i64, "which anyone can bring about by not posting");
+    for seconds in [5, 67, 3_600] {
+        assert_eq!(value(seconds).unwrap_err().error, Error::PriceStale, "{seconds}");
+    }
+    // Silent it counts at its last valid price, without the drift and without the credit.
+    let gone = value(3_601).unwrap().0;
+    assert!(gone < full(0).0 && gone > full(0).0 - dollars(200).0 as i64, "{gone} {}", full(0).0);
+    // A profit counts at a good price alone.
+    set_price(&mut market, price(120));
+    assert!(sure_value(&market, position, true, &NOW).unwrap().0 > dollars(190_000).0 as i64);
+    assert_eq!(sure_value(&market, position, true, &later(&NOW, 3_601)).unwrap().0, 0);
 }

@@ -1,6 +1,6 @@
 //! Section 5: liquidity in and out.
 
-use crate::number::{Q, gain, least, most, q, zero};
+use crate::number::{Q, frac, gain, least, most, q, zero};
 use crate::state::Exchange;
 use crate::{R, must};
 
@@ -59,8 +59,15 @@ impl Exchange {
         let old = self.markets[market].shares.clone();
         let empty = old.is_zero() && equity.is_zero();
         must(empty || self.reaches(&equity, &q(1), 16) && equity.is_positive(), "PoolInsolvent")?;
+        // What the pool is owed for losses that others bore counts at face up to a hundredth of equity.
+        let state = &self.markets[market];
+        let mut owed: Q = state.held.iter().map(|claim| &claim.due + &claim.paid).sum();
+        if state.covered.day == self.unix.div_euclid(86_400) {
+            owed += &state.covered.beyond;
+        }
+        must(owed.is_zero() || self.reaches(&(gain(&equity) * frac(1, 100)), &owed, 24), "PoolIsOwed")?;
         must(!old.is_zero() || *amount >= self.markets[market].rules.lp_minimum, "LiquidityBelowMinimum")?;
-        let minted = amount * (&old + q(VIRTUAL)) / (gain(&equity) + q(VIRTUAL));
+        let minted = amount * (&old + q(VIRTUAL)) / (gain(&equity) + owed + q(VIRTUAL));
         // The first deposit locks a unit of shares for good.
         let locked = if old.is_zero() { q(VIRTUAL) } else { zero() };
         let given = &minted - locked;

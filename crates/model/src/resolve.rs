@@ -94,13 +94,10 @@ impl Exchange {
         }
         let slots = self.accounts[account].slots.iter().enumerate();
         let open = |other: usize| self.accounts[account].slots[other].is_open();
-        // A settlement takes a silent market as it is, and waits for none longer than ten days.
-        let (settled, over) = (self.is_settled(market), self.is_settled(market) && self.patience_is_over(market));
         let known = !open(slot)
-            && slots.filter(|(other, p)| *other != slot && p.is_open()).all(|(_, p)| {
-                let status = self.status(p.market);
-                over || status == Status::Good || settled && status == Status::Silent
-            });
+            && slots
+                .filter(|(other, p)| *other != slot && p.is_open())
+                .all(|(_, p)| self.status(p.market) == Status::Good);
         if known {
             self.absorb(market, &rest);
             return Ok(());
@@ -119,10 +116,8 @@ impl Exchange {
     pub fn resolve(&mut self, account: usize) -> R<()> {
         let mut slots: Vec<usize> = self.used(account, usize::MAX);
         slots.sort_by_key(|slot| self.accounts[account].slots[*slot].market);
-        // Where all that is open is in settled markets no price will show more.
-        let mut open = self.accounts[account].slots.iter().filter(|p| p.is_open()).map(|p| p.market).peekable();
-        let all_settled = open.peek().is_some() && open.all(|market| self.is_settled(market));
-        must(all_settled || self.is_flagged(account), "NotFlagged")?;
+        let (unflagged, over) = self.settlement_of(account);
+        must(unflagged || self.is_flagged(account), "NotFlagged")?;
         for slot in &slots {
             let market = self.accounts[account].slots[*slot].market;
             self.accrue(market);
@@ -136,8 +131,9 @@ impl Exchange {
             newer &= charge == Charge::Silent || self.is_settled(p.market) || seen;
         }
         let sums = self.totals(account, Purpose::Maintenance)?;
-        must(!self.reaches(&sums.full_equity, &zero(), 24), "NotBankrupt")?;
-        must(all_settled || newer && Self::seen_since(&sums, flagged), "FlagTooFresh")?;
+        let equity = if over { self.sure(account, false)? } else { sums.full_equity.clone() };
+        must(!self.reaches(&equity, &zero(), 24), "NotBankrupt")?;
+        must(unflagged || newer && Self::seen_since(&sums, flagged), "FlagTooFresh")?;
 
         // All positions close with an empty purse; everything in cash is one pot.
         let mut pot = core::mem::take(&mut self.accounts[account].collateral);
@@ -185,6 +181,55 @@ impl Exchange {
         }
         self.accounts[account].flag = None;
         Ok(())
+    }
+
+    /// Whether an account with a position in a settled market needs no flag: none can be had, or the settlement has waited for
+    /// ten days beside a price that is not good. And whether it is that.
+    fn settlement_of(&self, account: usize) -> (bool, bool) {
+        let open: Vec<usize> = self.accounts[account].slots.iter().filter(|p| p.is_open()).map(|p| p.market).collect();
+        let settled = |market: &&usize| self.is_settled(**market);
+        let waited = open.iter().filter(settled).any(|m| self.unix >= self.markets[*m].settlement.fixed_at + 864_000);
+        let others: Vec<usize> = open.iter().filter(|market| !self.is_settled(**market)).copied().collect();
+        let over = waited && others.iter().any(|market| self.status(*market) != Status::Good);
+        let gone = others.iter().all(|market| matches!(self.closing_price(*market), Ok((_, Charge::Silent))));
+        (others.len() < open.len() && (gone || over), over)
+    }
+
+    /// What an account surely has if everything closes now: a profit counts at a good price alone.
+    ///
+    /// # Errors
+    /// A price that is waited for.
+    fn sure(&self, account: usize, credit: bool) -> R<Q> {
+        let state = &self.accounts[account];
+        let mut sum = state.collateral.clone();
+        for p in &state.slots {
+            sum += &p.claim.due + &p.claim.paid + &p.held;
+            if !p.is_open() {
+                continue;
+            }
+            let (market, good) = (p.market, self.status(p.market) == Status::Good);
+            let (mut price, charge) = self.closing_price(market)?;
+            if good && credit {
+                price = self.maintenance_price(market, p.is_long());
+            }
+            let mut result = p.pnl(&price) - &p.frozen - self.owed(p);
+            if charge == Charge::Silent {
+                result = least(&result, &zero());
+            }
+            result += &p.frozen;
+            sum += if good { result } else { least(&result, &zero()) };
+        }
+        Ok(sum)
+    }
+
+    /// A loss that anyone may book is taken from an account with other positions only if what it surely has pays all of them.
+    pub(crate) fn check_sure(&self, account: usize, market: usize, paid_in: bool, unpaid: &Q) -> R<()> {
+        let elsewhere = self.accounts[account].slots.iter().any(|p| p.is_open() && p.market != market);
+        if !(paid_in || unpaid.is_positive()) || !elsewhere {
+            return Ok(());
+        }
+        let left = self.sure(account, true)? - unpaid;
+        must(self.reaches(&left, &zero(), 24), "AccountBankrupt")
     }
 
     /// At what a position is closed: a price that is good but for its confidence, or where one has been missing for an hour

@@ -30,7 +30,7 @@ impl Exchange {
         self.accrue(market);
         let slot = self.find(account, market).ok_or(No("PositionNotFound"))?;
         let paid_in = self.settle(account, slot)?;
-        self.check_solvent(account, market, paid_in)
+        self.check_sure(account, market, paid_in, &zero())
     }
 
     /// Moves the unrealised result to cash and the entry to the mark; whether the account paid by it.

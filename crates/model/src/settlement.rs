@@ -2,7 +2,6 @@
 //! first; when all are closed cash and then the bucket pay claims in proportion; providers get what is left.
 
 use crate::liquidity::Out;
-use crate::margin::Purpose;
 use crate::number::{Q, gain, least, most, q, zero};
 use crate::state::Exchange;
 use crate::trade::Charge;
@@ -71,13 +70,22 @@ impl Exchange {
     }
 
     /// Whether what a claim is still owed is written off: ten days after the price was fixed, all positions closed and no
-    /// insurance claim open.
+    /// insurance claim open, and no other pool owing this one (or after 20 days).
     pub(crate) fn writes_off(&self, market: usize) -> bool {
         let state = &self.markets[market];
         self.is_settled(market)
             && self.patience_is_over(market)
             && self.is_closed(market)
             && !self.reaches(&state.covered.pending(), &q(1), 4)
+            && !self.waits_for_pools(market)
+    }
+
+    /// Whether a settled market waits for what other pools owe it, which is for 20 days at most.
+    pub(crate) fn waits_for_pools(&self, market: usize) -> bool {
+        let state = &self.markets[market];
+        // Rounded up, so of a claim that is owed an atom is left at least.
+        state.held.iter().any(|claim| (&claim.due + &claim.paid).is_positive())
+            && state.clock < state.settlement.fixed_at + 20 * DAY
     }
 
     /// Whether ten days have passed since the price was fixed.
@@ -106,16 +114,7 @@ impl Exchange {
         }
         let price = self.markets[market].prices.last.price.clone();
         let closed = self.reduce(account, slot, &p.size.abs(), &price, Charge::Plain);
-        let elsewhere = self.accounts[account].slots.iter().any(|p| p.is_open() && p.market != market);
-        if closed.paid_in && elsewhere {
-            // Below zero it is for the resolution, where there is anything to flag it by or nothing that could be.
-            let sums = self.totals(account, Purpose::Maintenance)?;
-            let left = &sums.full_equity - &closed.unpaid;
-            let slots = self.accounts[account].slots.iter().filter(|p| p.is_open());
-            let all_settled = slots.map(|p| p.market).all(|market| self.is_settled(market));
-            let resolvable = sums.largest.is_some() || all_settled;
-            must(!resolvable || self.reaches(&left, &zero(), 24), "AccountBankrupt")?;
-        }
+        self.check_sure(account, market, closed.paid_in, &closed.unpaid)?;
         if closed.unpaid.is_positive() {
             self.cover_liquidation(account, slot, &closed.unpaid)?;
         } else {
@@ -131,7 +130,7 @@ impl Exchange {
             return Out::HeldBack;
         }
         self.pay_settled(market);
-        if self.reaches(&self.claims(market), &q(1), 4) {
+        if self.reaches(&self.claims(market), &q(1), 4) || self.waits_for_pools(market) {
             return Out::HeldBack;
         }
         let amount = shares * self.free_cash(market) / &self.markets[market].shares;

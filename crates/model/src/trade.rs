@@ -27,7 +27,7 @@ pub struct Closed {
     pub fee: Q,
     /// The loss nobody has paid yet.
     pub unpaid: Q,
-    /// Whether cash left the collateral.
+    /// Whether the account's own cash paid a loss.
     pub paid_in: bool,
 }
 
@@ -119,9 +119,10 @@ impl Exchange {
             position.maintenance_at = zero();
             self.count_settled(account, slot);
         }
-        let before = self.accounts[account].collateral.clone();
+        // What the slot's claim has been paid is the account's own money.
+        let purse = &self.accounts[account].collateral + &self.accounts[account].slots[slot].claim.paid;
         let unpaid = self.realise(account, slot, &payable, &result);
-        let paid_in = self.accounts[account].collateral < before;
+        let paid_in = result.is_negative() && purse.is_positive();
         let fee = least(&fee, &self.accounts[account].collateral);
         self.accounts[account].collateral -= &fee;
         self.split_fee(market, &fee);

@@ -10,6 +10,7 @@ use ballast_engine::margin::{self, Purpose};
 use ballast_engine::market::MarketState;
 use ballast_engine::math::{fit, mul_div};
 use ballast_engine::order::{OrderTerms, check_limit};
+use ballast_engine::pool::Realised;
 use ballast_engine::trade::{self, Charge, Fill};
 use ballast_engine::units::{Base, Price, Quote, Rounding, SignedBase, SignedQuote};
 use ballast_engine::{Error as EngineError, Fault, Now, deleverage, liquidation, resolve};
@@ -280,8 +281,7 @@ fn close(
 ) -> Result<Fill> {
     let fill = trade::reduce(market, trader.account, slot, size, mark, Charge::Trade).on_chain()?;
     pay_loss(market, trader, slot, fill.realised.unpaid, now)?;
-    let pays = fill.realised.cash.0 < 0 || !fill.realised.unpaid.is_zero();
-    check_solvent(market, trader.account, trader.exchange, trader.others, pays, now)?;
+    check_solvent(market, trader.account, trader.exchange, trader.others, fill.realised.pays(), now)?;
     Ok(fill)
 }
 
@@ -387,6 +387,26 @@ pub fn check_solvent(
     }
     let totals = legs::totals(account, exchange, Some(market), others, Purpose::Maintenance, now)?;
     ensure(totals.full_equity.0 >= 0, EngineError::AccountBankrupt)
+}
+
+/// The same where anyone may call, with a loss that is booked and not paid yet: it is judged by what is surely there
+/// ([`legs::sure_equity`]), so that nobody makes an account look solvent by leaving a price old. It waits for one, for nobody
+/// is hurt by waiting.
+pub fn check_sure(
+    market: &MarketState,
+    account: &AccountState,
+    exchange: &Key,
+    others: Others<'_>,
+    realised: &Realised,
+    now: &Now,
+) -> Result<()> {
+    let elsewhere = account.slots().any(|(_, p)| p.is_open() && p.market != market.index);
+    if !realised.pays() || !elsewhere {
+        return Ok(());
+    }
+    let sure = legs::sure_equity(account, exchange, market, others, now)?;
+    let left = sure.less(realised.unpaid.signed().on_chain()?).on_chain()?;
+    ensure(left.0 >= 0, EngineError::AccountBankrupt)
 }
 
 /// That a reward account is a subaccount of this exchange, and not the one acted upon.

@@ -7,10 +7,11 @@ use anchor_lang::compat::solana_sysvar::last_restart_slot::LastRestartSlot;
 use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::*;
 use ballast_engine::account::{AccountState, Position};
+use ballast_engine::closing::sure_value;
 use ballast_engine::layout::Key;
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
-use ballast_engine::units::Quote;
+use ballast_engine::units::{Quote, SignedQuote};
 use ballast_engine::{Error as EngineError, Fault, Now, liquidation};
 
 use crate::checks::check_version;
@@ -142,6 +143,34 @@ pub fn totals(
         sums.add(slot, &leg).on_chain()?;
     }
     Ok(sums)
+}
+
+/// What an account surely has ([`sure_value`]), over all slots in use: the count by which a market that is not its only one
+/// takes a loss from it, when not its owner but anyone calls. `own` is the instruction's own market.
+pub fn sure_equity(
+    account: &AccountState,
+    exchange: &Key,
+    own: &MarketState,
+    others: Others<'_>,
+    now: &Now,
+) -> Result<SignedQuote> {
+    others.check_count()?;
+    let mut sum = account.collateral.signed().on_chain()?;
+    let mut rest = others.infos.iter();
+    for (slot, position) in account.positions.iter().enumerate() {
+        let passed = if others.has(slot) { Some(rest.next().ok_or(ErrorCode::AccountNotEnoughKeys)?) } else { None };
+        if position.is_free() {
+            continue;
+        }
+        let value = if own.index == position.market {
+            sure_value(own, position, true, now)
+        } else {
+            let market = view(passed.ok_or(ErrorCode::AccountNotEnoughKeys)?, exchange, position.market)?;
+            sure_value(&market.state, position, true, now)
+        };
+        sum = sum.plus(value.on_chain()?).on_chain()?;
+    }
+    Ok(sum)
 }
 
 /// The market of a slot, where `markets` are those of all slots in use.

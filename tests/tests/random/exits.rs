@@ -36,8 +36,8 @@ impl Sim {
             self.collect();
             self.leave_pools();
         }
-        // What is owed in a settled market is written off.
-        self.setup.world.advance(10 * 86_401);
+        // What is owed in a settled market is written off, whatever other pools owe it.
+        self.setup.world.advance(20 * 86_401);
         self.calm();
         self.collect();
         self.leave_pools();
@@ -108,7 +108,7 @@ impl Sim {
                         position = self.account(sub).state.positions[slot];
                     }
                     if self.view().state(market).is_settled() {
-                        // One that is below zero in settled markets alone is resolved.
+                        // One that is below zero is resolved.
                         if !self.step(Act::CloseSettled { sub, market, legs: Legs::Write }) {
                             self.step(Act::Resolve { sub, legs: Legs::Write });
                         }

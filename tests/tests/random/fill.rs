@@ -2,6 +2,7 @@
 
 use ballast::state::{Order, Subaccount};
 use ballast_engine::account::AccountState;
+use ballast_engine::closing::sure_value;
 use ballast_engine::constants::{CROSS_MARKETS, MAX_ORDERS, PRICE_SCALE};
 use ballast_engine::deleverage::pick_up;
 use ballast_engine::error::ensure;
@@ -9,6 +10,7 @@ use ballast_engine::margin::{Purpose, maintenance_ratio};
 use ballast_engine::market::MarketState;
 use ballast_engine::math::mul_div;
 use ballast_engine::order::{cancels, check_limit, reduce_mark};
+use ballast_engine::pool::Realised;
 use ballast_engine::price::Status;
 use ballast_engine::settlement::Closed;
 use ballast_engine::trade::{self, Charge, Fill};
@@ -195,7 +197,7 @@ impl Filler {
     fn close(&mut self, slot: usize, size: Base, mark: Price) -> Result<Fill> {
         let fill = trade::reduce(&mut self.market, &mut self.account.state, slot, size, mark, Charge::Trade)?;
         self.pay_loss(slot, fill.realised.unpaid)?;
-        self.check_solvent(fill.realised.cash.0 < 0 || !fill.realised.unpaid.is_zero())?;
+        self.check_solvent(fill.realised.pays())?;
         Ok(fill)
     }
 
@@ -261,16 +263,11 @@ impl Filler {
             .map(|_| ())
     }
 
-    /// After a closing in a settled market: an account below zero that can be flagged is for the resolution, and other
-    /// markets' profits pay what the collateral could not.
+    /// After a closing in a settled market: an account that cannot surely pay all it owes is for the resolution; other markets'
+    /// profits pay what the collateral could not.
     pub(crate) fn close_settled(&mut self, slot: usize, closed: &Closed) -> Result<()> {
         let Some(fill) = &closed.fill else { return Ok(()) };
-        let (state, own) = (&self.account.state, self.market.index);
-        if fill.realised.cash.0 < 0 && state.slots().any(|(_, p)| p.is_open() && p.market != own) {
-            let sums = totals(&self.view, state, Some(&self.market), self.legs, Purpose::Maintenance)?;
-            let left = sums.full_equity.less(fill.realised.unpaid.signed()?)?;
-            ensure(left.0 >= 0 || !sums.is_resolvable(), Error::AccountBankrupt)?;
-        }
+        self.check_sure(&fill.realised)?;
         self.pay_liquidated_loss(slot, fill.realised.unpaid)
     }
 
@@ -282,5 +279,21 @@ impl Filler {
         }
         let sums = totals(&self.view, state, Some(&self.market), self.legs, Purpose::Maintenance)?;
         ensure(sums.full_equity.0 >= 0, Error::AccountBankrupt)
+    }
+
+    /// The same where anyone may call: judged by what is surely there, at prices that nobody has left old.
+    pub(crate) fn check_sure(&self, realised: &Realised) -> Result<()> {
+        let (state, own) = (&self.account.state, self.market.index);
+        if !realised.pays() || !state.slots().any(|(_, p)| p.is_open() && p.market != own) {
+            return Ok(());
+        }
+        ensure(self.legs != Legs::None || !self.has_others(), Error::WrongMarketCount)?;
+        let mut sum = state.collateral.signed()?;
+        for (_, position) in state.slots() {
+            let market =
+                if position.market == own { &*self.market } else { self.view.state(usize::from(position.market)) };
+            sum = sum.plus(sure_value(market, position, true, &self.view.now)?)?;
+        }
+        ensure(sum.less(realised.unpaid.signed()?)?.0 >= 0, Error::AccountBankrupt)
     }
 }

@@ -189,7 +189,7 @@ fn positions(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
             let mut filler = Filler::new(view, state, sim.account(sub), Legs::Read);
             why.run(filler.slot().and_then(|slot| {
                 let filled = settle::silent_exit(&mut filler.market, &mut filler.account.state, slot, now)?;
-                filler.check_solvent(filled.realised.cash.0 < 0)
+                filler.check_solvent(filled.realised.pays())
             }));
         }
         Act::Settle { sub, market, legs } => {
@@ -197,7 +197,7 @@ fn positions(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
             let mut filler = Filler::new(view, market, account, legs);
             why.run(filler.slot().and_then(|slot| {
                 let settled = settle::settle(&mut filler.market, &mut filler.account.state, slot, now)?;
-                filler.check_solvent(settled.realised.cash.0 < 0)
+                filler.check_sure(&settled.realised)
             }));
         }
         Act::CloseSettled { sub, market, legs } => {
@@ -301,7 +301,9 @@ fn pools(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
         }
         Act::ExecuteExit { by, owner, market } => {
             let (ticket, mut state) = (exit(owner, market), Box::new(*view.state(market)));
-            if !state.is_settled() {
+            if state.is_settled() {
+                why.run(liquidity::check_settled_exit(by == owner, now));
+            } else {
                 why.run(liquidity::check_exit(ticket.ripe_at, ticket.window_start, by == owner, now));
             }
             if !view.exchange.emergency.active(now) {

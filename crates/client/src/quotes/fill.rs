@@ -212,8 +212,7 @@ impl<'a> Desk<'a> {
         let fill = trade::reduce(&mut self.market, &mut self.account, slot, size, mark, Charge::Trade)?;
         self.pay_loss(slot, fill.realised.unpaid)?;
         let elsewhere = self.account.slots().any(|(_, p)| p.is_open() && p.market != self.market.index);
-        let pays = fill.realised.cash.0 < 0 || !fill.realised.unpaid.is_zero();
-        if pays && elsewhere {
+        if fill.realised.pays() && elsewhere {
             ensure(self.totals(Purpose::Maintenance)?.full_equity.0 >= 0, Error::AccountBankrupt)?;
         }
         self.take(&fill)?;

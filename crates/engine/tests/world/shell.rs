@@ -1,6 +1,7 @@
 //! What the program's instructions do between the engine's calls, in the same order.
 
 use ballast_engine::account::{AccountState, Position};
+use ballast_engine::closing::sure_value;
 use ballast_engine::constants::CROSS_MARKETS;
 use ballast_engine::deleverage::pick_up;
 use ballast_engine::error::{Error, Fault, ensure};
@@ -10,6 +11,7 @@ use ballast_engine::liquidity::{self, Exit};
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
 use ballast_engine::order::{After, OrderTerms, reduce_mark};
+use ballast_engine::pool::Realised;
 use ballast_engine::price::Status;
 use ballast_engine::settlement::close_settled;
 use ballast_engine::trade::{self, Charge, Fill};
@@ -73,7 +75,7 @@ impl World {
                 let _ = self.markets[market].accrue(false, &self.now)?;
                 let state = &mut self.accounts[account];
                 let done = settle::settle(&mut self.markets[market], state, slot, &self.now)?;
-                self.check_solvent(account, market, done.realised.cash.0 < 0)?;
+                self.check_sure(account, market, &done.realised)?;
             }
             Op::Collect { account, market } => {
                 let slot = self.pick_up(account, market)?;
@@ -95,7 +97,7 @@ impl World {
                 let slot = self.pick_up(account, market)?;
                 let state = &mut self.accounts[account];
                 let fill = settle::silent_exit(&mut self.markets[market], state, slot, &self.now)?;
-                self.check_solvent(account, market, fill.realised.cash.0 < 0)?;
+                self.check_solvent(account, market, fill.realised.pays())?;
             }
             Op::Flag { account } => {
                 let totals = self.totals(account, Purpose::Maintenance)?;
@@ -201,12 +203,7 @@ impl World {
         let closed = close_settled(&mut self.markets[market], &mut self.accounts[account], slot, &self.now)?;
         let Some(fill) = closed.fill else { return Ok(()) };
         let unpaid = fill.realised.unpaid;
-        let elsewhere = |(_, p): (usize, &Position)| p.is_open() && usize::from(p.market) != market;
-        if fill.realised.cash.0 < 0 && self.accounts[account].slots().any(elsewhere) {
-            let totals = self.totals(account, Purpose::Maintenance)?;
-            let left = totals.full_equity.less(unpaid.signed()?)?;
-            ensure(left.0 >= 0 || !totals.is_resolvable(), Error::AccountBankrupt)?;
-        }
+        self.check_sure(account, market, &fill.realised)?;
         if !unpaid.is_zero() {
             let trader = &mut self.accounts[account];
             let mut entries = entries(trader, &mut self.markets, Some(slot));
@@ -360,7 +357,7 @@ impl World {
             let paid = unpaid.saturating_sub(left);
             ensure(left.is_zero(), Fault::new(Error::LossNotCovered, paid.0, unpaid.0))?;
         }
-        self.check_solvent(account, market, fill.realised.cash.0 < 0 || !unpaid.is_zero())?;
+        self.check_solvent(account, market, fill.realised.pays())?;
         Ok(fill)
     }
 
@@ -371,6 +368,20 @@ impl World {
             return Ok(());
         }
         ensure(self.totals(account, Purpose::Maintenance)?.full_equity.0 >= 0, Error::AccountBankrupt)
+    }
+
+    /// The same where anyone may call: what is surely there pays every loss.
+    fn check_sure(&self, account: usize, market: usize, realised: &Realised) -> Result<()> {
+        let state = &self.accounts[account];
+        let elsewhere = state.slots().any(|(_, p)| p.is_open() && usize::from(p.market) != market);
+        if !realised.pays() || !elsewhere {
+            return Ok(());
+        }
+        let mut sum = state.collateral.signed()?;
+        for (_, position) in state.slots() {
+            sum = sum.plus(sure_value(&self.markets[usize::from(position.market)], position, true, &self.now)?)?;
+        }
+        ensure(sum.less(realised.unpaid.signed()?)?.0 >= 0, Error::AccountBankrupt)
     }
 
     fn liquidate(&mut self, account: usize, market: usize) -> Result<()> {

@@ -1,14 +1,13 @@
 //! Closes whatever a subaccount has in a settled market: by anyone, for whoever does not come back too.
 
 use anchor_lang::prelude::*;
-use ballast_engine::margin::Purpose;
-use ballast_engine::settlement::{self, Closed};
+use ballast_engine::Error as EngineError;
+use ballast_engine::settlement;
 use ballast_engine::units::Quote;
-use ballast_engine::{Error as EngineError, Now};
 
 use crate::checks::check_version;
 use crate::emit::emit;
-use crate::error::{OnChain, ensure};
+use crate::error::OnChain;
 use crate::events::{DeficitBooked, PositionSettled};
 use crate::fill::{self, Done, Trader, pay_liquidated_loss};
 use crate::legs;
@@ -36,25 +35,6 @@ impl CloseSettled<'_> {
     }
 }
 
-/// That an account below zero, which another market can still flag or which has positions in settled markets alone, is left
-/// to the resolution: it pays all its losing markets at once, and nobody chooses which one is paid first.
-fn check_solvent(
-    market: &ballast_engine::market::MarketState,
-    trader: &Trader<'_, '_>,
-    closed: &Closed,
-    now: &Now,
-) -> Result<()> {
-    let Some(fill) = &closed.fill else { return Ok(()) };
-    let elsewhere = trader.account.slots().any(|(_, p)| p.is_open() && p.market != market.index);
-    if fill.realised.cash.0 >= 0 || !elsewhere {
-        return Ok(());
-    }
-    let account = &*trader.account;
-    let totals = legs::totals(account, trader.exchange, Some(market), trader.others, Purpose::Maintenance, now)?;
-    let left = totals.full_equity.less(fill.realised.unpaid.signed().on_chain()?).on_chain()?;
-    ensure(left.0 >= 0 || !totals.is_resolvable(), EngineError::AccountBankrupt)
-}
-
 /// See the module.
 pub fn handle<'info>(ctx: Context<'info, CloseSettled<'info>>) -> Result<()> {
     let accounts = &*ctx.accounts;
@@ -69,7 +49,10 @@ pub fn handle<'info>(ctx: Context<'info, CloseSettled<'info>>) -> Result<()> {
     let others = legs::Others::of(&subaccount.state, Some(market.index), ctx.remaining_accounts);
     let closed = settlement::close_settled(market, &mut subaccount.state, slot, &now).on_chain()?;
     let mut trader = Trader { account: &mut subaccount.state, exchange: &subaccount.exchange, others };
-    check_solvent(market, &trader, &closed, &now)?;
+    // An account that cannot surely pay all its losing markets pays none of them here: it is resolved.
+    if let Some(filled) = &closed.fill {
+        fill::check_sure(market, trader.account, trader.exchange, trader.others, &filled.realised, &now)?;
+    }
     let unpaid = closed.fill.map_or(Quote::ZERO, |fill| fill.realised.unpaid);
     let deficit = pay_liquidated_loss(market, &mut trader, slot, unpaid, &now)?;
     let account = &mut subaccount.state;

@@ -13,7 +13,8 @@ use crate::legs::{Others, now};
 use crate::state::{Market, Subaccount};
 
 /// Accounts of `settle` and `collect_claim`. Remaining accounts of `settle`: the markets of the account's other slots in use,
-/// where it has other positions and this one pays a loss: an account below zero is for `resolve` alone.
+/// where it has other positions and this one pays a loss: an account below zero is for `resolve` alone, and that is judged at
+/// prices that nobody has left old.
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Settle<'info> {
@@ -52,7 +53,7 @@ impl<'info> Settle<'info> {
         market.touch(now);
         let settled = work(market, account, slot)?;
         let others = Others::of(account, Some(market.index), others);
-        fill::check_solvent(market, account, &subaccount.exchange, others, settled.realised.cash.0 < 0, now)?;
+        fill::check_sure(market, account, &subaccount.exchange, others, &settled.realised, now)?;
         market.invariant().on_chain()?;
         account.invariant().on_chain()?;
         if let Some(picked) = picked {

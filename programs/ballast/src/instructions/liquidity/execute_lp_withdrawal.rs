@@ -27,8 +27,8 @@ pub struct ExecuteLpWithdrawal<'info> {
     /// The ticket; closed when all of it is paid.
     #[account(mut)]
     pub ticket: AccountLoader<'info, LpWithdrawal>,
-    /// CHECK: who filed the ticket, by its address; gets its rent. It need not sign, but for half of the ticket's hour
-    /// only a transaction that it signed may execute it.
+    /// CHECK: who filed the ticket, by its address; gets its rent. It need not sign, but for half of the ticket's hour,
+    /// and always in a settled market, only a transaction that it signed may execute it.
     #[account(mut)]
     pub owner: UncheckedAccount<'info>,
     /// CHECK: the exchange's vault, by its address.
@@ -77,8 +77,11 @@ impl ExecuteLpWithdrawal<'_> {
         let mut market = self.market.load_mut()?;
         let state = &mut market.state;
 
-        if !state.is_settled() {
-            liquidity::check_exit(ticket.ripe_at, ticket.window_start, self.owner.is_signer, now).on_chain()?;
+        let signed = self.owner.is_signer;
+        if state.is_settled() {
+            liquidity::check_settled_exit(signed, now).on_chain()?;
+        } else {
+            liquidity::check_exit(ticket.ripe_at, ticket.window_start, signed, now).on_chain()?;
         }
         let held = state.governed.exit_holds;
         let exit = if exchange.emergency.active(now) {

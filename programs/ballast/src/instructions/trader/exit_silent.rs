@@ -55,7 +55,7 @@ pub fn handle<'info>(ctx: Context<'info, ExitSilent<'info>>) -> Result<()> {
     let picked = fill::pick_up(market_key, market, key, account)?;
     let filled = settle::silent_exit(market, account, slot, &now).on_chain()?;
     let others = Others::of(account, Some(market.index), ctx.remaining_accounts);
-    check_solvent(market, account, &subaccount.exchange, others, filled.realised.cash.0 < 0, &now)?;
+    check_solvent(market, account, &subaccount.exchange, others, filled.realised.pays(), &now)?;
     market.invariant().on_chain()?;
     account.invariant().on_chain()?;
     if let Some(picked) = picked {
