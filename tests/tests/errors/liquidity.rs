@@ -187,6 +187,16 @@ pub(super) fn rows() -> Vec<Row> {
             }),
         ),
         (
+            Error::PoolIsOwed,
+            Refused(|| {
+                let (mut setup, provider) = filed(units(500));
+                let (cash, day) = (setup.market(0).state.pool.cash, setup.world.now().unix / 86_400);
+                patch(&mut setup, 0, |m| (m.state.insurance.day, m.state.insurance.beyond) = (day, cash));
+                setup.later();
+                setup.execute_deposit(&provider)
+            }),
+        ),
+        (
             Error::InsuranceTooEarly,
             Refused(|| {
                 let mut setup = still();

@@ -167,6 +167,70 @@ fn p07_the_owner_of_an_account_below_zero_cannot_choose_which_market_it_pays() {
     setup.audit();
 }
 
+/// A cross account with losses in both markets, 30,000 units to pay them with, and the first market settled at its price.
+fn beside_a_settlement(moved: i64) -> (Setup, Trader) {
+    let mut setup = Setup::with(&Terms::still());
+    let alice = setup.trader("alice", units(30_000));
+    setup.open(&alice, BTC, whole(300_000));
+    setup.open(&alice, ETH, whole(60_000));
+    setup.move_by(ETH, moved);
+    setup.move_by(BTC, moved);
+    let mut market = setup.market(BTC);
+    // As if its end had been announced long since.
+    market.state.governed.closing_since = 1;
+    market.state.price.ema5 = market.state.price.last.price;
+    setup.world.write(&setup.market_key(BTC), &*market);
+    setup.advance_settlement(BTC).must();
+    (setup, alice)
+}
+
+#[test]
+fn p07_whoever_closes_a_settled_leg_cannot_choose_which_market_an_account_below_zero_pays() {
+    let (mut setup, alice) = beside_a_settlement(-1_000);
+    assert!(equity(&setup, &alice) < whole(-5_000));
+    setup.close_settled(&alice, BTC).fails(Error::AccountBankrupt);
+    // Nor by leaving the other market's price old.
+    setup.world.advance(5);
+    setup.close_settled(&alice, BTC).fails(Error::PriceStale);
+    setup.audit();
+    setup.tick(1);
+    setup.flag(&alice).must();
+    setup.tick(2);
+    let done = event!(setup.resolve(&alice).must(), Resolved);
+    let pools = [BTC, ETH].map(|market| setup.market(market).state.pool);
+    let borne = pools.map(|pool| pool.deficits.0 + pool.insurance_paid.0);
+    assert!(borne[ETH] > 0 && borne[BTC] > 3 * borne[ETH], "pro rata to the losses: {borne:?}");
+    assert_eq!(borne.iter().sum::<u64>(), done.deficit);
+    setup.audit();
+}
+
+#[test]
+fn p07_an_account_whose_other_prices_are_gone_is_resolved_beside_a_settlement_without_a_flag() {
+    let (mut setup, alice) = beside_a_settlement(-1_000);
+    setup.resolve(&alice).fails(Error::NotFlagged);
+    setup.world.advance(3_601);
+    setup.flag(&alice).expect_err("no good price to flag it by");
+    event!(setup.resolve(&alice).must(), Resolved);
+    assert!(setup.account(&alice).state.is_flat());
+    setup.audit();
+}
+
+#[test]
+fn p07_nobody_settles_a_loss_beside_a_price_that_was_left_old() {
+    let mut setup = Setup::with(&Terms::still());
+    let alice = setup.trader("alice", units(30_000));
+    setup.open(&alice, BTC, whole(100_000));
+    setup.open(&alice, ETH, whole(60_000));
+    setup.move_by(BTC, -500);
+    setup.world.advance(5);
+    let btc = setup.posted[BTC];
+    setup.post_as(BTC, btc);
+    setup.settle(&alice, BTC).fails(Error::PriceStale);
+    setup.tick(1);
+    setup.settle(&alice, BTC).must();
+    setup.audit();
+}
+
 #[test]
 fn p07_the_order_in_which_two_accounts_are_resolved_moves_no_deficit() {
     let poor = MarketTerms { insurance: units(2_000), ..MarketTerms::DEEP };
