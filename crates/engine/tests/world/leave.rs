@@ -166,7 +166,7 @@ impl World {
             let _ = self.apply(&Op::Redeem { ticket });
         }
         self.check();
-        // What is left is insurance, fees, what rounding and the locked shares keep.
+        // What is left is insurance, fees, what rounding keeps, and the part of the locked shares, whatever a share is worth.
         for market in &self.markets {
             let pool = &market.pool;
             let paid = pool.shares <= LOCKED_SHARES || pool.free_cash().unwrap().0 < pool.shares;
