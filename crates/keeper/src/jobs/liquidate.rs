@@ -140,7 +140,7 @@ fn trial(view: &View<'_>, sick: &Sick, entry: &Entry, slot: usize, scratch: &mut
     Some(receipt)
 }
 
-fn resolution(view: &View<'_>, entry: &Entry) -> Option<Action> {
+pub(super) fn resolution(view: &View<'_>, entry: &Entry) -> Option<Action> {
     let mut account = Box::new(entry.account.state);
     let mut states = Vec::new();
     for (slot, position) in entry.account.state.slots() {
