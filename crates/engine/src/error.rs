@@ -138,6 +138,7 @@ macro_rules! for_each_error {
             // Orders
             OrderNotTriggered "No stored price has met the order's condition since, or all there is to record is recorded (limit: a price that it waits for, then the last one)",
             OrderTermsInvalid "These terms of an order do not go together: see OrderTerms for which kind has which prices",
+            // Liquidity
             PoolIsOwed "Other pools owe this one, or money for its insurance would still pay deficits of today (limit: a hundredth of its equity, then what is owed): no liquidity comes in, nor out of a settled market, before that is collected or over"
         }
     };

@@ -1,7 +1,7 @@
 //! The rules of orders and fills (sections 5 and 7), written a second time on decoded accounts.
 
 use ballast::state::{Order, Subaccount};
-use ballast_engine::account::{AccountState, Position};
+use ballast_engine::account::AccountState;
 use ballast_engine::closing::sure_value;
 use ballast_engine::constants::{CROSS_MARKETS, MAX_ORDERS, PRICE_SCALE};
 use ballast_engine::deleverage::pick_up;

@@ -71,8 +71,9 @@ fn exit(view: &View<'_>, exchange: &Exchange, ticket: &LpWithdrawal) -> Option<I
     let (market, owner) = (pubkey(&ticket.market), pubkey(&ticket.owner));
     let mark = view.marks.get(view.book.index_of(&market)?)?;
     let mut trial = mark.state.clone();
+    // In a settled market it is the owner's alone.
     let may =
-        trial.is_settled() || liquidity::check_exit(ticket.ripe_at, ticket.window_start, false, &view.now).is_ok();
+        !trial.is_settled() && liquidity::check_exit(ticket.ripe_at, ticket.window_start, false, &view.now).is_ok();
     if may && !exchange.emergency.active(&view.now) {
         let paid = liquidity::execute_exit(&mut trial, ticket.shares, ticket.ripe_at, &view.now);
         if matches!(paid, Ok(Exit::Paid { .. })) {

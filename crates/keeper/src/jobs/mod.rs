@@ -18,6 +18,8 @@ mod unflag;
 use std::collections::HashSet;
 
 use ballast_client::{address, instructions};
+use ballast_engine::account::{AccountState, Position};
+use ballast_engine::closing::sure_value;
 use ballast_engine::{Error, Now};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
@@ -144,6 +146,17 @@ impl View<'_> {
             own_flag: false,
             rank: rank::REST,
         }
+    }
+
+    /// Whether what an account surely has pays all its losses: only then is one of them taken by anyone's call.
+    fn surely_pays(&self, account: &AccountState) -> bool {
+        let value = |(_, position): (usize, &Position)| {
+            let mark = self.marks.get(position.market)?;
+            sure_value(&mark.state, position, true, &self.now).ok().map(|value| i128::from(value.0))
+        };
+        let sum =
+            account.slots().map(value).try_fold(i128::from(account.collateral.0), |sum, value| Some(sum + value?));
+        sum.is_some_and(|sum| sum >= 0)
     }
 
     /// An action on a market that nobody pays for, its price refreshed in front.

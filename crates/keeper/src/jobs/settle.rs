@@ -80,7 +80,7 @@ fn worst(view: &View<'_>, index: u16) -> Vec<Action> {
             continue;
         }
         // Of an account below zero only the resolution pays.
-        if view.marks.totals(state, &view.now).is_ok_and(|totals| totals.full_equity.0 >= 0) {
+        if view.surely_pays(state) {
             losers.push((result, entry));
         }
     }

@@ -20,11 +20,15 @@ const ADVANCING: &[Error] = &[
     Error::PriceUncertain,
     Error::PriceSilent,
 ];
-/// Somebody was first; or the account is below zero, and left to the resolution.
+/// Somebody was first; or the account is below zero, and left to the resolution; or another market's price is waited for.
 const CLOSING: &[Error] = &[
     Error::CoverTooEarly,
     Error::PositionNotFound,
     Error::AccountBankrupt,
+    Error::LossNotCovered,
+    Error::PriceStale,
+    Error::PriceUnconfirmed,
+    Error::PriceUncertain,
     Error::WrongMarketCount,
     Error::WrongMarket,
 ];
@@ -65,11 +69,10 @@ fn close(view: &View<'_>, entry: &Entry) -> Option<Action> {
     })?;
     let (mut market, mut account) = (view.marks.get(position.market)?.state.clone(), Box::new(*state));
     let closed = settlement::close_settled(&mut market, &mut account, slot, &view.now).ok()?;
-    // Below zero with positions elsewhere: the resolution takes all of its losing markets at once. Where these are all settled
-    // it needs no flag; else it comes after one.
+    // Where what is surely there does not pay all its losses, the resolution takes all of its losing markets at once, without
+    // a flag if none can be had.
     let elsewhere = state.slots().any(|(other, p)| other != slot && p.is_open());
-    let below = || view.marks.totals(state, &view.now).is_ok_and(|totals| totals.full_equity.0 < 0);
-    if closed.fill.is_some_and(|fill| fill.realised.cash.0 < 0) && elsewhere && below() {
+    if closed.fill.is_some_and(|fill| fill.realised.pays()) && elsewhere && !view.surely_pays(state) {
         return super::liquidate::resolution(view, entry);
     }
     let key = address::market(&view.book.exchange(), position.market);
