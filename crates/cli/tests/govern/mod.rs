@@ -186,7 +186,7 @@ fn changes(net: &Net) {
 fn ends(net: &Net) {
     let id = net.queued(&["propose", "parameter", "outflow_daily", "99000"], GOVERNANCE);
     let number = id.to_string();
-    net.refused(&with(&["veto", &number], COMMITTEE), &["NotVetoer"]);
+    net.refused(&with(&["veto", &number], COMMITTEE), &["as its vetoer"]);
     net.says(&with(&["veto", &number], GUARDIAN));
     net.refused(&["govern", "execute", &number], &["ProposalClosed"]);
     let oracle = net.queued(&["propose", "oracle", &"0b".repeat(32), "--market", "1"], GOVERNANCE);
@@ -289,7 +289,7 @@ fn seats(net: &Net) {
     }
     let roles = net.json(&["roles"]);
     assert_eq!((&roles["governance"], &roles["offered_to"]), (&wallet.clone().into(), &Value::Null));
-    net.refused(&with(&["queue", "taker_fee", "600", "--market", "0"], GOVERNANCE), &["NotProposer"]);
+    net.refused(&with(&["queue", "taker_fee", "600", "--market", "0"], GOVERNANCE), &["neither governance"]);
 }
 
 /// The exchange of another mint, from the proposal to its existence.
@@ -312,7 +312,7 @@ fn charters(net: &Net) {
     ];
     let dry = net.json(&[&["govern"], &ask[..], &["--dry-run"]].concat());
     assert_eq!(dry["proposer"], net.address());
-    net.refused(&with(&ask, GOVERNANCE), &["NotProposer"]);
+    net.refused(&with(&ask, GOVERNANCE), &["neither governance"]);
     // The wallet governs by now.
     let id = net.json(&[&["govern"], &ask[..]].concat())["proposal"].as_u64().expect("a number");
     let number = id.to_string();
