@@ -294,7 +294,6 @@ impl MarketState {
         self.pool.claims_paid = self.pool.claims_paid.less(collectable)?;
         self.pool.cash = self.pool.cash.less(collectable)?;
         *claim = Claim { amount: outstanding, factor: self.pool.claim_factor, epoch: self.pool.claim_epoch };
-        self.write_off(claim)?;
         Ok(collectable)
     }
 

@@ -102,6 +102,7 @@ pub fn collect(market: &mut MarketState, account: &mut AccountState, slot: usize
     ensure(position.market == market.index, Error::WrongMarket)?;
     sweep_if_empty(market)?;
     let collected = market.collect(&mut position.claim)?;
+    market.write_off(&mut position.claim)?;
     *collateral = collateral.plus(collected)?;
     Ok(collected)
 }
@@ -114,6 +115,7 @@ pub fn collect_between(debtor: &mut MarketState, holder: &mut MarketState) -> Re
     let claim = holder.held.get_mut(usize::from(debtor.index)).ok_or(Error::WrongMarket)?;
     sweep_if_empty(debtor)?;
     let collected = debtor.collect(claim)?;
+    debtor.write_off(claim)?;
     holder.receive(collected)?;
     Ok(collected)
 }

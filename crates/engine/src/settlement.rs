@@ -187,7 +187,8 @@ impl MarketState {
     }
 
     /// Ten days after the price was fixed, and when no other pool owes this one any more (or after 20), what a claim
-    /// (collected just now) is still owed is written off: no account waits for ever. The factor, hence what every other holder gets, stays as it is.
+    /// (collected just now, after a sweep: else the holder who closes last would get nothing of what was not paid out yet) is still
+    /// owed is written off: no account waits for ever. The factor, hence what every other holder gets, stays as it is.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
