@@ -97,8 +97,7 @@ impl Marks {
 /// What `update_market` does on chain.
 fn take(state: &mut MarketState, raw: &RawUpdate, now: &Now) -> Result<()> {
     let update = raw.scaled(state.base_decimals, state.quote_decimals, now)?;
-    let (band, rules) = (state.band()?, state.rules()?);
-    if let Some(status) = state.price.take(update, raw.posted_slot, band, rules, now)? {
+    if let Some(status) = state.take_update(update, raw.posted_slot, now)? {
         let _ = state.accrue_in(status, !status.is_valid(), now)?;
     }
     Ok(())

@@ -17,8 +17,8 @@ layout! {
         pub entry: Quote,
         /// The side's funding index at the last touch.
         pub funding_entry: FundingIndex,
-        /// Maintenance margin in force when it was opened or last increased, millionths.
-        pub maintenance: u64,
+        /// Version of the market's maintenance margin when it was opened or last increased.
+        pub margin_version: u64,
         /// Claim on the market's pool.
         pub claim: Claim,
         /// Collateral that a silent exit left behind.

@@ -108,7 +108,7 @@ macro_rules! for_each_error {
             OracleProgramInvalid "This oracle program is not among those that the exchange names",
             TierInvalid "The tier must be 0 (A), 1 (B) or 2 (C)",
             AccountVersion "The account has another layout version; use the matching client",
-            MarketLimit "The exchange holds as many markets as it may (limit)",
+            MarketLimit "The exchange holds as many markets as it may (limit), or got one less than a day ago (until limit)",
             KeeperAccountInvalid "The keeper's reward account must be a subaccount of this exchange and not the one acted upon",
             // Insurance
             InsurancePending "Claims on shared insurance are open (limit: none, then what is claimed): register and pay them first, then liquidity may come in and insurance be withdrawn",

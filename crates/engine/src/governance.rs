@@ -16,6 +16,7 @@ mod wind_down;
 pub use batch::{
     Asked, Batch, BatchChange, execute_exchange_batch, execute_market_batch, queue_exchange_batch, queue_market_batch,
 };
+pub(crate) use execute::MAINTENANCE;
 pub use execute::{
     Change, RoleChange, execute_exchange_parameter, execute_insurance_withdrawal, execute_market_parameter,
     execute_role,

@@ -216,7 +216,9 @@ pub fn liquidate(
     let most = account.collateral.min(left).min(gained.gain());
     let fees = charge(market, &mut account.flag, totals, notional, elapsed, most, now)?;
     let paid = fees.keeper.less(fees.from_insurance)?.plus(fees.insurance)?;
-    account.collateral = account.collateral.less(paid)?;
+    let before = account.collateral;
+    account.collateral = before.less(paid)?;
+    account.principal.follow(before, account.collateral)?;
 
     let flag = &mut account.flag;
     flag.closed = flag.closed.plus(notional)?;

@@ -3,6 +3,7 @@
 use crate::Now;
 use crate::account::Position;
 use crate::error::{Error, Fault, Result, ensure};
+use crate::governance::MAINTENANCE;
 use crate::market::MarketState;
 use crate::pool::Payable;
 use crate::price::Status;
@@ -141,12 +142,18 @@ impl Totals {
     }
 }
 
+/// How often a market's maintenance margin was changed: a value alone would not tell a position that was opened under it
+/// from one that was opened when it stood there before.
+pub(crate) fn margin_version(market: &MarketState) -> u64 {
+    market.param_version.get(MAINTENANCE).copied().map_or(0, u64::from)
+}
+
 /// The maintenance margin a position is held to (P10): one that was opened or increased under the current margin is held to
 /// that; any other one, while a grace runs, to the margin in force before the raise, which is what the envelope counts
 /// as the lowest in force; then to the current one.
 pub fn maintenance_ratio(market: &MarketState, position: &Position, now: &Now) -> Ratio {
     let current = market.params.maintenance_margin;
-    if now.unix < market.grace_until && position.maintenance != current.0 {
+    if now.unix < market.grace_until && position.margin_version != margin_version(market) {
         return current.min(Ratio(market.old_maintenance));
     }
     current
@@ -285,17 +292,24 @@ pub fn leg_in(market: &MarketState, position: &Position, purpose: Purpose, statu
     let asset = pnl.gain().plus(owed.loss())?;
     let debt = pnl.loss().plus(owed.gain())?.signed()?;
     leg.full_equity = leg.full_equity.plus(asset.signed()?)?.less(debt)?;
-    leg.equity = credited(market, asset, purpose, status)?.signed()?.less(debt)?;
+    leg.equity = credited(market, asset, purpose, status, now)?.signed()?.less(debt)?;
     Ok(leg)
 }
 
+/// The initial margin that the maintenance test takes off unrealised profit: after a raise, while its grace runs, the one
+/// before it. A raise is a tuning (class G1), and must not liquidate anybody sooner than a raise of maintenance would.
+fn margin_off_profit(market: &MarketState, now: &Now) -> Ratio {
+    let current = market.params.initial_margin;
+    if now.unix < market.credit_until { current.min(Ratio(market.old_initial)) } else { current }
+}
+
 /// What unrealised profit counts for, rounded down. Divisions only where there is any.
-fn credited(market: &MarketState, profit: Quote, purpose: Purpose, status: Status) -> Result<Quote> {
+fn credited(market: &MarketState, profit: Quote, purpose: Purpose, status: Status, now: &Now) -> Result<Quote> {
     if profit.is_zero() {
         return Ok(Quote::ZERO);
     }
     let share = match purpose {
-        Purpose::Maintenance => Ratio::ONE.saturating_sub(market.params.initial_margin),
+        Purpose::Maintenance => Ratio::ONE.saturating_sub(margin_off_profit(market, now)),
         Purpose::Increase => market.params.profit_credit,
         Purpose::Withdrawal => return Ok(Quote::ZERO),
     };

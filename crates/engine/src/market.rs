@@ -257,8 +257,16 @@ layout! {
         pub deleveraging: Deleveraging,
         /// The settlement.
         pub settlement: Settlement,
+        /// 1 while a silent exit waits for the first good price.
+        pub exits_unjudged: u64,
+        /// The first good price after the last silent exit, which all holdbacks are judged by; zero before.
+        pub resumed: Price,
+        /// Initial margin before the last raise, for what profit counts for until `credit_until`, millionths.
+        pub old_initial: u64,
+        /// End of that grace, Unix seconds.
+        pub credit_until: i64,
         /// For later versions.
-        pub reserved: [u64; 51],
+        pub reserved: [u64; 47],
         /// What governance has put over it, besides its parameters.
         pub governed: Governed,
     }

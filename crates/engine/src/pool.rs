@@ -22,7 +22,8 @@ const FACTOR_LEAST: u64 = 1_000_000;
 pub struct Payable {
     /// Cash that is not set aside for claims.
     pub cash: Quote,
-    /// `max(0, result of longs) + max(0, result of shorts)` at the mark, rounded up; a result is PnL less funding owed.
+    /// `max(0, result of longs) + max(0, result of shorts)` at the mark, rounded up; a result is PnL less funding owed. The
+    /// larger of the stored price's and the last valid one's.
     pub gross: Quote,
 }
 
@@ -158,7 +159,15 @@ impl MarketState {
         self.side_result(true, values)?.gain().plus(self.side_result(false, values)?.gain())
     }
 
-    /// What the pool can pay on profit at its stored price.
+    /// What cash is shared by: all profit at the stored price, and where that was not valid when it was stored, at the last
+    /// valid one if that is more. No single print can make a profit vanish for a moment and its cash go elsewhere.
+    fn gross_to_pay(&self) -> Result<Quote> {
+        let gross = |price| self.gross(&Values::of(self, price)?);
+        let (last, valid) = (self.price.last.price, self.price.valid.price);
+        if last == valid || valid.is_zero() { gross(last) } else { Ok(gross(last)?.max(gross(valid)?)) }
+    }
+
+    /// What the pool can pay on profit at its stored price; where that is not valid, at the last valid one if that is less.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
@@ -167,8 +176,7 @@ impl MarketState {
         if self.is_settled() {
             return Ok(Payable { cash: Quote::ZERO, gross: Quote(1) });
         }
-        let values = Values::of(self, self.price.last.price)?;
-        Ok(Payable { cash: self.pool.free_cash()?, gross: self.gross(&values)? })
+        Ok(Payable { cash: self.pool.free_cash()?, gross: self.gross_to_pay()? })
     }
 
     /// Premium that the curve pays back when the skew unwinds: `skew² × price / 2K`, rounded up.
@@ -227,7 +235,8 @@ impl MarketState {
 
     /// Cash arrives: shared pro rata between outstanding claims and what unrealised profit lacks (so that it does not
     /// matter who realised first), the rest is free. Cash beyond all profit pays claims too; an amount of zero does
-    /// only that. Profit is taken at the stored price, after the payer's position has left the sums.
+    /// only that. Profit is taken at the stored price (or the last valid one, whichever is more), after the payer's position
+    /// has left the sums.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
@@ -242,7 +251,7 @@ impl MarketState {
         if claims.is_zero() {
             return self.sync_episode();
         }
-        let gross = self.gross(&Values::of(self, self.price.last.price)?)?;
+        let gross = self.gross_to_pay()?;
         let lacking = gross.saturating_sub(free);
         let shared = amount.share(claims.0, claims.plus(lacking)?.0, Rounding::Down)?;
         let beyond = free.plus(amount)?.less(shared)?.saturating_sub(gross);

@@ -181,6 +181,26 @@ impl PriceState {
 }
 
 impl MarketState {
+    /// Stores an update ([`PriceState::take`]) and notes the first good price after a silent exit.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`], [`Error::TierInvalid`].
+    pub fn take_update(&mut self, update: Observation, posted_slot: u64, now: &Now) -> Result<Option<Status>> {
+        let (band, rules) = (self.band()?, self.rules()?);
+        let status = self.price.take(update, posted_slot, band, rules, now)?;
+        if self.exits_unjudged != 0 && status == Some(Status::Good) {
+            self.judge_exits();
+        }
+        Ok(status)
+    }
+
+    /// The stored price is good, or the settlement's: what silent exits left behind is judged by it.
+    pub(crate) fn judge_exits(&mut self) {
+        if self.exits_unjudged != 0 {
+            (self.exits_unjudged, self.resumed) = (0, self.price.last.price);
+        }
+    }
+
     /// Half of the maintenance margin, rounded down: what a price may be off EMA5 before it must be confirmed.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! Principal (section 11): what an owner has put in by itself. Older than an hour it leaves outside the limiter. Age is
 //! kept per 20-minute window in four places: an amount counts as aged 60 to 80 minutes after it came, whatever came
 //! since, so that a new deposit does not make an old one young.
+//!
+//! What trading loses comes out of profit first, then out of principal; what is won afterwards is profit. So an owner's
+//! principal is never more than the least that it had since, and what was lost lets nothing out past the limiter.
 
 use crate::Now;
 use crate::account::Principal;
@@ -92,6 +95,36 @@ impl Principal {
     pub fn profit_of(&self, amount: Quote, now: &Now) -> Result<Quote> {
         let (aged, fresh) = self.parts(now)?;
         Ok(amount.saturating_sub(aged.plus(fresh)?))
+    }
+
+    /// Trading has moved the account's collateral from `before` to `after`: a loss beyond what was there besides principal
+    /// takes principal, the youngest first. Setting collateral aside (a holdback, an order's fee) loses none.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    #[inline]
+    pub(crate) fn follow(&mut self, before: Quote, after: Quote) -> Result<()> {
+        if after >= before {
+            return Ok(());
+        }
+        let mut all = self.aged;
+        for part in self.fresh {
+            all = all.plus(part)?;
+        }
+        let lost = before.less(after)?.saturating_sub(before.saturating_sub(all));
+        if lost.is_zero() { Ok(()) } else { self.lose(lost) }
+    }
+
+    fn lose(&mut self, lost: Quote) -> Result<()> {
+        let (newest, mut rest) = (self.window, lost);
+        for back in 0..PLACES {
+            let fresh = self.fresh_mut(newest.saturating_sub(back))?;
+            let taken = rest.min(*fresh);
+            *fresh = fresh.less(taken)?;
+            rest = rest.less(taken)?;
+        }
+        self.aged = self.aged.saturating_sub(rest);
+        Ok(())
     }
 
     /// A transfer to another of the owner's subaccounts carries principal: aged first, then fresh with its age. What

@@ -67,7 +67,7 @@ pub fn cover<M: DerefMut<Target = MarketState>>(
         let cash = rest.min(account.collateral);
         if !cash.is_zero() {
             entry_at(markets, loser)?.1.receive(cash)?;
-            account.collateral = account.collateral.less(cash)?;
+            pay(account, cash)?;
             rest = rest.less(cash)?;
         }
         if rest.is_zero() {
@@ -121,7 +121,7 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
         }
         let cash = rest.min(account.collateral);
         entry_at(markets, loser)?.1.receive(cash)?;
-        account.collateral = account.collateral.less(cash)?;
+        pay(account, cash)?;
         rest = rest.less(cash)?;
     }
     if rest.is_zero() {
@@ -190,6 +190,7 @@ pub fn resolve<M: DerefMut<Target = MarketState>>(
 
     // Close everything with an empty purse, so that no loss is paid before all are known.
     let mut unpaid = [Quote::ZERO; POSITIONS];
+    let whole = account.collateral;
     let mut pot = core::mem::take(&mut account.collateral);
     for &index in order.iter().take(markets.len()) {
         let (slot, market) = entry_at(markets, index)?;
@@ -207,6 +208,7 @@ pub fn resolve<M: DerefMut<Target = MarketState>>(
         }
     }
     account.collateral = pot;
+    account.principal.follow(whole, pot)?;
 
     for &debtor in order.iter().take(markets.len()) {
         let mut losers = unpaid;
@@ -230,6 +232,13 @@ pub fn resolve<M: DerefMut<Target = MarketState>>(
     }
     account.flag = Flag::default();
     Ok(done)
+}
+
+/// Collateral pays a loss.
+fn pay(account: &mut AccountState, cash: Quote) -> Result<()> {
+    let before = account.collateral;
+    account.collateral = before.less(cash)?;
+    account.principal.follow(before, account.collateral)
 }
 
 /// One market per slot in use (and per slot that has just become free), in slot order.

@@ -54,7 +54,7 @@ pub fn settle(market: &mut MarketState, account: &mut AccountState, slot: usize,
     let _ = pick_up(market, account, slot)?;
     let mut settled = Settled { collected, returned, forfeited, ..Settled::default() };
 
-    let AccountState { collateral, positions, .. } = account;
+    let AccountState { collateral, positions, principal, .. } = account;
     let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
     if position.is_open() {
         let (size, long) = (position.base(), position.size.is_long());
@@ -76,7 +76,9 @@ pub fn settle(market: &mut MarketState, account: &mut AccountState, slot: usize,
             ensure(entry.0 >= 0, Error::MathOverflow)?;
             market.freeze(position, long, SignedQuote::ZERO)?;
             rebook(market.side_mut(long), position, size, long, entry.gain())?;
+            let before = *collateral;
             settled.realised = market.realise(collateral, &mut position.claim, &payable, moved)?;
+            principal.follow(before, *collateral)?;
             settled.funding = owed.negated()?;
             settled.pnl = moved.plus(owed)?;
         }
@@ -121,20 +123,22 @@ fn sweep_if_empty(market: &mut MarketState) -> Result<()> {
     market.sweep()
 }
 
-/// Resolves a slot's holdback at the stored price, which the caller knows to be good: the pool takes what the silent
-/// exit lacked against it, rounded up; the rest goes back. Returns both, the returned amount first.
+/// Resolves a slot's holdback at the first good price after the silence, whenever anybody asks; the caller knows the stored
+/// one to be good. The pool takes what the silent exit lacked against it, rounded up; the rest goes back. Returns both, the
+/// returned amount first.
 pub(crate) fn release_holdback(
     market: &mut MarketState,
     account: &mut AccountState,
     slot: usize,
 ) -> Result<(Quote, Quote)> {
-    let AccountState { collateral, positions, .. } = account;
+    let AccountState { collateral, positions, principal, .. } = account;
     let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
     if position.held.is_zero() {
         return Ok((Quote::ZERO, Quote::ZERO));
     }
     ensure(position.market == market.index, Error::WrongMarket)?;
-    let good = market.price.last.price;
+    market.judge_exits();
+    let good = if market.resumed.is_zero() { market.price.last.price } else { market.resumed };
     let lacking = if position.held_size.is_long() {
         position.held_price.saturating_sub(good)
     } else {
@@ -142,16 +146,18 @@ pub(crate) fn release_holdback(
     };
     let forfeited = position.held_size.size().value(lacking, Rounding::Up)?.min(position.held);
     let returned = position.held.less(forfeited)?;
+    let whole = collateral.plus(position.held)?;
     position.held = Quote::ZERO;
     position.held_size = SignedBase::ZERO;
     position.held_price = Price::ZERO;
     *collateral = collateral.plus(returned)?;
+    principal.follow(whole, *collateral)?;
     market.receive(forfeited)?;
     Ok((returned, forfeited))
 }
 
 /// Closes a whole position in a silent market at the penalised price; profit is forfeited to the pool and
-/// `min(collateral, stress move × notional)` stays in the slot until the next good price. After an error the state is
+/// `min(collateral, stress move × notional)` stays in the slot until the next good price, and is judged by that. After an error the state is
 /// to be thrown away, as a failed transaction does.
 ///
 /// # Errors
@@ -179,6 +185,7 @@ pub fn silent_exit(market: &mut MarketState, account: &mut AccountState, slot: u
         position.held = held;
         position.held_size = size;
         position.held_price = mark;
+        (market.exits_unjudged, market.resumed) = (1, Price::ZERO);
     }
     Ok(fill)
 }

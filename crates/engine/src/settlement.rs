@@ -11,7 +11,7 @@ use crate::constants::{SETTLEMENT_PATIENCE, SETTLEMENT_SILENCE, SETTLEMENT_WAIT}
 use crate::deleverage::pick_up;
 use crate::error::{Error, Fault, Result, ensure};
 use crate::layout;
-use crate::liquidity::Exit;
+use crate::liquidity::{Exit, LOCKED_SHARES};
 use crate::market::{Claim, MarketState};
 use crate::math::{mul_div, some};
 use crate::pool::Values;
@@ -79,6 +79,17 @@ impl MarketState {
         self.long.positions == 0 && self.short.positions == 0
     }
 
+    /// Whether anybody waits for this market to go on: a position, a claim, a silent exit, a provider. A market that is being
+    /// prepared, or rests, may be silent as long as it likes.
+    fn is_waited_for(&self) -> bool {
+        let pool = &self.pool;
+        !self.is_closed()
+            || !pool.claims.is_zero()
+            || !pool.claims_paid.is_zero()
+            || self.exits_unjudged != 0
+            || pool.shares > LOCKED_SHARES
+    }
+
     /// Whether so long has passed since the price was fixed that nothing is waited for any more.
     pub(crate) fn patience_is_over(&self) -> bool {
         self.clock >= self.settlement.fixed_at.saturating_add(SETTLEMENT_PATIENCE)
@@ -109,7 +120,8 @@ impl MarketState {
         self.touch(now);
         self.check_not_settled()?;
         let (last, valid) = (self.price.last.publish_time, self.price.valid.price);
-        if last != 0 && now.unix >= last.saturating_add(SETTLEMENT_SILENCE) && !valid.is_zero() {
+        let silent = last != 0 && now.unix >= last.saturating_add(SETTLEMENT_SILENCE) && !valid.is_zero();
+        if silent && self.is_waited_for() {
             return Ok(self.fix(valid, now));
         }
         let status = self.status(now)?;

@@ -8,6 +8,7 @@ use crate::account::{AccountState, Position};
 use crate::constants::{PRICE_SCALE, RATIO_SCALE};
 use crate::deleverage::pick_up;
 use crate::error::{Error, Fault, Result, ensure};
+use crate::margin::margin_version;
 use crate::market::{MarketState, Side};
 use crate::math::{div_u128, div_wide, fit, mul_div, mul_signed, some};
 use crate::pool::{Payable, Realised, Values};
@@ -195,7 +196,8 @@ pub fn increase(
     ensure(!size.is_zero(), Error::AmountZero)?;
     release_holdback(market, account, slot)?;
     let _ = pick_up(market, account, slot)?;
-    let AccountState { collateral, positions, opened, .. } = account;
+    let AccountState { collateral, positions, opened, principal, .. } = account;
+    let before = *collateral;
     let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
     ensure(position.is_free() || position.market == market.index, Error::WrongMarket)?;
     let old_size = position.base();
@@ -218,11 +220,11 @@ pub fn increase(
     let funding = owed.negated()?;
     let payable = payable_for(market, funding)?;
     let entry = position.entry.plus(cost)?;
-    let maintenance = market.params.maintenance_margin.0;
+    let margin_version = margin_version(market);
     let round = market.deleveraging.round;
     let (index, side) = (market.index, market.side_mut(long));
     rebook(side, position, old_size.plus(size)?, long, entry)?;
-    position.maintenance = maintenance;
+    position.margin_version = margin_version;
     position.market = index;
     position.round = round;
     if old_size.is_zero() {
@@ -236,6 +238,7 @@ pub fn increase(
     ensure(realised.unpaid.is_zero(), Fault::new(Error::InsufficientCollateral, realised.cash.loss().0, owed.0))?;
     ensure(fee <= *collateral, Fault::new(Error::InsufficientCollateral, collateral.0, fee.0))?;
     *collateral = collateral.less(fee)?;
+    principal.follow(before, *collateral)?;
     market.split_fee(fee)?;
     Ok(Fill {
         size,
@@ -269,7 +272,8 @@ pub fn reduce(
     charge: Charge,
 ) -> Result<Fill> {
     let _ = pick_up(market, account, slot)?;
-    let AccountState { collateral, positions, .. } = account;
+    let AccountState { collateral, positions, principal, .. } = account;
+    let before = *collateral;
     let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
     ensure(position.is_open(), Error::PositionNotFound)?;
     ensure(position.market == market.index, Error::WrongMarket)?;
@@ -315,13 +319,14 @@ pub fn reduce(
     let entry = position.entry.less(leaving)?;
     rebook(market.side_mut(long), position, old_size.less(size)?, long, entry)?;
     if !position.is_open() {
-        position.maintenance = 0;
+        position.margin_version = 0;
         let _ = market.note_settled(position)?;
     }
 
     let realised = market.realise(collateral, &mut position.claim, &payable, result)?;
     let fee = fee.min(*collateral);
     *collateral = collateral.less(fee)?;
+    principal.follow(before, *collateral)?;
     market.split_fee(fee)?;
     Ok(Fill {
         size,

@@ -6,6 +6,7 @@ mod keys;
 mod oracle;
 mod wind_down;
 
+use ballast_engine::account::Position;
 use ballast_engine::envelope::{check_exchange, check_market};
 use ballast_engine::error::{Error, Fault};
 use ballast_engine::governance::{
@@ -16,12 +17,16 @@ use ballast_engine::governance::{
 };
 use ballast_engine::guardian::Emergency;
 use ballast_engine::layout::Key;
+use ballast_engine::margin::{Purpose, leg, maintenance_ratio};
 use ballast_engine::market::MarketState;
 use ballast_engine::params::{ExchangeParams, MARKET_ROWS, MarketParams};
 use ballast_engine::presets::{new_exchange, tuned};
 use ballast_engine::tier::Tier;
-use ballast_engine::{Base, Now, Quote, Ratio};
+use ballast_engine::trade::increase;
+use ballast_engine::{Base, Now, Price, Quote, Ratio};
 use proptest::prelude::*;
+
+use crate::support;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -561,7 +566,7 @@ fn a_delay_is_shortened_by_the_deepest_class_only() {
 fn an_emergency_stops_the_clock_of_all_but_tightenings() {
     let mut world = World::new(0);
     let mut cap_up = world.queue(GOVERNANCE, "open_interest_cap", 1_200_000_000_000).unwrap();
-    let mut cap_down = world.queue(GOVERNANCE, "open_interest_cap", 900_000_000_000).unwrap();
+    let mut cap_down = world.queue(GOVERNANCE, "max_position", 900_000_000_000).unwrap();
     let expiry = cap_up.expires_at;
     world.wait(DAY);
     world.emergency.arm(12 * HOUR, &world.now).unwrap();
@@ -582,6 +587,71 @@ fn an_emergency_stops_the_clock_of_all_but_tightenings() {
     // One queued after the pause waits its plain delay.
     let next = world.queue(GOVERNANCE, "insurance_fee_max", 4_500).unwrap();
     assert_eq!(next.ready_at(&world.holds(), &world.now).unwrap(), world.now.unix + 3 * DAY);
+}
+
+/// A cut of the cap raises the holding fee of what is open, so it is no tightening.
+#[test]
+fn a_cut_of_the_open_interest_cap_is_stopped_by_an_emergency_like_a_loosening() {
+    let mut world = World::new(0);
+    let mut cut = world.queue(GOVERNANCE, "open_interest_cap", 900_000_000_000).unwrap();
+    assert_eq!((cut.class, cut.tightening), (1, 0));
+    world.wait(DAY);
+    world.emergency.arm(12 * HOUR, &world.now).unwrap();
+    world.wait(DAY);
+    assert_eq!(error(world.execute(&mut cut)), Error::ProposalNotReady);
+    world.wait(12 * HOUR);
+    world.execute(&mut cut).unwrap();
+}
+
+/// 4 %, lowered to 3 %, raised to 4 % again: who opened at the first 4 % has been held to 3 % since, and is not liquidated by
+/// the raise at once.
+#[test]
+fn a_raise_back_to_an_earlier_margin_is_graced_like_any_other() {
+    let mut world = World::new(0);
+    world.market.params.initial_margin = Ratio(60_000);
+    world.market.params.maintenance_margin = Ratio(33_000);
+    let opened = world.market.param_version[1];
+    let position = Position { margin_version: opened.into(), ..Position::default() };
+    world.change("maintenance_margin", 30_000).unwrap();
+    assert_eq!(maintenance_ratio(&world.market, &position, &world.now), Ratio(30_000));
+    world.change("maintenance_margin", 33_000).unwrap();
+    let end = world.market.grace_until;
+    let newer = Position { margin_version: world.market.param_version[1].into(), ..position };
+    for (unix, older, new) in [(end - 1, 30_000, 33_000), (end, 33_000, 33_000), (end + 1, 33_000, 33_000)] {
+        let now = Now { unix, ..world.now };
+        assert_eq!(maintenance_ratio(&world.market, &position, &now), Ratio(older));
+        assert_eq!(maintenance_ratio(&world.market, &newer, &now), Ratio(new));
+    }
+}
+
+/// A tuning of the initial margin must not lower what profit counts for in the maintenance test before the grace is over.
+#[test]
+fn a_raise_of_initial_margin_lowers_the_maintenance_credit_after_a_grace_only() {
+    let mut world = World::new(0);
+    world.change("initial_margin", 60_000).unwrap();
+    let first = world.now.unix + 3 * DAY;
+    assert_eq!((world.market.old_initial, world.market.credit_until), (50_000, first));
+    // A raise in the grace: what stood before the first counts on. A cut counts at once.
+    world.params.grace = 2_592_000;
+    world.change("initial_margin", 70_000).unwrap();
+    world.change("initial_margin", 80_000).unwrap();
+    let end = world.now.unix + 30 * DAY;
+    assert_eq!((world.market.old_initial, world.market.credit_until), (50_000, end));
+    let mut market = support::market();
+    (market.old_initial, market.credit_until) = (60_000, end);
+    let mut trader = support::account(support::dollars(1_000));
+    let _ = increase(&mut market, &mut trader, 0, support::units(10), true, support::PRICE).unwrap();
+    market.params.initial_margin = Ratio(80_000);
+    let mut credit = |unix, margin| {
+        let now = Now { unix, ..world.now };
+        support::set_price_at(&mut market, support::price(110), &now);
+        market.price.last.conf = Price(0);
+        market.params.initial_margin = Ratio(margin);
+        let leg = leg(&market, &trader.positions[0], Purpose::Maintenance, &now).unwrap();
+        (i128::from(leg.equity.0) * 1_000_000 + i128::from(leg.full_equity.0) - 1) / i128::from(leg.full_equity.0)
+    };
+    assert_eq!([credit(end - 1, 80_000), credit(end, 80_000), credit(end + 1, 80_000)], [940_000, 920_000, 920_000]);
+    assert_eq!(credit(end - 1, 50_000), 950_000);
 }
 
 #[test]

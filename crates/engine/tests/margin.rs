@@ -48,7 +48,6 @@ fn position(size: i64, entry: u64) -> Position {
     let mut position = Position::default();
     position.size.0 = size * 1_000_000;
     position.entry = dollars(size.unsigned_abs() * entry);
-    position.maintenance = 30_000;
     position
 }
 
@@ -281,17 +280,18 @@ fn the_size_term_rises_to_its_full_at_the_largest_position() {
 #[test]
 fn a_raised_maintenance_margin_waits_for_the_grace_to_end() {
     let mut m = market();
-    let p = Position { maintenance: 30_000, ..position(1, 100) };
+    let p = Position { margin_version: 6, ..position(1, 100) };
     m.params.maintenance_margin = Ratio(40_000);
+    m.param_version[1] = 7;
     m.old_maintenance = 30_000;
     m.grace_until = NOW.unix + 10;
     assert_eq!(maintenance_ratio(&m, &p, &NOW), Ratio(30_000));
-    assert_eq!(maintenance_ratio(&m, &Position { maintenance: 40_000, ..p }, &NOW), Ratio(40_000));
+    assert_eq!(maintenance_ratio(&m, &Position { margin_version: 7, ..p }, &NOW), Ratio(40_000));
     assert_eq!(maintenance_ratio(&m, &p, &later(&NOW, 10)), Ratio(40_000));
     // From two raises ago, or from before a cut: the grace holds it to the margin before this raise, which the envelope
     // counted, neither lower nor higher.
-    assert_eq!(maintenance_ratio(&m, &Position { maintenance: 20_000, ..p }, &NOW), Ratio(30_000));
-    assert_eq!(maintenance_ratio(&m, &Position { maintenance: 50_000, ..p }, &NOW), Ratio(30_000));
+    assert_eq!(maintenance_ratio(&m, &Position { margin_version: 5, ..p }, &NOW), Ratio(30_000));
+    assert_eq!(maintenance_ratio(&m, &Position { margin_version: 0, ..p }, &NOW), Ratio(30_000));
     // A cut helps everybody at once.
     m.params.maintenance_margin = Ratio(20_000);
     assert_eq!(maintenance_ratio(&m, &p, &NOW), Ratio(20_000));
@@ -333,7 +333,7 @@ proptest! {
         mark in 50_000_000_000_u64..150_000_000_000, long: bool, index in -1_000_000_000_000_i64..1_000_000_000_000,
         cash in 0_u64..100_000_000_000_000,
     ) {
-        let mut p = Position { maintenance: 30_000, ..Position::default() };
+        let mut p = Position::default();
         p.size.0 = if long { size as i64 } else { -(size as i64) };
         p.entry = Quote((u128::from(size) * u128::from(entry) / 1_000_000_000) as u64);
         let mut m = with(&p, market());

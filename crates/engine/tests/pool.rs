@@ -4,6 +4,7 @@ use ballast_engine::account::AccountState;
 use ballast_engine::error::Error;
 use ballast_engine::market::{Claim, MarketState};
 use ballast_engine::pool::Payable;
+use ballast_engine::price::Status;
 use ballast_engine::settle::{collect, settle};
 use ballast_engine::trade::{Charge, increase, reduce};
 use ballast_engine::units::{Base, FundingIndex, Price, Quote, Ratio, SignedQuote};
@@ -365,4 +366,55 @@ fn tokens_are_conserved_while_claims_come_and_go() {
         assert_eq!(tokens(&[&market], &traders), before);
         assert_sums(&market, &traders);
     }
+}
+
+/// A long and a short that have both won $100k (entries apart), and $100k of cash.
+fn two_winners() -> (MarketState, AccountState, AccountState) {
+    let mut market = plain_market(dollars(10_000_000));
+    sharp_price(&mut market, price(90));
+    let long = open(&mut market, dollars(1_000_000), units(10_000), true);
+    sharp_price(&mut market, price(110));
+    let short = open(&mut market, dollars(1_000_000), units(10_000), false);
+    sharp_price(&mut market, price(100));
+    market.pool.cash = dollars(100_000);
+    (market, long, short)
+}
+
+/// A print that is off by 10 % and gone a second later.
+fn spike(market: &mut MarketState) {
+    market.price.last.price = price(110);
+    assert_eq!(market.status(&NOW).unwrap(), Status::Jumped);
+}
+
+#[test]
+fn an_unconfirmed_print_lets_no_winner_out_at_more_than_h() {
+    let paid = |spiked: bool| {
+        let (mut market, mut long, _short) = two_winners();
+        let _ = reduce(&mut market, &mut long, 0, units(9_000), price(90), Charge::Plain).unwrap();
+        market.pool.cash = dollars(50_000);
+        if spiked {
+            spike(&mut market);
+        }
+        reduce(&mut market, &mut long, 0, units(1_000), price(100), Charge::Plain).unwrap().realised
+    };
+    let (calm, spiked) = (paid(false), paid(true));
+    assert_eq!(calm.cash, spiked.cash, "the short's profit does not vanish for a moment");
+    assert!(calm.claimed > dollars(5_000) && spiked.claimed == calm.claimed);
+}
+
+#[test]
+fn an_unconfirmed_print_sweeps_no_cash_to_the_claims() {
+    let left = |spiked: bool| {
+        let (mut market, mut long, _short) = two_winners();
+        let _ = reduce(&mut market, &mut long, 0, units(9_990), price(100), Charge::Plain).unwrap();
+        (market.pool.cash, market.pool.claims, market.pool.claims_paid) =
+            (dollars(100_000), dollars(100_000), Quote(0));
+        if spiked {
+            spike(&mut market);
+        }
+        market.receive(dollars(1)).unwrap();
+        market.pool.claims
+    };
+    // Half of the dollar in either case, or less.
+    assert!(left(true) >= left(false) && left(true) > dollars(99_999), "{:?} {:?}", left(true), left(false));
 }

@@ -1,8 +1,15 @@
 //! Principal: its age belongs to the amount, and nothing makes more of it than was put in.
 
-use ballast_engine::account::Principal;
+use ballast_engine::account::{AccountState, Principal};
+use ballast_engine::liquidation::liquidate;
+use ballast_engine::margin::{Purpose, Totals, leg};
+use ballast_engine::market::MarketState;
+use ballast_engine::settle::{settle, silent_exit};
+use ballast_engine::trade::{Charge, increase, reduce};
 use ballast_engine::{Now, Quote};
 use proptest::prelude::*;
+
+use crate::support::{NOW, PRICE, account, dollars, later, market, price, set_price, set_price_at, units};
 
 /// The start of a window.
 const START: i64 = 1_700_000_400;
@@ -54,6 +61,78 @@ fn aged_goes_first_then_fresh_newest_first_then_profit() {
     // Beyond all principal it is profit.
     assert_eq!(principal.withdraw(Quote(1_000), &at(8_400)).unwrap(), Quote(960));
     assert_eq!(total(&principal, &at(8_400)), 0);
+}
+
+/// Attack: lose it to an accomplice, and mint as much later in an account that still counts it as principal.
+#[test]
+fn lost_principal_lets_no_profit_past_the_limiter_attack_h13() {
+    let mut market = market();
+    let mut me = account(dollars(100_000));
+    me.principal.deposit(dollars(100_000), &NOW).unwrap();
+    let _ = increase(&mut market, &mut me, 0, units(1_000), true, PRICE).unwrap();
+    set_price(&mut market, price(50));
+    let fill = reduce(&mut market, &mut me, 0, units(1_000), price(50), Charge::Plain).unwrap();
+    assert!(fill.pnl.0 < -50_000_000_000);
+    let hours = later(&NOW, 7_200);
+    assert_eq!(total(&me.principal, &hours), me.collateral.0, "what is left of it");
+    // As much is minted: all of that is profit.
+    let left = me.collateral;
+    let _ = increase(&mut market, &mut me, 0, units(1_000), true, price(50)).unwrap();
+    set_price(&mut market, price(100));
+    let _ = reduce(&mut market, &mut me, 0, units(1_000), price(100), Charge::Plain).unwrap();
+    let profit = me.principal.profit_of(me.collateral, &hours).unwrap();
+    assert!(profit >= me.collateral.saturating_sub(left) && profit > dollars(49_000));
+}
+
+#[test]
+fn every_way_to_lose_takes_principal_and_setting_aside_takes_none() {
+    let start = || {
+        let mut market = market();
+        let mut me = account(dollars(40_000));
+        me.principal.deposit(dollars(40_000), &NOW).unwrap();
+        let _ = increase(&mut market, &mut me, 0, units(1_000), true, PRICE).unwrap();
+        assert_eq!(total(&me.principal, &NOW), me.collateral.0, "the fee is gone");
+        (market, me)
+    };
+    // A settling.
+    let (mut market, mut me) = start();
+    set_price(&mut market, price(80));
+    let _ = settle(&mut market, &mut me, 0, &NOW).unwrap();
+    assert!(me.collateral < dollars(21_000));
+    assert_eq!(total(&me.principal, &NOW), me.collateral.0);
+    // A liquidation's fees.
+    set_price(&mut market, price(61));
+    me.flag.slot = NOW.slot;
+    (me.flag.publish_time, me.flag.need) = (NOW.unix - 1, dollars(60_000));
+    let done = resolve_or_liquidate(&mut market, &mut me);
+    assert!(done > Quote(0));
+    assert_eq!(total(&me.principal, &NOW), me.collateral.0);
+    // A silent exit's loss counts, its holdback does not, until it is forfeited.
+    let (mut market, mut me) = start();
+    let silent = later(&NOW, 7_200);
+    let _ = silent_exit(&mut market, &mut me, 0, &silent).unwrap();
+    let held = me.positions[0].held;
+    assert!(held > dollars(15_000));
+    assert_eq!(total(&me.principal, &NOW), me.collateral.0 + held.0);
+    set_price_at(&mut market, price(90), &silent);
+    let settled = settle(&mut market, &mut me, 0, &silent).unwrap();
+    assert!(settled.forfeited > dollars(4_000));
+    assert_eq!(total(&me.principal, &NOW), me.collateral.0);
+    // A loss comes out of profit first.
+    let (mut market, mut me) = start();
+    me.collateral = dollars(70_000);
+    let before = total(&me.principal, &NOW);
+    set_price(&mut market, price(75));
+    let _ = settle(&mut market, &mut me, 0, &NOW).unwrap();
+    assert_eq!(total(&me.principal, &NOW), before);
+}
+
+/// Liquidates what may be liquidated; the fees.
+fn resolve_or_liquidate(market: &mut MarketState, me: &mut AccountState) -> Quote {
+    let mut totals = Totals::new(me.collateral).unwrap();
+    totals.add(0, &leg(market, &me.positions[0], Purpose::Maintenance, &NOW).unwrap()).unwrap();
+    let receipt = liquidate(market, me, 0, &totals, &Now { slot: NOW.slot + 20, ..NOW }).unwrap().unwrap();
+    receipt.keeper_fee
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Settling, collecting, and the exit from a silent market.
 
 use ballast_engine::account::AccountState;
+use ballast_engine::constants::DAY;
 use ballast_engine::error::Error;
 use ballast_engine::margin::{Purpose, leg};
-use ballast_engine::market::{Claim, MarketState};
+use ballast_engine::market::{Claim, MarketState, Observation};
+use ballast_engine::price::Status;
 use ballast_engine::settle::{collect, collect_between, settle, silent_exit};
 use ballast_engine::trade::{Charge, increase, reduce};
 use ballast_engine::units::{Base, FundingIndex, Price, Quote, Ratio, SignedBase};
@@ -190,6 +192,39 @@ fn an_increase_resolves_the_holdback_first() {
     let _ = increase(&mut market, &mut trader, 0, units(1), true, price(90)).unwrap();
     assert_eq!((trader.positions[0].held, trader.collateral), (Quote::ZERO, dollars(300)));
     assert_sums(&market, &[trader]);
+}
+
+/// Attack: a provider waits for a price at which more lacks, the owner for one at which nothing does.
+#[test]
+fn a_holdback_is_judged_by_the_first_good_price_whenever_anybody_calls() {
+    let (mut market, mut trader, now) = silent(dollars(400), true);
+    let _ = silent_exit(&mut market, &mut trader, 0, &now).unwrap();
+    let held = trader.positions[0].held;
+    assert!(held > dollars(150));
+    // A first one that is uncertain says nothing; then $96, a dollar over the exit's, or $85; then it stays, falls or rises.
+    let post = |market: &mut MarketState, at: u64, conf: u64, now: &ballast_engine::Now| {
+        let update = Observation {
+            prev_publish_time: now.unix - 1,
+            publish_time: now.unix,
+            price: Price(at * 10_000_000),
+            conf: Price(conf * 10_000_000),
+        };
+        let averages = &mut market.price;
+        (averages.ema5, averages.ema_sample, averages.ema_time) = (update.price, update.price, now.unix);
+        market.take_update(update, now.slot, now).unwrap()
+    };
+    for (first, due) in [(9_600, 0), (8_500, 100)] {
+        for (second, wait) in [(first, 0), (7_000, 21 * DAY), (12_000, 21 * DAY)] {
+            let (mut market, mut trader) = (market, trader);
+            assert_eq!(post(&mut market, 6_000, 600, &later(&now, 5)), Some(Status::Uncertain));
+            assert_eq!(post(&mut market, first, 0, &later(&now, 10)), Some(Status::Good));
+            let then = later(&now, 20 + wait);
+            assert_eq!(post(&mut market, second, 0, &then), Some(Status::Good));
+            let settled = settle(&mut market, &mut trader, 0, &then).unwrap();
+            assert_eq!(settled.forfeited, dollars(due), "{first} {second}");
+            assert_eq!(settled.returned.0 + settled.forfeited.0, held.0);
+        }
+    }
 }
 
 #[test]

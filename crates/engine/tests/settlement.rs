@@ -2,7 +2,7 @@
 
 use ballast_engine::account::AccountState;
 use ballast_engine::constants::{DAY, HOUR, WIND_DOWN_NOTICE};
-use ballast_engine::liquidity::{Exit, execute_deposit, execute_exit};
+use ballast_engine::liquidity::{Exit, LOCKED_SHARES, execute_deposit, execute_exit};
 use ballast_engine::margin::{Purpose, leg};
 use ballast_engine::market::{MarketState, Observation};
 use ballast_engine::order::{OrderTerms, reduce_mark};
@@ -137,6 +137,30 @@ fn ten_days_of_silence_settle_at_the_last_valid_price_to_the_second() {
         } else {
             assert_eq!(step.unwrap_err().error, Error::PriceSilent);
         }
+    }
+}
+
+/// A market that is being prepared, or rests, is nobody's to end.
+#[test]
+fn an_idle_market_is_not_settled_for_its_silence() {
+    let now = later(&NOW, 10 * DAY);
+    let idle = || {
+        let mut market = market_at(0, price(100));
+        (market.pool.shares, market.pool.cash) = (LOCKED_SHARES, Quote(0));
+        market
+    };
+    assert_eq!(idle().advance_settlement(&now).unwrap_err().error, Error::PriceSilent);
+    // Whoever is in it gets out: a provider, a claim, what a silent exit left behind.
+    let waits: [fn(&mut MarketState); 4] = [
+        |market| market.pool.shares = LOCKED_SHARES + 1,
+        |market| market.pool.claims = Quote(1),
+        |market| (market.pool.cash, market.pool.claims_paid) = (Quote(1), Quote(1)),
+        |market| market.exits_unjudged = 1,
+    ];
+    for wait in waits {
+        let mut market = idle();
+        wait(&mut market);
+        assert_eq!(market.advance_settlement(&now).unwrap(), Step::Fixed(price(100)));
     }
 }
 

@@ -95,10 +95,7 @@ fn fees_charge_what_worsens_the_skew_more_and_are_split() {
     assert_eq!(market.pool.insurance.0 - before.insurance.0, 340_000);
     assert_eq!(market.pool.protocol_fees.0 - before.protocol_fees.0, 340_000);
     let position = trader.positions[0];
-    assert_eq!(
-        (position.size.0, position.maintenance, position.generation, position.market),
-        (40_000_000, 30_000, 1, 0)
-    );
+    assert_eq!((position.size.0, position.margin_version, position.generation, position.market), (40_000_000, 0, 1, 0));
 }
 
 #[test]

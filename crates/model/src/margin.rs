@@ -48,7 +48,7 @@ impl Exchange {
     pub fn maintenance_ratio(&self, p: &Position) -> Q {
         let market = &self.markets[p.market];
         let current = &market.rules.maintenance_margin;
-        if self.unix < market.grace_until && &p.maintenance_at != current {
+        if self.unix < market.grace_until && p.margin_version != market.margin_version {
             return least(current, &market.old_maintenance);
         }
         current.clone()
@@ -124,6 +124,10 @@ impl Exchange {
             let asset = gain(&pnl) + loss(&owed);
             let debt = loss(&pnl) + gain(&owed);
             let share = match purpose {
+                // After a raise, while its grace runs, the initial margin before it.
+                Purpose::Maintenance if self.unix < self.markets[market].credit_until => {
+                    q(1) - least(&rules.initial_margin, &self.markets[market].old_initial)
+                }
                 Purpose::Maintenance => q(1) - &rules.initial_margin,
                 Purpose::Increase => rules.profit_credit.clone(),
                 Purpose::Withdrawal => zero(),

@@ -1,6 +1,6 @@
 //! Section 5: a pool's books, `h`, claims, fees, deficits.
 
-use crate::number::{Q, gain, least, loss, q, zero};
+use crate::number::{Q, gain, least, loss, most, q, zero};
 use crate::state::{Claim, Exchange};
 use crate::{No, R, must};
 
@@ -51,8 +51,14 @@ impl Exchange {
         if self.is_settled(market) {
             return Payable { cash: zero(), gross: q(1) };
         }
-        let price = self.markets[market].prices.last.price.clone();
-        Payable { cash: self.free_cash(market), gross: self.gross(market, &price) }
+        Payable { cash: self.free_cash(market), gross: self.gross_to_pay(market) }
+    }
+
+    /// What cash is shared by: profit at the stored price, or at the last valid one where that is more.
+    fn gross_to_pay(&self, market: usize) -> Q {
+        let prices = &self.markets[market].prices;
+        let gross = self.gross(market, &prices.last.price);
+        if prices.valid.price.is_positive() { most(&gross, &self.gross(market, &prices.valid.price)) } else { gross }
     }
 
     /// What the curve pays back when the skew unwinds.
@@ -106,8 +112,7 @@ impl Exchange {
         if claims.is_zero() || self.is_settled(market) {
             return self.sync_episode(market);
         }
-        let price = self.markets[market].prices.last.price.clone();
-        let gross = self.gross(market, &price);
+        let gross = self.gross_to_pay(market);
         let lacking = gain(&(&gross - &free));
         let shared = amount * &claims / (&claims + lacking);
         let beyond = gain(&(free + amount - &shared - gross));

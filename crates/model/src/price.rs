@@ -147,6 +147,9 @@ impl Exchange {
         if status >= Status::Ageing {
             self.markets[market].prices.valid = update;
         }
+        if status == Status::Good {
+            self.judge_exits(market);
+        }
         let skip = matches!(status, Status::Uncertain | Status::Jumped);
         self.accrue_or_skip(market, skip);
     }

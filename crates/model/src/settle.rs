@@ -7,11 +7,22 @@ use crate::trade::Charge;
 use crate::{No, R, must};
 
 impl Exchange {
-    /// A holdback at a good price: the pool takes what the exit lacked against it, the rest goes back.
+    /// The first good price after a silent exit is what all holdbacks are judged by.
+    pub(crate) fn judge_exits(&mut self, market: usize) {
+        let state = &mut self.markets[market];
+        if state.unjudged {
+            state.unjudged = false;
+            state.resumed = state.prices.last.price.clone();
+        }
+    }
+
+    /// A holdback at the first good price: the pool takes what the exit lacked against it, the rest goes back.
     pub(crate) fn release_holdback(&mut self, account: usize, slot: usize) {
+        let market = self.accounts[account].slots[slot].market;
+        self.judge_exits(market);
         let p = &self.accounts[account].slots[slot];
-        let market = p.market;
-        let good = &self.markets[market].prices.last.price;
+        let state = &self.markets[market];
+        let good = if state.resumed.is_zero() { &state.prices.last.price } else { &state.resumed };
         let lacking = if p.held_size.is_negative() { good - &p.held_price } else { &p.held_price - good };
         let forfeited = least(&(p.held_size.abs() * gain(&lacking)), &p.held);
         let position = &mut self.accounts[account].slots[slot];
@@ -120,6 +131,8 @@ impl Exchange {
             position.held = held;
             position.held_size = p.size;
             position.held_price = mark;
+            self.markets[market].unjudged = true;
+            self.markets[market].resumed = zero();
         }
         self.check_solvent(account, market, closed.paid_in)
     }

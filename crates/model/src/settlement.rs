@@ -19,7 +19,8 @@ impl Exchange {
         self.accrue(market);
         must(!self.is_settled(market), "MarketSettled")?;
         let prices = &self.markets[market].prices;
-        if prices.last.time != 0 && self.unix >= prices.last.time + 10 * DAY && prices.valid.price.is_positive() {
+        let silent = prices.last.time != 0 && self.unix >= prices.last.time + 10 * DAY;
+        if silent && prices.valid.price.is_positive() && self.is_waited_for(market) {
             let valid = prices.valid.price.clone();
             self.fix(market, valid);
             return Ok(());
@@ -43,6 +44,16 @@ impl Exchange {
         must(self.unix >= begun_at + DAY, "SettlementTooEarly")?;
         self.fix(market, average);
         Ok(())
+    }
+
+    /// Whether anybody is in the market: a position, a claim, a silent exit, a provider (a million shares are nobody's).
+    fn is_waited_for(&self, market: usize) -> bool {
+        let state = &self.markets[market];
+        !self.is_closed(market)
+            || self.claims(market).is_positive()
+            || state.set_aside.is_positive()
+            || state.unjudged
+            || state.shares > q(1_000_000)
     }
 
     /// The market's price for ever: good, and without a confidence interval.

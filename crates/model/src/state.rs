@@ -226,8 +226,14 @@ pub struct Market {
     pub covered: Covered,
     /// Claims on other pools, by market.
     pub held: Vec<Claim>,
+    pub margin_version: u64,
     pub old_maintenance: Q,
     pub grace_until: i64,
+    pub old_initial: Q,
+    pub credit_until: i64,
+    /// Whether a silent exit waits for the first good price, and that price once it came.
+    pub unjudged: bool,
+    pub resumed: Q,
     pub throttle_slot: u64,
     pub throttle_used: Q,
     pub floor_hour: i64,
@@ -243,7 +249,8 @@ pub struct Position {
     pub size: Q,
     pub entry: Q,
     pub index_at: Q,
-    pub maintenance_at: Q,
+    /// Version of the maintenance margin when it was opened or increased.
+    pub margin_version: u64,
     pub claim: Claim,
     pub held: Q,
     pub held_size: Q,
@@ -264,7 +271,7 @@ impl Position {
             size: zero(),
             entry: zero(),
             index_at: zero(),
-            maintenance_at: zero(),
+            margin_version: 0,
             claim: Claim::none(),
             held: zero(),
             held_size: zero(),

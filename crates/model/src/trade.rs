@@ -68,14 +68,14 @@ impl Exchange {
         let old = self.accounts[account].slots[slot].clone();
         let funding = if old.is_open() { -self.owed(&old) } else { zero() };
         let payable = self.payable(market);
-        let maintenance = self.markets[market].rules.maintenance_margin.clone();
+        let margin_version = self.markets[market].margin_version;
         let index = self.index(market, size.is_positive());
         let position = &mut self.accounts[account].slots[slot];
         position.market = market;
         position.size += size;
         position.entry += cost;
         position.index_at = index;
-        position.maintenance_at = maintenance;
+        position.margin_version = margin_version;
         if !old.is_open() {
             position.counted = 0;
         }
@@ -116,7 +116,7 @@ impl Exchange {
         position.index_at = if position.is_open() { index } else { zero() };
         position.frozen = zero();
         if !position.is_open() {
-            position.maintenance_at = zero();
+            position.margin_version = 0;
             self.count_settled(account, slot);
         }
         let before = self.accounts[account].collateral.clone();

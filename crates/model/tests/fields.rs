@@ -122,6 +122,8 @@ pub(crate) fn fields(
         push(name("price"), Kind::Exact, e.prices.last.price.clone(), m.prices.last.price.clone());
         push(name("confidence"), Kind::Price, e.prices.last.conf.clone(), m.prices.last.conf.clone());
         push(name("valid price"), Kind::Exact, e.prices.valid.price.clone(), m.prices.valid.price.clone());
+        push(name("exits judged at"), Kind::Exact, e.resumed.clone(), m.resumed.clone());
+        push(name("exits unjudged"), Kind::Exact, q(i32::from(e.unjudged)), q(i32::from(m.unjudged)));
         push(name("EMA5"), Kind::Price, e.prices.ema5.clone(), m.prices.ema5.clone());
         push(name("EMA60"), Kind::Price, e.prices.ema60.clone(), m.prices.ema60.clone());
         push(name("sample"), Kind::Price, e.prices.sample.clone(), m.prices.sample.clone());

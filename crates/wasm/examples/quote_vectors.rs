@@ -223,7 +223,7 @@ impl Draw {
     fn fund(&mut self, account: &mut AccountState, markets: &[MarketState]) {
         for position in &mut account.positions {
             if position.size.0 != 0 && self.one_in(5) {
-                position.maintenance = self.0.random_range(1..100_000);
+                position.margin_version = self.0.random_range(1..3);
             }
             if position.size.0 != 0 && self.one_in(5) {
                 position.claim = Claim {

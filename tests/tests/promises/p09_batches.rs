@@ -121,7 +121,8 @@ fn p09_an_exit_that_is_held_back_stops_the_clock_of_what_could_hurt_its_owner() 
     let bob = setup.trader("bob", units(800_000));
     setup.open(&bob, BTC, whole(-900_000));
     let looser = setup.queue(BTC, "insurance_fee_max", 5_500).expect("queued");
-    let tighter = setup.queue(BTC, "open_interest_cap", units(9_900_000)).expect("queued");
+    let most = setup.market(BTC).state.params.max_position.0;
+    let tighter = setup.queue(BTC, "max_position", most - units(1_000)).expect("queued");
     let elsewhere = setup.queue(ETH, "insurance_fee_max", 10_500).expect("queued");
     let shares = setup.world.tokens(&paula.shares);
     setup.file_exit(&paula, shares).must();

@@ -23,8 +23,8 @@ fn p10_a_raise_of_maintenance_spares_open_positions_until_the_grace_ends() {
     // One opens after it, one adds to what it had: both are held to the new margin at once.
     setup.open(&carol, BTC, whole(100_000));
     setup.open(&bob, BTC, whole(1_000));
-    let stored = |trader| setup.account(trader).state.positions[0].maintenance;
-    assert_eq!([stored(&alice), stored(&bob), stored(&carol)], [30_000, 35_000, 35_000]);
+    let stored = |trader| setup.account(trader).state.positions[0].margin_version;
+    assert_eq!([stored(&alice), stored(&bob), stored(&carol)], [0, 1, 1]);
 
     // What the client shows of it.
     let view = |setup: &Setup, trader| {

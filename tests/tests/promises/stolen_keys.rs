@@ -204,6 +204,11 @@ fn stolen_governance_meets_the_whole_script_with_delays_steps_and_a_veto() {
     // 1. Something worthless is listed: a market with a cap of zero, whose pool no other market's money reaches.
     scene.setup.create_market(&MarketTerms::LONG_TAIL);
     assert_eq!(scene.setup.market(3).state.params.open_interest_cap.0, 0);
+    // No second one on that day: the places do not run out.
+    let listing = scene.setup.new_market_args(4, &MarketTerms::LONG_TAIL);
+    let payer = scene.setup.world.payer.pubkey();
+    let create = ix::create_market(&payer, &governance.pubkey(), &scene.setup.exchange, listing);
+    scene.setup.world.send(&[create], &[&governance]).fails(Error::MarketLimit);
     // 2. to 4. Oracle, guard, roles, fees, and every parameter.
     scene.queue_deep();
     let deep = scene.queued.len();

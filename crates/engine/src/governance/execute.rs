@@ -17,7 +17,10 @@ use crate::params::{Class, EXCHANGE_ROWS, ExchangeParams, MARKET_ROWS, MarketPar
 use crate::tier::Tier;
 use crate::units::{Base, Quote, Rounding};
 
-const MAINTENANCE: usize = place_at(core::mem::offset_of!(MarketParams, maintenance_margin));
+const INITIAL: usize = place_at(core::mem::offset_of!(MarketParams, initial_margin));
+/// The row of the maintenance margin.
+pub(crate) const MAINTENANCE: usize = place_at(core::mem::offset_of!(MarketParams, maintenance_margin));
+const CAP: usize = place_at(core::mem::offset_of!(MarketParams, open_interest_cap));
 const SKEW_SCALE: usize = place_at(core::mem::offset_of!(MarketParams, skew_scale));
 const IMPACT: usize = place_at(core::mem::offset_of!(MarketParams, liquidation_impact));
 /// The skew scale changes while the skew is within one part in so many of its limit.
@@ -55,13 +58,15 @@ pub(super) struct Parameters<'a> {
     values: &'a [u64],
     versions: &'a [u32],
     changed: &'a [i64],
+    of_market: bool,
 }
 
 /// What changes together are.
 pub(super) struct Judged {
     /// The strictest class among them.
     pub(super) class: Class,
-    /// Whether all of them are tightenings: a direction that waits less than its opposite is one.
+    /// Whether all of them are tightenings: a direction that waits less than its opposite is one, but for a cut of the cap on
+    /// open interest, for it raises the holding fee of what is open.
     pub(super) tightening: bool,
 }
 
@@ -72,6 +77,7 @@ impl<'a> Parameters<'a> {
             values: bytemuck::cast_slice(core::slice::from_ref(&market.params)),
             versions: &market.param_version,
             changed: &market.param_changed,
+            of_market: true,
         }
     }
 
@@ -81,6 +87,7 @@ impl<'a> Parameters<'a> {
             values: bytemuck::cast_slice(core::slice::from_ref(params)),
             versions: &log.version,
             changed: &log.changed,
+            of_market: false,
         }
     }
 
@@ -109,7 +116,8 @@ impl<'a> Parameters<'a> {
                 check_cool_down(entry(self.changed, id)?, now)?;
             }
             judged.class = judged.class.max(class);
-            judged.tightening &= class < row.class(new, old)?;
+            let dearer = self.of_market && usize::from(id) == CAP;
+            judged.tightening &= class < row.class(new, old)? && !dearer;
         }
         Ok(judged)
     }
@@ -146,7 +154,8 @@ impl ProposalTerms {
 
 /// Executes a proposal for a market's parameter. Checked: state, time, proposer, version, old value, bounds, step,
 /// class, cool-down, the envelope and every cross-check on the resulting set with the lowest maintenance margin in
-/// force. Besides, a raise of the maintenance margin starts the grace, and none may be running (P10); the skew scale
+/// force. Besides, a raise of the maintenance margin starts the grace, and none may be running (P10); one of the initial
+/// margin starts a grace for what profit counts for in the maintenance test; the skew scale
 /// changes only near balance; and neither it nor the impact may fall below what open interest needs, else a fill's
 /// premium could exceed the impact that the envelope counts on.
 ///
@@ -200,9 +209,16 @@ pub(super) fn apply_market(
         record(&mut changed, &mut versions, change.parameter, now)?;
     }
 
+    let (old_initial, new_initial) = (market.params.initial_margin.0, next.initial_margin.0);
     market.param_version = versions;
     market.param_changed = changed;
     market.params = next;
+    if touches(changes, INITIAL) && new_initial > old_initial {
+        // A raise after a raise: what stood before the first goes on counting.
+        let running = now.unix < market.credit_until;
+        market.old_initial = if running { market.old_initial.min(old_initial) } else { old_initial };
+        market.credit_until = grace_until;
+    }
     if margin && new > old {
         market.old_maintenance = old;
         market.grace_until = grace_until;

@@ -91,11 +91,10 @@ fn the_class_is_the_strictest_and_one_loosening_makes_it_none() {
     let world = World::new(0);
     let tune = world.queue_batch(COMMITTEE, &[("taker_fee", 600), ("mending_fee", 250)]).unwrap().0;
     assert_eq!((tune.class, tune.eta - world.now.unix, tune.tightening), (1, 48 * HOUR, 0));
-    let tight =
-        world.queue_batch(COMMITTEE, &[("open_interest_cap", 900_000_000_000), ("max_position", 900_000_000_000)]);
+    let tight = world.queue_batch(COMMITTEE, &[("keeper_floor_hourly", 5_000_000), ("max_position", 900_000_000_000)]);
     let tight = tight.unwrap().0;
     assert_eq!((tight.class, tight.tightening), (1, 1));
-    let mixed = [("open_interest_cap", 900_000_000_000), ("taker_fee", 600)];
+    let mixed = [("max_position", 900_000_000_000), ("taker_fee", 600)];
     assert_eq!(world.queue_batch(COMMITTEE, &mixed).unwrap().0.tightening, 0);
     // One risk change in it, and the committee may not.
     let risk = [("taker_fee", 600), ("insurance_fee_max", 4_500)];

@@ -16,7 +16,7 @@ fn an_exit_that_claims_or_limits_hold_back_stops_its_markets_clocks() {
     for (claims, why) in [(support::dollars(1_000_000), Error::PoolClaims), (support::dollars(0), Error::PoolReserve)] {
         let mut world = World::new(0);
         let mut looser = world.queue(GOVERNANCE, "open_interest_cap", 1_200_000_000_000).unwrap();
-        let mut tighter = world.queue(GOVERNANCE, "open_interest_cap", 900_000_000_000).unwrap();
+        let mut tighter = world.queue(GOVERNANCE, "max_position", 900_000_000_000).unwrap();
         let params = world.market.params;
         world.market = support::market();
         world.market.params = params;

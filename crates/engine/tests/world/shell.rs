@@ -166,8 +166,7 @@ impl World {
             return Ok(());
         }
         let update = raw.scaled(state.base_decimals, state.quote_decimals, &self.now)?;
-        let (band, rules) = (state.band()?, state.rules()?);
-        if let Some(status) = state.price.take(update, raw.posted_slot, band, rules, &self.now)? {
+        if let Some(status) = state.take_update(update, raw.posted_slot, &self.now)? {
             let _ = state.accrue_in(status, !status.is_valid(), &self.now)?;
         }
         Ok(())

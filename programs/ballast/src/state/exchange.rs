@@ -1,6 +1,6 @@
 //! An exchange: one per collateral mint.
 
-use ballast_engine::constants::{MAX_MARKETS, MAX_PENDING};
+use ballast_engine::constants::{DAY, MAX_MARKETS, MAX_PENDING};
 use ballast_engine::error::ensure;
 use ballast_engine::governance::{Context, ExitHolds, ParameterLog, Roles};
 use ballast_engine::guardian::Emergency;
@@ -9,7 +9,7 @@ use ballast_engine::layout::Key;
 use ballast_engine::limiter::Outflow;
 use ballast_engine::params::ExchangeParams;
 use ballast_engine::units::Quote;
-use ballast_engine::{Error, Now, Result};
+use ballast_engine::{Error, Fault, Now, Result};
 
 use crate::zero_copy_account;
 
@@ -56,8 +56,12 @@ zero_copy_account! {
         pub sequence: u64,
         /// The shared fund's batches of insurance claims.
         pub insurance: SharedInsurance,
+        /// When it was made, Unix seconds.
+        pub created_at: i64,
+        /// When its last market was created, Unix seconds.
+        pub market_created_at: i64,
         /// For later versions.
-        pub reserved: [u64; 16],
+        pub reserved: [u64; 14],
         /// How often this exchange's timelock has upgraded the program: an upgrade's proposal names it.
         pub upgrades: u64,
         /// How often the fee destination was changed by a proposal.
@@ -84,6 +88,17 @@ impl Exchange {
     pub fn next_sequence(&mut self) -> Result<u64> {
         self.sequence = self.sequence.checked_add(1).ok_or(Error::MathOverflow)?;
         Ok(self.sequence)
+    }
+
+    /// Whether a market may be created now: one a day at most, but on the exchange's first day, when it is set up and nobody
+    /// is on it. There are 256 places, 16 of them cross, and no market ever gives its place back.
+    ///
+    /// # Errors
+    /// [`Error::MarketLimit`] with when the next one may come.
+    pub fn check_market_due(&self, now: &Now) -> Result<()> {
+        let due = self.market_created_at.saturating_add(DAY);
+        let first_day = now.unix < self.created_at.saturating_add(DAY);
+        ensure(first_day || now.unix >= due, Fault::new(Error::MarketLimit, due, now.unix))
     }
 
     /// How often this exchange's timelock has upgraded the program, as a proposal names it.

@@ -6,7 +6,7 @@ use ballast_engine::constants::{CROSS_MARKETS, MAX_MARKETS};
 use ballast_engine::layout;
 use ballast_engine::params::{MARKET_ROWS, MarketParams};
 use ballast_engine::tier::Tier;
-use ballast_engine::{Error as EngineError, Fault, envelope};
+use ballast_engine::{Error as EngineError, Fault, Now, envelope};
 
 use super::durable_nonce;
 use crate::checks::{check_version, key_of};
@@ -74,7 +74,7 @@ pub struct CreateMarket<'info> {
 }
 
 impl CreateMarket<'_> {
-    fn validate(&self, args: &CreateMarketArgs) -> Result<()> {
+    fn validate(&self, args: &CreateMarketArgs, now: &Now) -> Result<()> {
         let Self {
             payer: _, // signs
             governance,
@@ -91,6 +91,7 @@ impl CreateMarket<'_> {
         let exchange = exchange.load()?;
         check_version(exchange.version)?;
         exchange.roles.check_governance(&key_of(governance.key)).on_chain()?;
+        exchange.check_market_due(now).on_chain()?;
         limit(args.index == exchange.markets, EngineError::WrongMarket, exchange.markets, args.index)?;
         limit(u64::from(args.index) < MAX_MARKETS, EngineError::MarketLimit, MAX_MARKETS, args.index)?;
         // Claims of cross accounts' markets on one another are kept in a table of so many.
@@ -130,15 +131,16 @@ fn parameters(values: &[u64]) -> Result<MarketParams> {
 
 /// See the module.
 pub fn handle(ctx: Context<CreateMarket>, args: CreateMarketArgs) -> Result<()> {
-    ctx.accounts.validate(&args)?;
-    let accounts = &ctx.accounts;
     let now = legs::now()?;
+    ctx.accounts.validate(&args, &now)?;
+    let accounts = &ctx.accounts;
     let params = parameters(&args.params)?;
     {
         let mut exchange = accounts.exchange.load_mut()?;
         let tier = Tier::from_byte(args.tier).on_chain()?;
         envelope::check_market(&params, tier, params.maintenance_margin, exchange.quote_decimals).on_chain()?;
         exchange.markets = exchange.markets.checked_add(1).ok_or(BallastError::MathOverflow)?;
+        exchange.market_created_at = now.unix;
         exchange.invariant().on_chain()?;
 
         let mut market = accounts.market.load_init()?;

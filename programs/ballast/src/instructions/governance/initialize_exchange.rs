@@ -14,6 +14,7 @@ use crate::checks::key_of;
 use crate::emit::emit;
 use crate::error::{BallastError, OnChain, ensure};
 use crate::events::ExchangeCreated;
+use crate::legs;
 use crate::loader::upgrade_authority_in;
 use crate::seeds;
 use crate::state::{ACCOUNT_VERSION, Exchange};
@@ -150,6 +151,7 @@ impl Begin<'_, '_> {
         exchange.fee_destination = key_of(&self.fee_destination);
         exchange.roles = roles;
         exchange.params = params;
+        exchange.created_at = legs::now()?.unix;
         exchange.invariant().on_chain()?;
         Ok(ExchangeCreated {
             exchange: self.exchange.key(),

@@ -49,8 +49,7 @@ pub fn handle(ctx: Context<UpdateMarket>) -> Result<()> {
     }
     let now = now()?;
     let update = raw.scaled(state.base_decimals, state.quote_decimals, &now).on_chain()?;
-    let (band, rules) = (state.band().on_chain()?, state.rules().on_chain()?);
-    let Some(status) = state.price.take(update, raw.posted_slot, band, rules, &now).on_chain()? else {
+    let Some(status) = state.take_update(update, raw.posted_slot, &now).on_chain()? else {
         return Ok(());
     };
     // Funding for the time up to this price is charged at it; an invalid one charges nothing and skips the time.
