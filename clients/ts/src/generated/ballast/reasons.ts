@@ -55,7 +55,8 @@ export const BALLAST_ERRORS = {
   PositionNotFound: {
     code: 6010,
     next: 'mistake',
-    message: 'This subaccount has no position in that market; check the market',
+    message:
+      'This subaccount has no position in that market (or not the one that the order was placed for); check the market',
   },
   InsufficientCollateral: {
     code: 6011,
@@ -396,7 +397,11 @@ export const BALLAST_ERRORS = {
     next: 'mistake',
     message: 'The account has another layout version; use the matching client',
   },
-  MarketLimit: { code: 6094, next: 'blocked', message: 'The exchange holds as many markets as it may (limit)' },
+  MarketLimit: {
+    code: 6094,
+    next: 'blocked',
+    message: 'The exchange holds as many markets as it may (limit), or got one less than a day ago (until limit)',
+  },
   KeeperAccountInvalid: {
     code: 6095,
     next: 'mistake',
@@ -513,6 +518,17 @@ export const BALLAST_ERRORS = {
     code: 6116,
     next: 'lost',
     message: 'The whole buffer has been hashed, and holds what was committed: nothing is left to verify',
+  },
+  OrderNotTriggered: {
+    code: 6117,
+    next: 'wait',
+    message:
+      "No stored price has met the order's condition since, or all there is to record is recorded (limit: a price that it waits for, then the last one)",
+  },
+  OrderTermsInvalid: {
+    code: 6118,
+    next: 'mistake',
+    message: 'These terms of an order do not go together: see OrderTerms for which kind has which prices',
   },
 } as const;
 
