@@ -24,6 +24,7 @@ const FIXED: &[&str] = &[
     "Exchange.quote_decimals",
     "Exchange.mint",
     "Exchange.vault",
+    "Exchange.created_at",
     "Market.version",
     "Market.bump",
     "Market.lp_mint_bump",
@@ -38,6 +39,7 @@ const FIXED: &[&str] = &[
 /// What moves by use: no rule reads it as a setting.
 const STATE: &[(&str, &str)] = &[
     ("Exchange.markets", "counts markets"),
+    ("Exchange.market_created_at", "when the last market was made"),
     ("Exchange.param_log", "times and versions of the parameters"),
     ("Exchange.outflow", "the limiter's memory"),
     ("Exchange.emergency", "the guardian's pause, which expires"),
@@ -71,6 +73,10 @@ const STATE: &[(&str, &str)] = &[
     ("MarketState.settlement", "when it began, its price, what is left of it"),
     ("MarketState.old_maintenance", "the margin before a raise, while its grace runs"),
     ("MarketState.grace_until", "the end of the grace"),
+    ("MarketState.old_initial", "the initial margin before a raise, while profit counts by it"),
+    ("MarketState.credit_until", "the end of that"),
+    ("MarketState.exits_unjudged", "whether a silent exit waits for a good price"),
+    ("MarketState.resumed", "that price"),
     ("MarketState.sequence", "counts events"),
 ];
 

@@ -397,7 +397,11 @@ export const BALLAST_ERRORS = {
     next: 'mistake',
     message: 'The account has another layout version; use the matching client',
   },
-  MarketLimit: { code: 6094, next: 'blocked', message: 'The exchange holds as many markets as it may (limit)' },
+  MarketLimit: {
+    code: 6094,
+    next: 'blocked',
+    message: 'The exchange holds as many markets as it may (limit), or got one less than a day ago (until limit)',
+  },
   KeeperAccountInvalid: {
     code: 6095,
     next: 'mistake',

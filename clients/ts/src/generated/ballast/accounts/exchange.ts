@@ -21,6 +21,8 @@ import {
   getArrayEncoder,
   getBytesDecoder,
   getBytesEncoder,
+  getI64Decoder,
+  getI64Encoder,
   getStructDecoder,
   getStructEncoder,
   getU16Decoder,
@@ -126,6 +128,10 @@ export type Exchange = {
   sequence: bigint;
   /** The shared fund's batches of insurance claims. */
   insurance: SharedInsurance;
+  /** When it was made, Unix seconds. */
+  createdAt: bigint;
+  /** When its last market was created, Unix seconds. */
+  marketCreatedAt: bigint;
   /** For later versions. */
   reserved: Array<bigint>;
   /** How often this exchange's timelock has upgraded the program: an upgrade's proposal names it. */
@@ -183,6 +189,10 @@ export type ExchangeArgs = {
   sequence: number | bigint;
   /** The shared fund's batches of insurance claims. */
   insurance: SharedInsuranceArgs;
+  /** When it was made, Unix seconds. */
+  createdAt: number | bigint;
+  /** When its last market was created, Unix seconds. */
+  marketCreatedAt: number | bigint;
   /** For later versions. */
   reserved: Array<number | bigint>;
   /** How often this exchange's timelock has upgraded the program: an upgrade's proposal names it. */
@@ -223,7 +233,9 @@ export function getExchangeEncoder(): FixedSizeEncoder<ExchangeArgs> {
       ['nextProposal', getU64Encoder()],
       ['sequence', getU64Encoder()],
       ['insurance', getSharedInsuranceEncoder()],
-      ['reserved', getArrayEncoder(getU64Encoder(), { size: 16 })],
+      ['createdAt', getI64Encoder()],
+      ['marketCreatedAt', getI64Encoder()],
+      ['reserved', getArrayEncoder(getU64Encoder(), { size: 14 })],
       ['upgrades', getU64Encoder()],
       ['feeVersion', getU32Encoder()],
       ['oracleVersion', getU32Encoder()],
@@ -259,7 +271,9 @@ export function getExchangeDecoder(): FixedSizeDecoder<Exchange> {
     ['nextProposal', getU64Decoder()],
     ['sequence', getU64Decoder()],
     ['insurance', getSharedInsuranceDecoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 16 })],
+    ['createdAt', getI64Decoder()],
+    ['marketCreatedAt', getI64Decoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 14 })],
     ['upgrades', getU64Decoder()],
     ['feeVersion', getU32Decoder()],
     ['oracleVersion', getU32Decoder()],

@@ -202,7 +202,7 @@ export const BALLAST_ERROR__ORACLE_PROGRAM_INVALID = 0x17cb; // 6091
 export const BALLAST_ERROR__TIER_INVALID = 0x17cc; // 6092
 /** AccountVersion: The account has another layout version; use the matching client */
 export const BALLAST_ERROR__ACCOUNT_VERSION = 0x17cd; // 6093
-/** MarketLimit: The exchange holds as many markets as it may (limit) */
+/** MarketLimit: The exchange holds as many markets as it may (limit), or got one less than a day ago (until limit) */
 export const BALLAST_ERROR__MARKET_LIMIT = 0x17ce; // 6094
 /** KeeperAccountInvalid: The keeper's reward account must be a subaccount of this exchange and not the one acted upon */
 export const BALLAST_ERROR__KEEPER_ACCOUNT_INVALID = 0x17cf; // 6095
@@ -409,7 +409,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__KEEPER_ACCOUNT_INVALID]: `The keeper's reward account must be a subaccount of this exchange and not the one acted upon`,
     [BALLAST_ERROR__LIQUIDITY_BELOW_MINIMUM]: `The first liquidity deposit of a market must be at least its minimum (limit, then value); deposit more`,
     [BALLAST_ERROR__LOSS_NOT_COVERED]: `The loss exceeds the cash collateral (limit, then loss) and other positions' profits could not pay it; refresh those markets and pass them writable, reduce less or deposit`,
-    [BALLAST_ERROR__MARKET_LIMIT]: `The exchange holds as many markets as it may (limit)`,
+    [BALLAST_ERROR__MARKET_LIMIT]: `The exchange holds as many markets as it may (limit), or got one less than a day ago (until limit)`,
     [BALLAST_ERROR__MARKET_NOT_SETTLED]: `The market is not settled: use the ordinary instructions`,
     [BALLAST_ERROR__MARKET_REDUCE_ONLY]: `The market is in reduce-only: increases are refused until it is lifted`,
     [BALLAST_ERROR__MARKET_SETTLED]: `The market is being settled: positions close at one price by anyone's call, then claims are paid, then providers`,

@@ -138,6 +138,14 @@ export type MarketState = {
   deleveraging: Deleveraging;
   /** The settlement. */
   settlement: Settlement;
+  /** 1 while a silent exit waits for the first good price. */
+  exitsUnjudged: bigint;
+  /** The first good price after the last silent exit, which all holdbacks are judged by; zero before. */
+  resumed: bigint;
+  /** Initial margin before the last raise, for what profit counts for until `credit_until`, millionths. */
+  oldInitial: bigint;
+  /** End of that grace, Unix seconds. */
+  creditUntil: bigint;
   /** For later versions. */
   reserved: Array<bigint>;
   /** What governance has put over it, besides its parameters. */
@@ -195,6 +203,14 @@ export type MarketStateArgs = {
   deleveraging: DeleveragingArgs;
   /** The settlement. */
   settlement: SettlementArgs;
+  /** 1 while a silent exit waits for the first good price. */
+  exitsUnjudged: number | bigint;
+  /** The first good price after the last silent exit, which all holdbacks are judged by; zero before. */
+  resumed: number | bigint;
+  /** Initial margin before the last raise, for what profit counts for until `credit_until`, millionths. */
+  oldInitial: number | bigint;
+  /** End of that grace, Unix seconds. */
+  creditUntil: number | bigint;
   /** For later versions. */
   reserved: Array<number | bigint>;
   /** What governance has put over it, besides its parameters. */
@@ -228,7 +244,11 @@ export function getMarketStateEncoder(): FixedSizeEncoder<MarketStateArgs> {
     ['frozen', getArrayEncoder(getI64Encoder(), { size: 2 })],
     ['deleveraging', getDeleveragingEncoder()],
     ['settlement', getSettlementEncoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 51 })],
+    ['exitsUnjudged', getU64Encoder()],
+    ['resumed', getU64Encoder()],
+    ['oldInitial', getU64Encoder()],
+    ['creditUntil', getI64Encoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 47 })],
     ['governed', getGovernedEncoder()],
   ]);
 }
@@ -260,7 +280,11 @@ export function getMarketStateDecoder(): FixedSizeDecoder<MarketState> {
     ['frozen', getArrayDecoder(getI64Decoder(), { size: 2 })],
     ['deleveraging', getDeleveragingDecoder()],
     ['settlement', getSettlementDecoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 51 })],
+    ['exitsUnjudged', getU64Decoder()],
+    ['resumed', getU64Decoder()],
+    ['oldInitial', getU64Decoder()],
+    ['creditUntil', getI64Decoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 47 })],
     ['governed', getGovernedDecoder()],
   ]);
 }

@@ -39,8 +39,8 @@ export type Position = {
   entry: bigint;
   /** The side's funding index at the last touch. */
   fundingEntry: bigint;
-  /** Maintenance margin in force when it was opened or last increased, millionths. */
-  maintenance: bigint;
+  /** Version of the market's maintenance margin when it was opened or last increased. */
+  marginVersion: bigint;
   /** Claim on the market's pool. */
   claim: Claim;
   /** Collateral that a silent exit left behind. */
@@ -72,8 +72,8 @@ export type PositionArgs = {
   entry: number | bigint;
   /** The side's funding index at the last touch. */
   fundingEntry: number | bigint;
-  /** Maintenance margin in force when it was opened or last increased, millionths. */
-  maintenance: number | bigint;
+  /** Version of the market's maintenance margin when it was opened or last increased. */
+  marginVersion: number | bigint;
   /** Claim on the market's pool. */
   claim: ClaimArgs;
   /** Collateral that a silent exit left behind. */
@@ -103,7 +103,7 @@ export function getPositionEncoder(): FixedSizeEncoder<PositionArgs> {
     ['size', getI64Encoder()],
     ['entry', getU64Encoder()],
     ['fundingEntry', getI128Encoder()],
-    ['maintenance', getU64Encoder()],
+    ['marginVersion', getU64Encoder()],
     ['claim', getClaimEncoder()],
     ['held', getU64Encoder()],
     ['heldSize', getI64Encoder()],
@@ -123,7 +123,7 @@ export function getPositionDecoder(): FixedSizeDecoder<Position> {
     ['size', getI64Decoder()],
     ['entry', getU64Decoder()],
     ['fundingEntry', getI128Decoder()],
-    ['maintenance', getU64Decoder()],
+    ['marginVersion', getU64Decoder()],
     ['claim', getClaimDecoder()],
     ['held', getU64Decoder()],
     ['heldSize', getI64Decoder()],
