@@ -50,6 +50,8 @@ extern crate std;
 
 pub mod account;
 pub mod constants;
+pub mod covenant;
+pub mod delegate;
 pub mod deleverage;
 pub mod envelope;
 pub mod error;

@@ -320,7 +320,7 @@ fn payable_gain(market: &MarketState, long: bool) -> Result<Quote> {
 }
 
 /// A slot's claim, what is left of it and what can be collected, and its holdback.
-fn set_aside(market: &MarketState, position: &Position) -> Result<SignedQuote> {
+pub(crate) fn set_aside(market: &MarketState, position: &Position) -> Result<SignedQuote> {
     if position.claim.amount.is_zero() {
         return position.held.signed();
     }

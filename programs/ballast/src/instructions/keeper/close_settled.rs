@@ -68,7 +68,7 @@ pub fn handle<'info>(ctx: Context<'info, CloseSettled<'info>>) -> Result<()> {
     // Before anything moves: the claim may go, and with it the slot.
     let others = legs::Others::of(&subaccount.state, Some(market.index), ctx.remaining_accounts);
     let closed = settlement::close_settled(market, &mut subaccount.state, slot, &now).on_chain()?;
-    let mut trader = Trader { account: &mut subaccount.state, exchange: &subaccount.exchange, others };
+    let mut trader = Trader { account: &mut subaccount.state, exchange: &subaccount.exchange, others, covenant: None };
     check_solvent(market, &trader, &closed, &now)?;
     let unpaid = closed.fill.map_or(Quote::ZERO, |fill| fill.realised.unpaid);
     let deficit = pay_liquidated_loss(market, &mut trader, slot, unpaid, &now)?;
