@@ -102,14 +102,15 @@ impl Setup {
 
     /// Moves collateral to another subaccount of the same owner.
     pub fn transfer(&mut self, from: &Trader, to: &Trader, amount: u64) -> Outcome {
-        let legs = ix::leg_metas(&self.account(from), None, false);
-        let transfer = ix::transfer(&from.address(), &from.subaccount, &to.subaccount, amount, &legs);
+        let account = self.account(from);
+        let (legs, covenant) = (ix::leg_metas(&account, None, false), ix::pubkey(&account.covenant));
+        let transfer = ix::transfer(&from.address(), &from.subaccount, &to.subaccount, &covenant, amount, &legs);
         self.world.measure("transfer", transfer, &[&from.key])
     }
 
     /// Closes an empty subaccount.
     pub fn close_subaccount(&mut self, trader: &Trader) -> Outcome {
-        let close = ix::close_subaccount(&trader.address(), &trader.subaccount);
+        let close = ix::close_subaccount(&self.exchange, &trader.address(), &trader.subaccount);
         self.world.measure("close_subaccount", close, &[&trader.key])
     }
 

@@ -6,6 +6,7 @@
 
 pub mod actors;
 pub mod bank;
+pub mod binding;
 pub mod governing;
 pub mod keeping;
 pub mod prices;

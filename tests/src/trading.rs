@@ -87,9 +87,10 @@ impl Setup {
     /// The instruction by which the keeper fills an order, with all the account's other markets, to read or to write.
     pub fn execute_ix(&self, trader: &Trader, market: usize, order: &Pubkey, writable: bool) -> Instruction {
         let own = u16::try_from(market).expect("few markets");
-        let legs = ix::leg_metas(&self.account(trader), Some(own), writable);
+        let account = self.account(trader);
+        let (legs, covenant) = (ix::leg_metas(&account, Some(own), writable), ix::pubkey(&account.covenant));
         let (market, keeper) = (self.market_key(market), self.keeper.subaccount);
-        ix::execute_order(&market, &trader.subaccount, order, &trader.address(), Some(&keeper), &legs)
+        ix::execute_order(&market, &trader.subaccount, order, &trader.address(), Some(&keeper), &covenant, &legs)
     }
 
     /// The keeper fills an order.

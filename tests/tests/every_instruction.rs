@@ -1,10 +1,12 @@
 //! Every instruction of the program goes through at least once, built by the client, and the books add up after each.
 
 use ballast::instructions::guardian::ProtectMarketArgs;
+use ballast::instructions::trader::CovenantArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::governance::{kind, state};
 use ballast_engine::price::Status;
 use ballast_engine::{Error, constants};
+use ballast_tests::binding::{NO_LIMITS, TERMS};
 use ballast_tests::upgrading::{BUFFER_LAMPORTS, SMALL};
 use ballast_tests::world::{fixed_key, program_bytes};
 use ballast_tests::{Ask, Expect, Posted, Setup, Terms, event, units};
@@ -73,6 +75,17 @@ const UPGRADES: &[&str] = &[
     "take_upgrade_authority",
     "verify_upgrade",
 ];
+const COVENANTS: &[&str] = &[
+    "close_covenant",
+    "close_tripped",
+    "create_covenant",
+    "execute_loosening",
+    "loosen_covenant",
+    "set_delegate",
+    "tighten_covenant",
+    "touch_covenant",
+    "trip_covenant",
+];
 const SICK: &[&str] = &["flag", "liquidate", "resolve", "unflag"];
 const SILENT: &[&str] = &["exit_silent"];
 const CLAIMS: &[&str] = &["collect_claim", "collect_pool_claim"];
@@ -94,9 +107,21 @@ fn every_instruction_of_the_program_is_listed() {
     let mut names: Vec<&str> =
         dispatch.split("pub fn ").skip(1).filter_map(|rest| rest.split(['<', '(']).next()).collect();
     names.sort_unstable();
-    let mut sent =
-        [SETUP, TRADERS, LIQUIDITY, GOVERNANCE, UPGRADES, SICK, SILENT, CLAIMS, INSURANCE, DELEVERAGING, SETTLEMENT]
-            .concat();
+    let lists = [
+        SETUP,
+        TRADERS,
+        LIQUIDITY,
+        GOVERNANCE,
+        UPGRADES,
+        SICK,
+        SILENT,
+        CLAIMS,
+        INSURANCE,
+        DELEVERAGING,
+        SETTLEMENT,
+        COVENANTS,
+    ];
+    let mut sent = lists.concat();
     sent.sort_unstable();
     assert_eq!(names, sent, "each is in one test's list, which that test holds itself to");
 }
@@ -172,6 +197,41 @@ fn traders_move_collateral_and_orders() {
     setup.close_subaccount(&alice).must();
     setup.audit();
     assert_sent(&setup, TRADERS);
+}
+
+#[test]
+fn covenants_bind_trip_and_are_loosened() {
+    let mut setup = Setup::with(&Terms::still());
+    let alice = setup.bound("alice", units(10_000));
+    let delegate = setup.trader("desk", 0);
+    setup.appoint_for(&alice, delegate.address(), 30, units(10));
+    setup.open(&alice, BTC, 30_000_000_000);
+    setup.audit();
+    setup.tighten(&alice, CovenantArgs { max_leverage: 4_000_000, ..TERMS }).must();
+    setup.move_by(BTC, -150);
+    let seen = event!(setup.touch(&alice).must(), CovenantTouched);
+    assert!(seen.good && seen.positions == 1 && seen.result < seen.mark);
+    setup.trip(&alice).fails(Error::CovenantNotBreached);
+    setup.move_by(BTC, -50);
+    setup.touch(&alice).must();
+    let tripped = event!(setup.trip(&alice).must(), CovenantTripped);
+    assert!(tripped.daily && !tripped.drawdown && tripped.day_loss >= units(500));
+    setup.audit();
+    let earned = setup.account(&setup.keeper).state.collateral.0;
+    let enforced = event!(setup.close_tripped(&alice, BTC).must(), CovenantEnforced);
+    assert_eq!(setup.position(&alice, BTC), 0);
+    assert_eq!(setup.account(&setup.keeper).state.collateral.0, earned + enforced.fee);
+    setup.audit();
+    setup.loosen(&alice, NO_LIMITS).must();
+    setup.execute_loosening(&alice).fails(Error::CovenantNotReady);
+    setup.world.advance(TERMS.loosening_delay);
+    setup.execute_loosening(&alice).must();
+    setup.close_covenant(&alice).must();
+    setup.audit();
+    setup.tick(1);
+    setup.move_by(BTC, 0);
+    setup.open(&alice, BTC, 30_000_000_000);
+    assert_sent(&setup, COVENANTS);
 }
 
 #[test]

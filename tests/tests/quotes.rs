@@ -145,6 +145,7 @@ fn quotes_of_orders_and_reductions_are_what_the_program_does() {
                 &order,
                 &trader.address(),
                 None,
+                &ballast_client::instructions::pubkey(&setup.account(&trader).covenant),
                 &legs,
             );
             let outcome = setup.world.send(&[execute], &[]);

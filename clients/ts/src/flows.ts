@@ -29,6 +29,7 @@ import {
 import { BallastRefusal } from './errors.js';
 import { find } from './events.js';
 import {
+  findCovenantPda,
   findOrderPda,
   getCancelOrderInstruction,
   getCloseSubaccountInstruction,
@@ -104,7 +105,12 @@ export async function close(
   owner: TransactionSigner,
   { id = 0 }: Readonly<{ id?: number }> = {},
 ): Promise<Instruction> {
-  return getCloseSubaccountInstruction({ owner, subaccount: await subaccountAddress(venue, owner.address, id) });
+  const [covenant] = await findCovenantPda({ exchange: venue.exchange.address, owner: owner.address });
+  return getCloseSubaccountInstruction({
+    covenant,
+    owner,
+    subaccount: await subaccountAddress(venue, owner.address, id),
+  });
 }
 
 /** Puts collateral in, from the owner's associated token account or another one of the owner's. */
@@ -131,6 +137,7 @@ export async function withdraw(
 ): Promise<Instruction[]> {
   const instruction = await getWithdrawInstructionAsync({
     amount,
+    covenant: trader.subaccount.data.covenant,
     exchange: trader.exchange.address,
     owner,
     ownerTokens: tokens ?? (await collateralAccount(trader, owner.address)),
@@ -140,14 +147,20 @@ export async function withdraw(
   return [...prices, withLegs(instruction, legs(trader, { writable: false }))];
 }
 
-/** Moves collateral to another subaccount of the owner. */
+/** Moves collateral to another subaccount of the owner, who signs, or a delegate of both for collateral. */
 export async function transfer(
   rpc: Reader,
   trader: Trader,
   owner: TransactionSigner,
   { amount, to }: Readonly<{ amount: bigint; to: Address }>,
 ): Promise<Instruction[]> {
-  const instruction = getTransferInstruction({ amount, from: trader.subaccount.address, owner, to });
+  const instruction = getTransferInstruction({
+    amount,
+    covenant: trader.subaccount.data.covenant,
+    from: trader.subaccount.address,
+    to,
+    trader: owner,
+  });
   const prices = await refresh(rpc, marketsOf(trader));
   return [...prices, withLegs(instruction, legs(trader, { writable: false }))];
 }
@@ -192,12 +205,12 @@ export async function placeOrder(trader: Trader, owner: TransactionSigner, terms
     limit: terms.limit ?? 0n,
     market: marketAt(trader, terms.market).address,
     order,
-    owner,
     reduceOnly: terms.reduceOnly ?? terms.kind === 'exit',
     size: terms.size,
     stop: terms.stop ?? 0n,
     subaccount: trader.subaccount.address,
     target: terms.target ?? 0n,
+    trader: owner,
     trail: terms.trail ?? 0n,
     trigger: terms.trigger ?? 0n,
   });
@@ -230,6 +243,8 @@ export async function fillOrder(
   { keeper, market, order, rentTo }: Readonly<{ market: number; order: Address; rentTo?: Address; keeper?: Address }>,
 ): Promise<Instruction[]> {
   const instruction = getExecuteOrderInstruction({
+    // Where the owner's covenant is, or would be.
+    covenant: trader.subaccount.data.covenant,
     ...(keeper && { keeper }),
     market: marketAt(trader, market).address,
     order,
@@ -251,10 +266,10 @@ export async function reduce(
   const instruction = getReduceInstruction({
     limit,
     market: marketAt(trader, market).address,
-    owner,
     // All of it, unless it says otherwise.
     size: size ?? (held < 0n ? -held : held),
     subaccount: trader.subaccount.address,
+    trader: owner,
   });
   const prices = await refresh(rpc, marketsOf(trader, market));
   return [...prices, withLegs(instruction, legs(trader, { except: market, writable: true }))];

@@ -72,6 +72,10 @@ pub(crate) enum Command {
     Cancel(commands::cancel::Options),
     /// Orders that wait for a price: place, list, trigger, execute; the size for a risk
     Order(commands::order::Options),
+    /// Limits that you bind yourself to: set, show, loosen, execute, touch, trip, close
+    Covenant(commands::covenant::Options),
+    /// Another key that may act for a subaccount: set, revoke
+    Delegate(commands::delegate::Options),
     /// Flag and liquidate an account, or every account that is below maintenance
     Liquidate(commands::liquidate::Options),
     /// Provide liquidity to a market's pool: deposit, exit, execute, status

@@ -45,7 +45,12 @@ fn kind(error: Error) -> Kind {
         | Error::NotBankrupt
         | Error::OutflowLimited
         | Error::InsurancePending
-        | Error::SettlementNotDue => Kind::Quote,
+        | Error::SettlementNotDue
+        | Error::CovenantLeverage
+        | Error::CovenantNotional
+        | Error::CovenantLoss
+        | Error::CovenantNotBreached
+        | Error::DelegateBudget => Kind::Quote,
         Error::SlippageExceeded => Kind::Price,
         Error::SizeNotReducing | Error::DeleverageNotNeeded | Error::SkewTooLarge => Kind::Base,
         Error::OrderLocked
@@ -62,7 +67,10 @@ fn kind(error: Error) -> Kind {
         | Error::PauseNotArmed
         | Error::InsuranceTooEarly
         | Error::DeleverageTooEarly
-        | Error::SettlementTooEarly => Kind::Time,
+        | Error::SettlementTooEarly
+        | Error::CovenantNotReady
+        | Error::CovenantNoRequest
+        | Error::CovenantTripped => Kind::Time,
         Error::PauseBudget => Kind::Seconds,
         Error::EnvelopeBroken => Kind::Share,
         // Two slots or two times, a parameter's own unit, counts, versions, places.

@@ -113,6 +113,7 @@ fn every_command_of_the_readme_works_on_a_local_validator() {
     pays_nothing_without_sol(&net);
     net.says(&["faucet", "10000", "--new-wallet", &wallet]);
     trades(&net);
+    binds(&net);
     provides_liquidity(&net);
     insures(&net);
     governs(&net);
@@ -173,6 +174,36 @@ fn trades(net: &Net) {
     net.refused(&["fill", "2"], &["filled or cancelled already"]);
     net.says(&["trade", "--market", "0", "buy", "0.05", "--wait"]);
     assert!(net.says(&["account", "settle", "--market", "0"]).contains("settled"));
+}
+
+fn binds(net: &Net) {
+    net.refused(&["covenant", "show"], &["has no covenant here", "ballast covenant set"]);
+    net.refused(&["covenant", "set", "--cool-down", "5"], &["is no time", "6h or 2d"]);
+    net.says(&["covenant", "set", "--max-leverage", "8", "--daily-loss", "10%", "--drawdown", "500"]);
+    let shown = net.json(&["covenant", "show"]);
+    assert_eq!(shown["limits"]["max_leverage"], 8_000_000, "{shown}");
+    assert_eq!(shown["limits"]["drawdown"], 500_000_000, "{shown}");
+    assert_eq!(shown["positions"], 1, "enrolled with it: {shown}");
+    let a_tenth = shown["limits"]["daily_loss"].as_u64().expect("an amount");
+    assert!((80_000_000..120_000_000).contains(&a_tenth), "of about a thousand: {shown}");
+    net.refused(&["covenant", "set", "--max-leverage", "9"], &["CovenantLooser"]);
+    net.says(&["covenant", "set", "--max-leverage", "7"]);
+    assert!(net.says(&["account", "show"]).contains("covenant: leverage 7.00 times"));
+    net.says(&["covenant", "touch"]);
+    net.refused(&["covenant", "trip"], &["CovenantNotBreached"]);
+    net.refused(&["covenant", "execute"], &["CovenantNoRequest"]);
+    net.says(&["covenant", "loosen", "--none"]);
+    net.refused(&["covenant", "execute"], &["CovenantNotReady"]);
+    net.refused(&["covenant", "close"], &["CovenantInForce"]);
+
+    let desk = "11111111111111111111111111111112";
+    net.refused(&["delegate", "set", desk], &["say what it may do"]);
+    net.says(&["delegate", "set", desk, "--trade", "--orders", "--fees", "2.5", "--days", "7"]);
+    let shown = net.json(&["account", "show"]);
+    assert_eq!(shown[0]["delegate"]["key"], desk, "{shown}");
+    assert_eq!(shown[0]["delegate"]["fees_left"], 2_500_000, "{shown}");
+    net.says(&["delegate", "revoke"]);
+    assert!(net.json(&["account", "show"])[0]["delegate"].is_null());
 }
 
 fn provides_liquidity(net: &Net) {

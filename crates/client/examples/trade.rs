@@ -99,7 +99,8 @@ async fn trade(rpc: &Rpc, exchange: &ExchangeAccount, owner: &Keypair, size: i64
         let account = rpc.read::<Subaccount>(&key).await?;
         let legs = instructions::leg_metas(&account, Some(MARKET), false);
         let mut batch: Vec<Instruction> = update(rpc, exchange).await?.into_iter().collect();
-        batch.push(instructions::execute_order(&market, &key, &order, &me, None, &legs));
+        let covenant = instructions::pubkey(&account.covenant);
+        batch.push(instructions::execute_order(&market, &key, &order, &me, None, &covenant, &legs));
         match rpc.send(&batch, owner, &[], &[]).await {
             Ok((_, landed)) => {
                 let filled = landed.events.into_iter().find_map(|event| match event {

@@ -2,7 +2,7 @@
 
 use anchor_lang::Discriminator;
 use ballast::state::{
-    ACCOUNT_VERSION, Charter, Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount, Upgrade,
+    ACCOUNT_VERSION, Charter, Covenant, Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount, Upgrade,
 };
 use bytemuck::Pod;
 
@@ -80,7 +80,7 @@ macro_rules! kinds {
         }
     };
 }
-kinds!(Exchange, Market, Subaccount, Order, LpDeposit, LpWithdrawal, Proposal, Upgrade, Charter);
+kinds!(Exchange, Market, Subaccount, Covenant, Order, LpDeposit, LpWithdrawal, Proposal, Upgrade, Charter);
 
 #[cfg(test)]
 mod tests {

@@ -37,6 +37,11 @@ pub fn subaccount(exchange: &Pubkey, owner: &Pubkey, id: u16) -> Pubkey {
     find(&[seeds::SUBACCOUNT, exchange.as_ref(), owner.as_ref(), &id.to_le_bytes()])
 }
 
+/// An owner's covenant, or where it would be.
+pub fn covenant(exchange: &Pubkey, owner: &Pubkey) -> Pubkey {
+    find(&[seeds::COVENANT, exchange.as_ref(), owner.as_ref()])
+}
+
 /// A subaccount's order.
 pub fn order(subaccount: &Pubkey, id: u64) -> Pubkey {
     find(&[seeds::ORDER, subaccount.as_ref(), &id.to_le_bytes()])

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use anchor_lang::prelude::Pubkey;
 use ballast::state::{Market, Subaccount};
 use ballast_engine::account::Position;
+use ballast_engine::delegate::{self, Delegate};
 use ballast_engine::margin::{self, Purpose};
 use ballast_engine::market::{MarketState, Side};
 use ballast_engine::params::MARKET_ROWS;
@@ -48,6 +49,8 @@ pub struct PositionView {
     pub grace: Option<GraceView>,
     /// The price at which the account can be flagged, other markets standing still.
     pub liquidation_price: Option<u64>,
+    /// How far that is from the price now, millionths of it; negative where it can be flagged already.
+    pub liquidation_distance: Option<i64>,
     /// What the pool owes on the slot's claim.
     pub claim: u64,
     /// What can be collected on it now.
@@ -71,6 +74,38 @@ impl GraceView {
         let then = market.params.maintenance_margin;
         let kept = margin::maintenance_ratio(market, position, now);
         (position.is_open() && kept < then).then_some(Self { until: market.grace_until, then: then.0 })
+    }
+}
+
+/// A subaccount's delegate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DelegateView {
+    /// Its key.
+    #[serde(serialize_with = "text")]
+    pub key: Pubkey,
+    /// Its right ends then, Unix seconds.
+    pub until: i64,
+    /// What it may do: `trade`, `orders`, `collateral`.
+    pub permissions: Vec<&'static str>,
+    /// Order fees that it may still put aside today.
+    pub fees_left: u64,
+}
+
+impl DelegateView {
+    /// The delegate whose right has not ended, if there is one.
+    pub fn of(delegate: &Delegate, now: &Now) -> Option<Self> {
+        let names = [(delegate::TRADE, "trade"), (delegate::ORDERS, "orders"), (delegate::COLLATERAL, "collateral")];
+        let spent = if delegate.day == now.unix / ballast_engine::constants::DAY { delegate.fees.0 } else { 0 };
+        delegate.may(&delegate.key, 0, now).then(|| Self {
+            key: pubkey(&delegate.key),
+            until: delegate.until,
+            permissions: names
+                .iter()
+                .filter(|(bit, _)| delegate.permissions & bit != 0)
+                .map(|(_, name)| *name)
+                .collect(),
+            fees_left: delegate.fee_budget.0.saturating_sub(spent),
+        })
     }
 }
 
@@ -112,12 +147,16 @@ pub struct AccountView {
     pub initial_equity: Option<i64>,
     /// Initial margin of a withdrawal.
     pub initial: Option<u64>,
+    /// Share of the equity that the initial margin uses, millionths; none without positive equity.
+    pub margin_used: Option<u64>,
     /// Notional of all positions.
     pub notional: Option<u64>,
     /// Positions, claims and holdbacks by slot.
     pub positions: Vec<PositionView>,
     /// The flag in force.
     pub flag: Option<FlagView>,
+    /// Who else may act for it, if anybody may now.
+    pub delegate: Option<DelegateView>,
     /// Open orders.
     pub orders: u64,
     /// Events so far.
@@ -140,6 +179,7 @@ impl AccountView {
             if view.size != 0 {
                 let price = quotes::liquidation_price(subaccount, &markets, market.index, now);
                 view.liquidation_price = price.ok().flatten().map(|p| p.0);
+                view.liquidation_distance = view.liquidation_price.and_then(|at| view.distance(at));
             }
             positions.push(view);
         }
@@ -154,6 +194,10 @@ impl AccountView {
             maintenance: maintenance.map(|t| t.requirement.0),
             initial_equity: withdrawal.map(|t| t.equity.0),
             initial: withdrawal.map(|t| t.requirement.0),
+            margin_used: withdrawal.and_then(|t| {
+                let used = u128::from(t.requirement.0) * 1_000_000;
+                u64::try_from(used.checked_div(u128::from(t.equity.gain().0))?).ok()
+            }),
             notional: maintenance.map(|t| t.notional.0),
             positions,
             flag: liquidation::is_flagged(account, now).then(|| FlagView {
@@ -163,6 +207,7 @@ impl AccountView {
                 closed: flag.closed.0,
                 flagger: pubkey(&flag.flagger),
             }),
+            delegate: DelegateView::of(&subaccount.delegate, now),
             orders: account.orders,
             sequence: account.sequence,
         })
@@ -193,10 +238,23 @@ impl PositionView {
             maintenance_margin: margin::maintenance_ratio(market, position, now).0,
             grace: GraceView::of(position, market, now),
             liquidation_price: None,
+            liquidation_distance: None,
             claim: claim.0,
             collectable: collectable.0,
             held: position.held.0,
         })
+    }
+}
+
+impl PositionView {
+    /// How far a price is from the one now against the position, millionths of the one now.
+    fn distance(&self, at: u64) -> Option<i64> {
+        let against = if self.size > 0 {
+            i128::from(self.price) - i128::from(at)
+        } else {
+            i128::from(at) - i128::from(self.price)
+        };
+        i64::try_from((against * 1_000_000).checked_div(i128::from(self.price))?).ok()
     }
 }
 

@@ -107,8 +107,11 @@ layout! {
         pub reserved_bytes: [u8; 7],
         /// Positions opened so far.
         pub opened: u64,
+        /// What came in less what went out otherwise than by trading: deposits, withdrawals, transfers, keepers' rewards.
+        /// Equity less this is what trading has made, whatever was moved.
+        pub flow: SignedQuote,
         /// For later versions.
-        pub reserved: [u64; 4],
+        pub reserved: [u64; 3],
     }
 }
 const _: () = assert!(POSITIONS == 8);
@@ -186,6 +189,26 @@ impl AccountState {
     /// Whether the account holds nothing but collateral.
     pub fn is_flat(&self) -> bool {
         self.positions.iter().all(Position::is_free)
+    }
+
+    /// Adds collateral that trading did not make: a deposit, a transfer, a keeper's reward.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn put_in(&mut self, amount: Quote) -> Result<()> {
+        self.collateral = self.collateral.plus(amount)?;
+        self.flow = self.flow.plus(amount.signed()?)?;
+        Ok(())
+    }
+
+    /// Takes collateral out that trading did not lose: a withdrawal, a transfer.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`], also for more than there is.
+    pub fn take_out(&mut self, amount: Quote) -> Result<()> {
+        self.collateral = self.collateral.less(amount)?;
+        self.flow = self.flow.less(amount.signed()?)?;
+        Ok(())
     }
 
     /// The next event's sequence number.

@@ -165,5 +165,22 @@ pub const PAUSE_WINDOW: i64 = 14 * DAY;
 /// An emergency pause lasts at most so long, seconds (12 h).
 pub const EMERGENCY_LIFE: i64 = 12 * HOUR;
 
+/// Subaccounts that a covenant enrols at most.
+pub const COVENANT_ACCOUNTS: usize = 8;
+/// Open positions that a covenant enrols at most.
+pub const COVENANT_POSITIONS: u64 = 16;
+/// A covenant's cool-down is at least so long, seconds (1 h) …
+pub const COOL_DOWN_MIN: i64 = HOUR;
+/// … and at most so long, seconds (30 days).
+pub const COOL_DOWN_MAX: i64 = 30 * DAY;
+/// Loosening a covenant takes at least so long, seconds (24 h) …
+pub const LOOSENING_MIN: i64 = DAY;
+/// … and at most so long, seconds (90 days).
+pub const LOOSENING_MAX: i64 = 90 * DAY;
+/// A request to loosen a covenant is dead so long after it could have been put in force, seconds (7 days).
+pub const LOOSENING_LIFE: i64 = 7 * DAY;
+/// A delegate's right lasts at most so long, seconds (a year).
+pub const DELEGATE_MAX: i64 = 365 * DAY;
+
 /// Principal is free of the outflow limiter after so long, seconds.
 pub const PRINCIPAL_AGE: i64 = HOUR;

@@ -139,7 +139,26 @@ macro_rules! for_each_error {
             OrderNotTriggered "No stored price has met the order's condition since, or all there is to record is recorded (limit: a price that it waits for, then the last one)",
             OrderTermsInvalid "These terms of an order do not go together: see OrderTerms for which kind has which prices",
             // Liquidity
-            PoolIsOwed "Other pools owe this one, or money for its insurance would still pay deficits of today (limit: a hundredth of its equity, then what is owed): no liquidity comes in, nor out of a settled market, before that is collected or over"
+            PoolIsOwed "Other pools owe this one, or money for its insurance would still pay deficits of today (limit: a hundredth of its equity, then what is owed): no liquidity comes in, nor out of a settled market, before that is collected or over",
+            // Covenants
+            CovenantInvalid "The covenant's terms are out of bounds, or limit nothing (limit, then value)",
+            CovenantLooser "This would loosen the covenant (limit: the value in force, then the new one): ask for it with loosen_covenant, it takes the covenant's delay",
+            CovenantNotReady "The covenant's delay is not over (limit: when it may be loosened, then now)",
+            CovenantNoRequest "No looser terms are asked for, or they were for too long (limit: until when, then now): ask again",
+            CovenantInForce "The covenant still limits something: ask for terms without limits, put them in force after the delay, then close it",
+            CovenantTripped "The owner's covenant has tripped: its accounts can only reduce until it ends (limit: when, then now)",
+            CovenantNotTripped "The covenant is not tripped, or its owner wants nothing closed by others",
+            CovenantNotBreached "No loss has reached the covenant's limit (limit, then loss)",
+            CovenantStale "The covenant's view of the owner's accounts is too old, at prices that are not good, or of different moments (limit, then age, in slots): touch all of them with positions in one slot",
+            CovenantFull "The covenant enrols eight subaccounts and sixteen positions at most (limit, then number): close positions in one of them first",
+            CovenantNotEnrolled "The covenant does not know this subaccount's positions: touch it first",
+            CovenantLeverage "The owner's leverage would exceed its covenant's maximum (limit: the notional it allows, then the notional); lower the size, reduce or deposit, and touch what has changed",
+            CovenantNotional "The owner's notional would exceed its covenant's maximum (limit, then value); lower the size or reduce",
+            CovenantLoss "The owner's loss has reached its covenant's limit (limit, then loss): no increase, and anyone may trip it",
+            WrongCovenant "The account is not the covenant address of the subaccount's owner; pass that one, even where no covenant exists",
+            // Delegates
+            DelegateInvalid "The delegate's key, permissions or end are not allowed (limit, then value): not the owner's key, known permissions, an end within a year",
+            DelegateBudget "The order fees that the delegate may put aside today are used up (limit, then what they would be); the owner may place the order"
         }
     };
 }

@@ -51,6 +51,8 @@ extern crate std;
 pub mod account;
 pub mod closing;
 pub mod constants;
+pub mod covenant;
+pub mod delegate;
 pub mod deleverage;
 pub mod envelope;
 pub mod error;

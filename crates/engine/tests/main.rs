@@ -2,6 +2,8 @@
 #![allow(missing_docs, reason = "tests document themselves by name")]
 
 mod collusion;
+mod covenant;
+mod delegate;
 mod deleverage;
 mod envelope;
 mod extremes;

@@ -85,6 +85,9 @@ jobs! {
     unflag,
     /// Fill orders, and clear away those that can never fill again.
     orders,
+    /// Show owners' accounts to their covenants, trip those whose loss has reached its limit, close what their owners want
+    /// closed then, and put in force what was asked for.
+    covenants,
     /// Settle the worst losing positions of a market while claims on its pool are open; give holdbacks back.
     settle,
     /// Collect what pools have paid on traders' claims.

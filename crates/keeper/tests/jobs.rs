@@ -14,6 +14,7 @@ use ballast_engine::governance::{SHARED_FUND, state};
 use ballast_keeper::book::Book;
 use ballast_keeper::config::{Jobs, Timing};
 use ballast_keeper::jobs::{self, Action, View};
+use ballast_tests::binding::{NO_LIMITS, TERMS};
 use ballast_tests::{Expect, Setup, Terms, units};
 use solana_signer::Signer;
 
@@ -275,6 +276,31 @@ fn prices_go_together_and_alone_where_that_was_refused() {
     assert_eq!(keep(&mut setup, "prices"), 1);
     let market = address::market(&setup.exchange, 2);
     assert!(planned[0].instructions[2].accounts.iter().any(|meta| meta.pubkey == market));
+}
+
+#[test]
+fn a_covenant_whose_loss_has_reached_its_limit_is_tripped_its_positions_closed_and_later_loosened() {
+    let mut setup = Setup::with(&Terms::still());
+    let alice = setup.bound("alice", units(10_000));
+    let aside = setup.trader_with("alice", 7, false, units(5_000));
+    setup.open(&alice, 0, units(20_000).cast_signed());
+    setup.touch(&alice).must();
+    let order = setup.place(&aside, 1, setup.size_for(1, units(8_000).cast_signed())).expect("placed");
+    setup.later();
+    setup.touch(&alice).must();
+    setup.execute(&aside, 1, &order).must();
+    assert!(plan(&setup, "covenants").is_empty(), "seen just now, and no loss");
+    setup.move_by(0, -300);
+    let planned = plan(&setup, "covenants");
+    // Both accounts are shown and the covenant is tripped, in one transaction.
+    assert_eq!((planned.len(), planned[0].instructions.len()), (1, 3));
+    assert!(keep(&mut setup, "covenants") >= 3);
+    assert_eq!((setup.position(&alice, 0), setup.position(&aside, 1)), (0, 0), "closed, as its owner wanted");
+    assert!(setup.account(&setup.keeper).state.collateral.0 > 0, "for the fee");
+    setup.loosen(&alice, NO_LIMITS).must();
+    setup.world.advance(TERMS.loosening_delay);
+    assert_eq!(keep(&mut setup, "covenants"), 1);
+    assert!(setup.covenant(&alice).state.limits.is_none());
 }
 
 #[test]

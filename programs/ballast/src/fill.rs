@@ -15,6 +15,7 @@ use ballast_engine::trade::{self, Charge, Fill};
 use ballast_engine::units::{Base, Price, Quote, Rounding, SignedBase, SignedQuote};
 use ballast_engine::{Error as EngineError, Fault, Now, deleverage, liquidation, resolve};
 
+use crate::covenants::Bound;
 use crate::error::{OnChain, ensure, refuse};
 use crate::events::{FundingAccrued, PositionDeleveraged, Traded};
 use crate::legs::{self, Others};
@@ -41,6 +42,8 @@ pub struct Trader<'a, 'info> {
     pub exchange: &'a Key,
     /// Its other markets, as passed.
     pub others: Others<'info>,
+    /// Its owner's covenant, which an increase must pass; none where there is none, or where nothing can increase.
+    pub covenant: Option<Bound<'a>>,
 }
 
 impl<'a, 'info> Trader<'a, 'info> {
@@ -52,7 +55,7 @@ impl<'a, 'info> Trader<'a, 'info> {
         others: &'info [AccountInfo<'info>],
     ) -> Self {
         let others = Others::of(account, Some(market.index), others);
-        Self { account, exchange, others }
+        Self { account, exchange, others, covenant: None }
     }
 }
 
@@ -295,6 +298,9 @@ fn increase(
 ) -> Result<Fill> {
     ensure(!liquidation::is_flagged(trader.account, now), EngineError::FlaggedAccount)?;
     check_mode(market, trader.account)?;
+    if let Some(bound) = &mut trader.covenant {
+        bound.enrol(trader.account, now)?;
+    }
     let slot = trader.account.find_or_free(market.index).on_chain()?;
     let fill = trade::increase(market, trader.account, slot, size, long, mark).on_chain()?;
     trade::check_increase(market, trader.account, slot, now).on_chain()?;
@@ -302,11 +308,15 @@ fn increase(
 }
 
 /// What must hold after an increase.
-fn finish(market: &MarketState, trader: &Trader<'_, '_>, done: Done, ask: &Ask, now: &Now) -> Result<Done> {
+fn finish(market: &MarketState, trader: &mut Trader<'_, '_>, done: Done, ask: &Ask, now: &Now) -> Result<Done> {
     check_limit(done.price, done.buy, ask.limit).on_chain()?;
     legs::totals(trader.account, trader.exchange, Some(market), trader.others, Purpose::Increase, now)?
         .check_initial()
         .on_chain()?;
+    if let Some(bound) = &mut trader.covenant {
+        let _ = bound.touch(trader.account, trader.exchange, Some(market), trader.others, now)?;
+        bound.covenant.check_increase(now).on_chain()?;
+    }
     Ok(done)
 }
 
@@ -417,13 +427,25 @@ pub fn check_keeper(keeper: &AccountLoader<'_, Subaccount>, exchange: &Key, acte
     ensure(keeper.exchange == *exchange, EngineError::KeeperAccountInvalid)
 }
 
-/// Credits a fee to a subaccount.
+/// Credits a reward to a subaccount: money put in, not what trading has made.
 pub fn credit(to: &AccountLoader<'_, Subaccount>, amount: Quote) -> Result<()> {
     if amount.is_zero() {
         return Ok(());
     }
-    let state = &mut to.load_mut()?.state;
-    state.collateral = state.collateral.plus(amount).on_chain()?;
+    to.load_mut()?.state.put_in(amount).on_chain()
+}
+
+/// Pays an order's fee to the keeper, or gives it back to the account that put it aside.
+pub fn pay_order_fee(
+    keeper: Option<&AccountLoader<'_, Subaccount>>,
+    from: &AccountLoader<'_, Subaccount>,
+    fee: Quote,
+) -> Result<()> {
+    if let Some(keeper) = keeper {
+        return credit(keeper, fee);
+    }
+    let state = &mut from.load_mut()?.state;
+    state.collateral = state.collateral.plus(fee).on_chain()?;
     Ok(())
 }
 

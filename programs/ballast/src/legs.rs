@@ -8,6 +8,7 @@ use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::*;
 use ballast_engine::account::{AccountState, Position};
 use ballast_engine::closing::sure_value;
+use ballast_engine::covenant::Measure;
 use ballast_engine::layout::Key;
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
@@ -173,6 +174,34 @@ pub fn sure_equity(
     Ok(sum)
 }
 
+/// What an account is worth to its owner's covenant, over all slots in use.
+pub fn measure(
+    account: &AccountState,
+    exchange: &Key,
+    own: Option<&MarketState>,
+    others: Others<'_>,
+    now: &Now,
+) -> Result<Measure> {
+    others.check_count()?;
+    let mut measure = Measure::new(account.collateral).on_chain()?;
+    let mut rest = others.infos.iter();
+    for (slot, position) in account.positions.iter().enumerate() {
+        let passed = if others.has(slot) { Some(rest.next().ok_or(ErrorCode::AccountNotEnoughKeys)?) } else { None };
+        if position.is_free() {
+            continue;
+        }
+        match own {
+            Some(market) if market.index == position.market => measure.add(market, position, now),
+            _ => {
+                let market = view(passed.ok_or(ErrorCode::AccountNotEnoughKeys)?, exchange, position.market)?;
+                measure.add(&market.state, position, now)
+            }
+        }
+        .on_chain()?;
+    }
+    Ok(measure)
+}
+
 /// The market of a slot, where `markets` are those of all slots in use.
 pub fn of_slot<'info>(
     account: &AccountState,
@@ -213,7 +242,7 @@ pub fn take_out<'info>(
     if amount > account.collateral {
         return Err(refuse(Fault::new(EngineError::InsufficientCollateral, account.collateral.0, amount.0)));
     }
-    account.collateral = account.collateral.less(amount).on_chain()?;
+    account.take_out(amount).on_chain()?;
     if account.positions.iter().any(Position::is_open) {
         let markets = Others::of(account, None, markets);
         totals(account, exchange, None, markets, Purpose::Withdrawal, now)?.check_initial().on_chain()?;

@@ -10,6 +10,7 @@
 use ballast_wide as _;
 
 pub mod checks;
+pub mod covenants;
 pub mod emit;
 pub mod error;
 pub mod events;
@@ -118,6 +119,24 @@ pub mod ballast {
         close_settled::handle(ctx)
     }
 
+    /// Anyone: refreshes what a covenant knows of one of its owner's subaccounts. Remaining accounts: all its markets.
+    pub fn touch_covenant<'info>(ctx: Context<'info, TouchCovenant<'info>>) -> Result<()> {
+        touch_covenant::handle(ctx)
+    }
+    /// Anyone: trips a covenant whose loss has reached its limit.
+    pub fn trip_covenant(ctx: Context<TripCovenant>) -> Result<()> {
+        trip_covenant::handle(ctx)
+    }
+    /// Anyone, for a fee: closes a position of an owner whose covenant has tripped and says so. Remaining accounts: as for
+    /// `reduce`.
+    pub fn close_tripped<'info>(ctx: Context<'info, CloseTripped<'info>>) -> Result<()> {
+        close_tripped::handle(ctx)
+    }
+    /// Anyone: puts the terms that a covenant's owner asked for in force when its delay is over.
+    pub fn execute_loosening(ctx: Context<ExecuteLoosening>) -> Result<()> {
+        execute_loosening::handle(ctx)
+    }
+
     // Traders.
 
     /// Anyone: opens a subaccount of their own.
@@ -136,20 +155,20 @@ pub mod ballast {
     pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Result<()> {
         withdraw::handle(ctx, amount)
     }
-    /// Owner: moves collateral to another of its subaccounts. Remaining accounts: the first one's markets.
+    /// Owner, or a delegate for collateral: moves collateral to another of its subaccounts. Remaining accounts: the first one's markets.
     pub fn transfer<'info>(ctx: Context<'info, Transfer<'info>>, amount: u64) -> Result<()> {
         transfer::handle(ctx, amount)
     }
-    /// Owner: places an order.
+    /// Owner, or a delegate who may trade: places an order.
     pub fn place_order(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
         place_order::handle(ctx, args)
     }
-    /// Owner after 10 seconds; anyone, for the fee, once it can never fill again or its account lacks what it needs: cancels
+    /// Owner, or a delegate for orders, after 10 seconds; anyone, for the fee, once it can never fill again or its account lacks what it needs: cancels
     /// an order. Remaining accounts: none, or for the last the account's other markets.
     pub fn cancel_order<'info>(ctx: Context<'info, CancelOrder<'info>>) -> Result<()> {
         cancel_order::handle(ctx)
     }
-    /// Owner: reduces or closes a position at once. Remaining accounts: none, or the account's other markets
+    /// Owner, or a delegate who may trade: reduces or closes a position at once. Remaining accounts: none, or the account's other markets
     /// (writable) where their profits must pay the loss.
     pub fn reduce<'info>(ctx: Context<'info, Reduce<'info>>, args: ReduceArgs) -> Result<()> {
         reduce::handle(ctx, args)
@@ -157,6 +176,27 @@ pub mod ballast {
     /// Owner: closes a position of a market whose oracle has been silent for an hour, at the penalised price.
     pub fn exit_silent<'info>(ctx: Context<'info, ExitSilent<'info>>) -> Result<()> {
         exit_silent::handle(ctx)
+    }
+
+    /// Owner: appoints a subaccount's delegate, or dismisses it.
+    pub fn set_delegate(ctx: Context<SetDelegate>, args: SetDelegateArgs) -> Result<()> {
+        set_delegate::handle(ctx, args)
+    }
+    /// Owner: binds itself to limits over all its subaccounts.
+    pub fn create_covenant(ctx: Context<CreateCovenant>, args: CovenantArgs) -> Result<()> {
+        create_covenant::handle(ctx, args)
+    }
+    /// Owner: tightens its covenant, at once.
+    pub fn tighten_covenant(ctx: Context<ChangeCovenant>, args: CovenantArgs) -> Result<()> {
+        change_covenant::handle_tighten(ctx, args)
+    }
+    /// Owner: asks for looser terms, which take its covenant's delay.
+    pub fn loosen_covenant(ctx: Context<ChangeCovenant>, args: CovenantArgs) -> Result<()> {
+        change_covenant::handle_loosen(ctx, args)
+    }
+    /// Owner: closes a covenant that limits nothing any more.
+    pub fn close_covenant(ctx: Context<CloseCovenant>) -> Result<()> {
+        close_covenant::handle(ctx)
     }
 
     // Liquidity and insurance.

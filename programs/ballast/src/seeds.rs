@@ -18,6 +18,8 @@ pub const LP_DEPOSIT: &[u8] = b"lp_deposit";
 pub const LP_WITHDRAWAL: &[u8] = b"lp_withdrawal";
 /// `timelock, exchange`: holds the program's upgrade authority.
 pub const TIMELOCK: &[u8] = b"timelock";
+/// `covenant, exchange, owner`.
+pub const COVENANT: &[u8] = b"covenant";
 /// `charter, proposal`.
 pub const CHARTER: &[u8] = b"charter";
 /// `upgrade, buffer`.

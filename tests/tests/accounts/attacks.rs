@@ -21,6 +21,8 @@ enum Kind {
     New,
     /// An address that gets lamports.
     Wallet,
+    /// The covenant address of an owner who has none.
+    NoCovenant,
     Vault,
     Tokens,
     Mint,
@@ -48,8 +50,10 @@ fn kind(case: &Case, declared: &Declared, at: &Pubkey) -> Kind {
         {
             Kind::New
         }
+        "covenant" if case.account(at) == Account::default() && case.name != "create_covenant" => Kind::NoCovenant,
+        "covenant" if case.account(at) == Account::default() => Kind::New,
         "exchange" | "market" | "subaccount" | "order" | "ticket" | "proposal" | "upgrade" | "charter" | "root"
-        | "debtor" | "holder" | "from" | "to" | "keeper" | "flagger" => Kind::State,
+        | "covenant" | "debtor" | "holder" | "from" | "to" | "keeper" | "flagger" => Kind::State,
         "owner" | "rent_to" | "refund" => Kind::Wallet,
         "vault" => Kind::Vault,
         "owner_tokens" | "source" | "destination" | "fee_destination" | "new_destination" => Kind::Tokens,
@@ -147,6 +151,15 @@ fn others(case: &Case, at: &Pubkey, name: &str, kind: Kind) -> Vec<Other> {
                 ("another address", somewhere("elsewhere"), None),
                 ("already there", *at, Some(taken)),
                 ("another program's", *at, Some(used)),
+            ]
+        }
+        Kind::NoCovenant => {
+            let (data, owner) = (foreign::covenant_of(case), ballast::ID);
+            let theirs = Account { lamports: 1_000_000_000, data, owner, ..Account::default() };
+            vec![
+                ("a stranger's", somewhere("elsewhere"), Some(theirs)),
+                ("another address", somewhere("elsewhere"), None),
+                ("a program", price_feed::ID, None),
             ]
         }
         Kind::Wallet => vec![("a stranger", stranger().pubkey(), None), ("a program", price_feed::ID, None)],
@@ -307,7 +320,17 @@ pub(super) fn mixtures(case: &Case) -> Vec<Attack> {
             let bound = ours
                 || matches!(
                     named,
-                    Some("subaccount" | "proposal" | "upgrade" | "charter" | "from" | "to" | "keeper" | "flagger")
+                    Some(
+                        "subaccount"
+                            | "proposal"
+                            | "upgrade"
+                            | "charter"
+                            | "from"
+                            | "to"
+                            | "keeper"
+                            | "flagger"
+                            | "covenant"
+                    )
                 );
             let (address, twin) = bound.then(|| foreign::foreign(case, &meta.pubkey)).flatten()?;
             Some((place, address, twin))

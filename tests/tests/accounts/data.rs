@@ -77,8 +77,10 @@ fn shared() -> BTreeSet<(&'static str, &'static str)> {
     let all = [
         pairs(&MARKET),
         pairs(&EXCHANGE),
+        pairs(&["tighten_covenant", "loosen_covenant"]),
+        vec![("close_covenant", "tighten_covenant"), ("close_covenant", "loosen_covenant")],
         oracle.to_vec(),
-        vec![("withdraw", "deposit"), ("pick_up_deleveraging", "settle"), ("close_settled", "settle")],
+        vec![("pick_up_deleveraging", "settle"), ("close_settled", "settle")],
     ];
     all.into_iter().flatten().collect()
 }

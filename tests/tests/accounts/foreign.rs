@@ -8,7 +8,9 @@ use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token::state::{Account as TokenAccount, AccountState, Mint};
-use ballast::state::{Charter, Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount, Upgrade};
+use ballast::state::{
+    ACCOUNT_VERSION, Charter, Covenant, Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount, Upgrade,
+};
 use ballast_client::{accounts, address};
 use ballast_engine::layout::Key;
 use ballast_tests::World;
@@ -84,7 +86,13 @@ pub(super) fn foreign(case: &Case, at: &Pubkey) -> Option<(Pubkey, Account)> {
         let old = accounts::decode::<Subaccount>(data).expect("a subaccount");
         let owner = Pubkey::new_from_array(old.owner.0);
         let address = address::subaccount(&exchange(), &owner, old.id);
-        (address, patched::<Subaccount>(&account, |s| s.exchange = there))
+        let covenant = key(address::covenant(&exchange(), &owner));
+        let twin = patched::<Subaccount>(&account, |s| (s.exchange, s.covenant) = (there, covenant));
+        (address, twin)
+    } else if data.starts_with(Covenant::DISCRIMINATOR) {
+        let owner = Pubkey::new_from_array(accounts::decode::<Covenant>(data).expect("a covenant").owner.0);
+        let address = address::covenant(&exchange(), &owner);
+        (address, patched::<Covenant>(&account, |c| c.exchange = there))
     } else if data.starts_with(Proposal::DISCRIMINATOR) {
         let id = accounts::decode::<Proposal>(data).expect("a proposal").id;
         (address::proposal(&exchange(), id), patched::<Proposal>(&account, |p| p.exchange = there))
@@ -110,6 +118,17 @@ pub(super) fn foreign(case: &Case, at: &Pubkey) -> Option<(Pubkey, Account)> {
     Some(found)
 }
 
+/// A stranger's covenant on the case's exchange, as an account's bytes.
+pub(super) fn covenant_of(case: &Case) -> Vec<u8> {
+    let covenant = Covenant {
+        version: ACCOUNT_VERSION,
+        exchange: key(case.setup.exchange),
+        owner: key(stranger().pubkey()),
+        ..Covenant::default()
+    };
+    accounts::encode(&covenant)
+}
+
 /// Of the same exchange, but of another market, owner or number.
 pub(super) fn siblings(case: &Case, at: &Pubkey) -> Vec<Other> {
     let account = case.account(at);
@@ -126,7 +145,8 @@ pub(super) fn siblings(case: &Case, at: &Pubkey) -> Vec<Other> {
     }
     if data.starts_with(Subaccount::DISCRIMINATOR) {
         let old = accounts::decode::<Subaccount>(data).expect("a subaccount");
-        let theirs = patched::<Subaccount>(&account, |s| s.owner = key(other));
+        let covenant = key(address::covenant(&own, &other));
+        let theirs = patched::<Subaccount>(&account, |s| (s.owner, s.covenant) = (key(other), covenant));
         let owner = Pubkey::new_from_array(old.owner.0);
         let id = old.id + 77;
         return vec![
@@ -137,6 +157,10 @@ pub(super) fn siblings(case: &Case, at: &Pubkey) -> Vec<Other> {
                 Some(patched::<Subaccount>(&account, |s| s.id = id)),
             ),
         ];
+    }
+    if data.starts_with(Covenant::DISCRIMINATOR) {
+        let theirs = patched::<Covenant>(&account, |c| c.owner = key(other));
+        return vec![("a stranger's", address::covenant(&own, &other), Some(theirs))];
     }
     if data.starts_with(Order::DISCRIMINATOR) {
         let subaccount = address::subaccount(&own, &other, 0);

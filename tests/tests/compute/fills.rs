@@ -153,7 +153,8 @@ fn cancelled(all: &mut Units) {
     let order = place(&mut setup, all, &alice, 0, ask);
     setup.later();
     let (market, owner) = (setup.market_key(0), alice.address());
-    let execute = ix::execute_order(&market, &alice.subaccount, &order, &owner, None, &[]);
+    let covenant = ix::pubkey(&setup.account(&alice).covenant);
+    let execute = ix::execute_order(&market, &alice.subaccount, &order, &owner, None, &covenant, &[]);
     all.add("execute_order_1", setup.world.send(&[execute], &[]));
 }
 

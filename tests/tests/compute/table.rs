@@ -104,8 +104,9 @@ release, which LiteSVM brings and clusters run: 76 units for a transfer, where t
 
 A number at the end of a name is the number of positions. `execute_proposal` is both `execute_market_proposal` and
 `execute_exchange_proposal` for a single change, `execute_batch` the same for two to eight; `withdraw` is of accounts without a
-position. `execute_upgrade` is for a program of the price feed's size. `verify_upgrade` is of whole parts, 1 MiB, and of shorter
-last ones: their SHA-256, half a unit a byte, is most of it. `update_market` leaves out the no-op for a
+position. What ends in `_under_covenant` is of an owner who has one; everything else is of owners without. `execute_upgrade` is for
+a program of the price feed's size. `verify_upgrade` is of whole parts, 1 MiB, and of shorter last ones: their SHA-256, half a unit
+a byte, is most of it. `update_market` leaves out the no-op for a
 price that is not newer.
 
 ## Against the targets

@@ -1,6 +1,7 @@
 //! Every reason for a refusal is reached by a transaction, with its code, its message and its numbers in the log.
 
 mod accounts;
+mod covenants;
 mod governance;
 mod keepers;
 mod liquidity;
@@ -34,6 +35,7 @@ fn rows() -> Vec<Row> {
         keepers::rows(),
         governance::rows(),
         accounts::rows(),
+        covenants::rows(),
         upgrades::rows(),
     ]
     .into_iter()

@@ -1,6 +1,5 @@
 //! The README's promises, each shown on the SBPF file under a real Agave bank that runs in step with LiteSVM: every
-//! transaction of these tests has the same outcome, compute units and accounts on both. P12 (covenants) is not in this
-//! version.
+//! transaction of these tests has the same outcome, compute units and accounts on both.
 
 mod attacks;
 mod bank;
@@ -26,6 +25,7 @@ mod p10_grace;
 mod p11_oracle;
 mod p11_pauses;
 mod p11_wind_down;
+mod p12_covenants;
 mod p13_bad_oracle;
 mod p14_exits;
 mod permutations;

@@ -7,6 +7,7 @@ use ballast::instructions::governance::{
     QueueWindDownArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
+use ballast::instructions::trader::{CovenantArgs, SetDelegateArgs};
 use ballast_client::{address, instructions as ix};
 use ballast_engine::governance::kind;
 use ballast_tests::Ask;
@@ -85,6 +86,15 @@ pub(crate) enum Act {
     VerifyUpgrade { buffer: usize },
     ExecuteUpgrade { buffer: usize },
     CloseUpgrade { buffer: usize },
+    Bind { by: usize, args: CovenantArgs },
+    Tighten { by: usize, of: usize, args: CovenantArgs },
+    Loosen { by: usize, of: usize, args: CovenantArgs },
+    Loosened { of: usize },
+    Unbind { by: usize, of: usize },
+    Touch { sub: usize, legs: Legs },
+    Trip { of: usize },
+    CloseTripped { sub: usize, market: usize, keeper: usize, legs: Legs },
+    Appoint { sub: usize, by: usize, args: SetDelegateArgs },
 }
 
 impl Act {
@@ -151,6 +161,15 @@ impl Act {
             Self::VerifyUpgrade { .. } => "verify_upgrade",
             Self::ExecuteUpgrade { .. } => "execute_upgrade",
             Self::CloseUpgrade { .. } => "close_upgrade",
+            Self::Bind { .. } => "create_covenant",
+            Self::Tighten { .. } => "tighten_covenant",
+            Self::Loosen { .. } => "loosen_covenant",
+            Self::Loosened { .. } => "execute_loosening",
+            Self::Unbind { .. } => "close_covenant",
+            Self::Touch { .. } => "touch_covenant",
+            Self::Trip { .. } => "trip_covenant",
+            Self::CloseTripped { .. } => "close_tripped",
+            Self::Appoint { .. } => "set_delegate",
         }
     }
 
@@ -185,7 +204,12 @@ impl Act {
             | Self::Protect { by, .. }
             | Self::Pause { by, .. }
             | Self::QueueNew { by, .. }
-            | Self::QueueUpgrade { by, .. } => Some(by),
+            | Self::QueueUpgrade { by, .. }
+            | Self::Bind { by, .. }
+            | Self::Tighten { by, .. }
+            | Self::Loosen { by, .. }
+            | Self::Unbind { by, .. }
+            | Self::Appoint { by, .. } => Some(by),
             Self::ExecuteExit { by, owner, .. } if by == owner => Some(by),
             _ => None,
         }
@@ -197,6 +221,7 @@ impl Act {
         self.build_for_account(sim)
             .or_else(|| self.build_for_pool(sim))
             .or_else(upgrade)
+            .or_else(|| super::covenants::build(sim, self))
             .unwrap_or_else(|| self.build_for_rules(sim))
     }
 
@@ -205,14 +230,15 @@ impl Act {
         let sub = |place: usize| sim.subs[place].address;
         Some(match *self {
             Self::Open { by, id, isolated } => ix::open_subaccount(exchange, &key(by), id, isolated),
-            Self::Close { sub: s, by } => ix::close_subaccount(&key(by), &sub(s)),
+            Self::Close { sub: s, by } => ix::close_subaccount(exchange, &key(by), &sub(s)),
             Self::Deposit { sub: s, by, amount } => ix::deposit(exchange, &key(by), &sub(s), &sim.wallet(by), amount),
             Self::Withdraw { sub: s, by, amount, legs } => {
                 let legs = metas(sim, s, None, legs);
                 ix::withdraw(exchange, &key(by), &sub(s), &sim.wallet(by), amount, &legs)
             }
             Self::Transfer { from, to, by, amount, legs } => {
-                ix::transfer(&key(by), &sub(from), &sub(to), amount, &metas(sim, from, None, legs))
+                let covenant = address::covenant(exchange, &key(sim.subs[from].owner));
+                ix::transfer(&key(by), &sub(from), &sub(to), &covenant, amount, &metas(sim, from, None, legs))
             }
             Self::Place { sub: s, by, market: m, ask } => {
                 ix::place_order(&key(by), &market(m), &sub(s), sim.account(s).state.next_order, ask.args())
@@ -220,7 +246,7 @@ impl Act {
             Self::Cancel { order, by, keeper, legs } => {
                 let order = &sim.orders[order];
                 let legs = metas(sim, order.sub, Some(order.market), legs);
-                let (rent_to, keeper) = (key(sim.subs[order.sub].owner), keeper.map(sub));
+                let (rent_to, keeper) = (key(order.by), keeper.map(sub));
                 let (market, account) = (market(order.market), sub(order.sub));
                 let (order, keeper) = (&order.address, keeper.as_ref());
                 ix::cancel_unfillable(&key(by), &market, &account, order, &rent_to, keeper, &legs)
@@ -232,9 +258,10 @@ impl Act {
             Self::Fill { order, keeper, legs } => {
                 let order = &sim.orders[order];
                 let legs = metas(sim, order.sub, Some(order.market), legs);
-                let (rent_to, keeper) = (key(sim.subs[order.sub].owner), keeper.map(sub));
+                let (rent_to, keeper) = (key(order.by), keeper.map(sub));
                 let (market, account) = (market(order.market), sub(order.sub));
-                ix::execute_order(&market, &account, &order.address, &rent_to, keeper.as_ref(), &legs)
+                let covenant = address::covenant(exchange, &key(sim.subs[order.sub].owner));
+                ix::execute_order(&market, &account, &order.address, &rent_to, keeper.as_ref(), &covenant, &legs)
             }
             Self::Reduce { sub: s, by, market: m, size, limit, legs } => {
                 ix::reduce(&key(by), &market(m), &sub(s), size, limit, &metas(sim, s, Some(m), legs))
@@ -353,7 +380,7 @@ pub(crate) fn index(market: usize) -> u16 {
     u16::try_from(market).expect("few markets")
 }
 
-fn metas(sim: &Sim, sub: usize, own: Option<usize>, legs: Legs) -> Vec<AccountMeta> {
+pub(crate) fn metas(sim: &Sim, sub: usize, own: Option<usize>, legs: Legs) -> Vec<AccountMeta> {
     match legs {
         Legs::None => vec![],
         Legs::Read | Legs::Write => ix::leg_metas(&sim.account(sub), own.map(index), legs == Legs::Write),

@@ -132,7 +132,11 @@ impl Sim {
 
     /// The owner, or somebody else.
     fn by(&mut self, sub: usize) -> usize {
-        if self.percent(98) { self.subs[sub].owner } else { self.person() }
+        match self.delegate(sub).filter(|_| self.rng.random_ratio(1, 4)) {
+            Some(delegate) => delegate,
+            None if self.percent(98) => self.subs[sub].owner,
+            None => self.person(),
+        }
     }
 
     fn amount(&mut self) -> u64 {
@@ -148,15 +152,16 @@ impl Sim {
     }
 
     /// A market in which an account has something, if it has.
-    fn held_market(&mut self, sub: usize) -> usize {
+    pub(crate) fn held_market(&mut self, sub: usize) -> usize {
         let held: Vec<usize> = self.account(sub).state.slots().map(|(_, p)| p.market.into()).collect();
         if held.is_empty() || self.percent(5) { self.market() } else { self.any(&held) }
     }
 
     fn one_act(&mut self) -> Option<Act> {
         match self.rng.random_range(0..100) {
-            0..16 => self.money_act(),
-            16..56 => self.trading_act(),
+            0..14 => self.money_act(),
+            14..20 => self.binding_act(),
+            20..56 => self.trading_act(),
             56..74 => self.keeping_act(),
             _ => self.liquidity_act(),
         }

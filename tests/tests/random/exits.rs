@@ -4,6 +4,7 @@ use ballast_engine::market::MarketState;
 use rand::Rng as _;
 
 use super::act::{Act, Legs, index};
+use super::covenants::BOUND;
 use super::world::{MARKETS, PEOPLE, Sim};
 
 /// Hours that leaving may take: the outflow limiter lets profit go slowly.
@@ -41,6 +42,9 @@ impl Sim {
         self.calm();
         self.collect();
         self.leave_pools();
+        for of in 0..BOUND {
+            self.show(of);
+        }
         for _ in 0..HOURS {
             self.setup.world.advance(3_600);
             // Free collateral needs no price.

@@ -1,11 +1,14 @@
 //! The rules of orders and fills (sections 5 and 7), written a second time on decoded accounts.
 
-use ballast::state::{Order, Subaccount};
+use ballast::state::{Covenant, Order, Subaccount};
 use ballast_engine::account::AccountState;
 use ballast_engine::closing::sure_value;
 use ballast_engine::constants::{CROSS_MARKETS, MAX_ORDERS, PRICE_SCALE};
+use ballast_engine::covenant::Measure;
+use ballast_engine::delegate::ORDERS;
 use ballast_engine::deleverage::pick_up;
 use ballast_engine::error::ensure;
+use ballast_engine::layout::Key;
 use ballast_engine::margin::{Purpose, maintenance_ratio};
 use ballast_engine::market::MarketState;
 use ballast_engine::math::mul_div;
@@ -19,7 +22,8 @@ use ballast_engine::{Error, Now, Result, liquidation, resolve};
 use ballast_tests::Ask;
 
 use super::act::{Legs, index};
-use super::judge::{Reasons, totals};
+use super::covenants::key_of;
+use super::judge::{Reasons, measure, totals};
 use super::world::{Placed, Sim, View};
 
 /// An account that trades in a market, both to be thrown away.
@@ -28,6 +32,8 @@ pub(crate) struct Filler {
     pub(crate) market: Box<MarketState>,
     pub(crate) account: Box<Subaccount>,
     legs: Legs,
+    /// Its owner's covenant, and its address.
+    covenant: Option<(Box<Covenant>, Key)>,
 }
 
 fn may_hold(market: &MarketState, account: &AccountState) -> bool {
@@ -35,7 +41,8 @@ fn may_hold(market: &MarketState, account: &AccountState) -> bool {
 }
 
 /// What stands in the way of placing an order.
-pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now: &Now, why: &mut Reasons) {
+/// Returns the fee that it puts aside.
+pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now: &Now, why: &mut Reasons) -> Quote {
     let reduces = account.opposite(market.index, ask.size > 0).is_some();
     let flagged = liquidation::is_flagged(account, now);
     why.need(ask.size != 0, Error::AmountZero);
@@ -62,6 +69,7 @@ pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now
     let free = flagged || !(good || account.is_flat());
     let fees = if ask.kind != 3 && has_exits { 2 } else { 1 };
     why.need(free || market.params.order_fee.0 * fees <= account.collateral.0, Error::InsufficientCollateral);
+    if free { Quote::ZERO } else { Quote(market.params.order_fee.0 * fees) }
 }
 
 /// What stands in the way of cancelling one.
@@ -71,14 +79,14 @@ pub(crate) fn cancel(sim: &Sim, view: &View, placed: &Placed, by: usize, legs: L
     if order.terms.dead(market, &account.state, &view.now).is_some() {
         return;
     }
-    if sim.subs[placed.sub].owner == by {
+    if sim.may(view, placed.sub, by, ORDERS) {
         why.run(order.terms.check_cancel(market, &view.now));
         return;
     }
     // Anyone's, once its price is there and the account lacks what it needs.
     let others = account.state.slots().any(|(_, position)| position.market != market.index);
     let tried = !order.terms.reduces() && !(others && legs == Legs::None);
-    let refused = execute(sim, view, placed, legs).err().filter(|_| tried);
+    let refused = filled(sim, view, placed, legs, false).err().filter(|_| tried);
     match refused {
         Some(fault) if cancels(fault.error) => {}
         refused => {
@@ -100,10 +108,19 @@ pub(crate) fn trigger(sim: &Sim, view: &View, placed: &Placed, why: &mut Reasons
 
 /// Fills an order.
 pub(crate) fn execute(sim: &Sim, view: &View, placed: &Placed, legs: Legs) -> Result<()> {
+    filled(sim, view, placed, legs, true)
+}
+
+/// The same, under its owner's covenant or as if there were none: what a covenant stops is kept.
+fn filled(sim: &Sim, view: &View, placed: &Placed, legs: Legs, bound: bool) -> Result<()> {
     let terms = sim.setup.world.read::<Order>(&placed.address).terms;
     let mut market = Box::new(*view.state(placed.market));
     let _ = market.accrue(false, &view.now)?;
     let mut filler = Filler::new(view, market, sim.account(placed.sub), legs);
+    if bound {
+        let sub = &sim.subs[placed.sub];
+        filler.covenant = sim.covenant(sub.owner).map(|covenant| (covenant, key_of(&sub.address)));
+    }
     let mark = terms.mark(&filler.market, &filler.account.state, &view.now)?;
     let mut size = terms.size.size();
     if let Some((_, held)) = filler.account.state.opposite(filler.market.index, terms.buys()) {
@@ -136,7 +153,7 @@ impl Filler {
         if let Some(slot) = account.state.find(market.index) {
             let _ = pick_up(&mut market, &mut account.state, slot).expect("moves no money");
         }
-        Self { view: view.clone(), market, account, legs }
+        Self { view: view.clone(), market, account, legs, covenant: None }
     }
 
     /// The account's slot in the market.
@@ -165,7 +182,7 @@ impl Filler {
         self.finish(Price(price), buy, limit)
     }
 
-    fn reduce(&mut self, slot: usize, size: Base, mark: Price, limit: Price) -> Result<()> {
+    pub(crate) fn reduce(&mut self, slot: usize, size: Base, mark: Price, limit: Price) -> Result<()> {
         let position = self.account.state.positions[slot];
         let held = position.base();
         let ratio = maintenance_ratio(&self.market, &position, &self.view.now);
@@ -206,16 +223,26 @@ impl Filler {
         let state = &mut self.account.state;
         ensure(!liquidation::is_flagged(state, now), Error::FlaggedAccount)?;
         ensure(may_hold(&self.market, state), Error::CrossNotAllowed)?;
+        if let Some((covenant, key)) = &mut self.covenant
+            && covenant.state.find(key).is_none()
+        {
+            ensure(state.is_flat(), Error::CovenantNotEnrolled)?;
+            covenant.state.touch(key, &Measure::new(state.collateral)?, state.flow, now)?;
+        }
         let slot = state.find_or_free(self.market.index)?;
         let fill = trade::increase(&mut self.market, state, slot, size, long, mark)?;
         trade::check_increase(&self.market, state, slot, now)?;
         Ok(fill)
     }
 
-    fn finish(&self, price: Price, buy: bool, limit: Price) -> Result<()> {
+    fn finish(&mut self, price: Price, buy: bool, limit: Price) -> Result<()> {
         check_limit(price, buy, limit)?;
         let (state, market) = (&self.account.state, Some(&*self.market));
-        totals(&self.view, state, market, self.legs, Purpose::Increase)?.check_initial()
+        totals(&self.view, state, market, self.legs, Purpose::Increase)?.check_initial()?;
+        let Some((covenant, key)) = &mut self.covenant else { return Ok(()) };
+        let seen = measure(&self.view, state, market, self.legs)?;
+        covenant.state.touch(key, &seen, state.flow, &self.view.now)?;
+        covenant.state.check_increase(&self.view.now)
     }
 
     /// The markets of all slots in use and of `slot`, with their slots.

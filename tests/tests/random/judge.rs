@@ -4,6 +4,8 @@
 use ballast::state::{LpDeposit, LpWithdrawal, Subaccount};
 use ballast_client::address;
 use ballast_engine::account::{AccountState, Position};
+use ballast_engine::covenant::Measure;
+use ballast_engine::delegate::COLLATERAL;
 use ballast_engine::layout::Key;
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
@@ -12,6 +14,7 @@ use ballast_engine::units::{Quote, SignedQuote};
 use ballast_engine::{Error, Fault, Now, Result, liquidation, liquidity, resolve, settle};
 
 use super::act::{Act, Legs, index};
+use super::covenants::taken_out;
 use super::fill::{self, Filler};
 use super::rules;
 use super::world::{Sim, View};
@@ -64,12 +67,17 @@ impl Reasons {
 pub(crate) fn judge(sim: &Sim, view: &View, act: &Act) -> Vec<Reason> {
     let mut why = Reasons::default();
     if let (Some(sub), Some(by)) = (owned(act), act.signer()) {
-        why.need(sim.subs[sub].owner == by, Error::WrongOwner);
+        let may = match super::covenants::permissions(act) {
+            Some(permissions) => sim.may(view, sub, by, permissions),
+            None => sim.subs[sub].owner == by,
+        };
+        why.need(may, Error::WrongOwner);
     }
     let known = money(sim, view, act, &mut why)
         || positions(sim, view, act, &mut why)
         || pools(sim, view, act, &mut why)
-        || super::upgrades::judge(sim, view, act, &mut why);
+        || super::upgrades::judge(sim, view, act, &mut why)
+        || super::covenants::judge(sim, view, act, &mut why);
     if !known {
         rules::judge(sim, view, act, &mut why);
     }
@@ -112,11 +120,27 @@ pub(crate) fn totals(
     Ok(sums)
 }
 
+/// What an account is worth to its owner's covenant, as the program finds it.
+pub(crate) fn measure(view: &View, account: &AccountState, own: Option<&MarketState>, legs: Legs) -> Result<Measure> {
+    let others = account.slots().filter(|(_, p)| own.is_none_or(|m| m.index != p.market)).count();
+    let short = Fault::new(Error::WrongMarketCount, others, 0);
+    ballast_engine::error::ensure(legs != Legs::None || others == 0, short)?;
+    let mut sum = Measure::new(account.collateral)?;
+    for (_, position) in account.slots() {
+        let market = match own {
+            Some(market) if market.index == position.market => market,
+            _ => view.state(usize::from(position.market)),
+        };
+        sum.add(market, position, &view.now)?;
+    }
+    Ok(sum)
+}
+
 fn take_out(view: &View, account: &mut AccountState, amount: u64, legs: Legs) -> Result<()> {
     use ballast_engine::error::ensure;
     ensure(!liquidation::is_flagged(account, &view.now), Error::FlaggedAccount)?;
     ensure(Quote(amount) <= account.collateral, Error::InsufficientCollateral)?;
-    account.collateral = account.collateral.less(Quote(amount))?;
+    account.take_out(Quote(amount))?;
     if account.positions.iter().any(Position::is_open) {
         totals(view, account, None, legs, Purpose::Withdrawal)?.check_initial()?;
     }
@@ -140,6 +164,7 @@ fn money(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
             let mut account = sim.account(sub).state;
             let balance = Quote(sim.setup.world.tokens(&sim.setup.vault));
             why.run(take_out(view, &mut account, amount, legs).and_then(|()| {
+                taken_out(sim, view, sub, &account, (amount, None), legs)?;
                 let profit = account.principal.profit_of(Quote(amount), &view.now)?;
                 let limited = account.principal.withdraw(Quote(amount), &view.now)?;
                 let (mut outflow, params) = (view.exchange.outflow, &view.exchange.params);
@@ -148,8 +173,13 @@ fn money(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
         }
         Act::Transfer { from, to, by, amount, legs } => {
             why.need(amount > 0, Error::AmountZero);
-            why.need(sim.subs[to].owner == by, Error::WrongOwner);
-            why.run(take_out(view, &mut sim.account(from).state, amount, legs));
+            let same = sim.subs[to].owner == sim.subs[from].owner;
+            why.need(same && sim.may(view, to, by, COLLATERAL), Error::WrongOwner);
+            let mut account = sim.account(from).state;
+            why.run(
+                take_out(view, &mut account, amount, legs)
+                    .and_then(|()| taken_out(sim, view, from, &account, (amount, Some(to)), legs)),
+            );
         }
         _ => return false,
     }
@@ -171,8 +201,12 @@ fn touch(sim: &Sim, view: &View, sub: usize, market: usize) -> Touched {
 fn positions(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> bool {
     let now = &view.now;
     match *act {
-        Act::Place { sub, market, ask, .. } => {
-            fill::place(&sim.account(sub).state, view.state(market), &ask, now, why);
+        Act::Place { sub, by, market, ask } => {
+            let account = sim.account(sub);
+            let fee = fill::place(&account.state, view.state(market), &ask, now, why);
+            if sim.subs[sub].owner != by {
+                why.run({ account.delegate }.spend(fee, now));
+            }
         }
         Act::Cancel { order, by, legs, .. } => fill::cancel(sim, view, &sim.orders[order], by, legs, why),
         Act::Trigger { order } => fill::trigger(sim, view, &sim.orders[order], why),

@@ -5,6 +5,7 @@
 
 mod act;
 mod choose;
+mod covenants;
 mod endings;
 mod exits;
 mod extremes;

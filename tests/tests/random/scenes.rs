@@ -64,6 +64,9 @@ impl Sim {
             | "close_upgrade"
             | "queue_new_exchange"
             | "execute_new_exchange" => self.upgrade_program(),
+            "touch_covenant" | "trip_covenant" | "close_tripped" | "execute_loosening" | "close_covenant" => {
+                self.discipline()
+            }
             "execute_lp_withdrawal" => self.providers_leave(false),
             "lapse_lp_withdrawal" | "lapse_lp_deposit" => self.providers_leave(true),
             _ if GOVERNANCE.contains(&missing) => self.govern_on_purpose(missing),
@@ -76,7 +79,8 @@ impl Sim {
         if self.percent(40) {
             self.open_up();
         }
-        match self.rng.random_range(0..17) {
+        match self.rng.random_range(0..18) {
+            17 => self.discipline(),
             16 => self.long_episode(),
             14 => self.midnights(),
             15 => self.upgrade_program(),

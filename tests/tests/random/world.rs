@@ -19,6 +19,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer as _;
 
 use super::act::{Act, next_order};
+use super::covenants::BOUND;
 use super::judge::{self, Reason};
 use super::upgrades;
 
@@ -43,6 +44,8 @@ pub(crate) struct Placed {
     pub(crate) address: Pubkey,
     pub(crate) sub: usize,
     pub(crate) market: usize,
+    /// Who placed it.
+    pub(crate) by: usize,
 }
 
 /// What a market's oracle said last.
@@ -240,6 +243,7 @@ impl Sim {
         let reasons = judge::judge(self, &view, &act);
         let order = if let Act::Place { sub, .. } = act { Some(next_order(self, sub)) } else { None };
         let before = judge::health(self, &view, &act);
+        let bound: Vec<_> = (0..BOUND).map(|of| self.covenant(of)).collect();
         let instruction = act.build(self);
         let signer = act.signer().map(|by| Arc::clone(self.key(by)));
         let signers: Vec<&Keypair> = signer.iter().map(|key| &**key).collect();
@@ -263,6 +267,13 @@ impl Sim {
         let place = self.place();
         let audit = self.setup.books();
         assert!(audit.is_clean(), "{place}: after {act:?} the books do not add up: {audit:#?}");
+        for (of, old) in bound.into_iter().enumerate() {
+            let (Some(old), Some(new)) = (old, self.covenant(of)) else { continue };
+            assert!(new.state.invariant().is_ok(), "{place}: after {act:?} a covenant is broken");
+            // P12: nothing but an executed request loosens, and the judge knows when that may be.
+            let tighter = new.state.limits.check_no_looser(&old.state.limits).is_ok();
+            assert!(tighter || matches!(act, Act::Loosened { .. }), "{place}: {act:?} loosened a covenant");
+        }
         let exchange = self.setup.exchange();
         assert!(exchange.invariant().is_ok(), "{place}: after {act:?} the exchange is broken");
         outcome.is_ok()
@@ -288,8 +299,8 @@ impl Sim {
                     order.sub = sub;
                 }
             }
-            Act::Place { sub, market, .. } => {
-                self.orders.push(Placed { address: order.expect("looked up"), sub, market });
+            Act::Place { sub, market, by, .. } => {
+                self.orders.push(Placed { address: order.expect("looked up"), sub, market, by });
             }
             // A bracket whose entry was filled is still there: it is its exits.
             Act::Cancel { order, .. } | Act::Fill { order, .. } => {

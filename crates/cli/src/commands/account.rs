@@ -3,9 +3,11 @@
 use core::mem::offset_of;
 
 use anyhow::Result;
-use ballast::state::{Order, Subaccount};
+use ballast::state::{Order, Proposal, Subaccount};
+use ballast_client::covenants::CovenantView;
 use ballast_client::view::AccountView;
 use ballast_client::{Markets, instructions};
+use ballast_engine::governance::state;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -110,6 +112,30 @@ struct Shown {
     /// What may leave now; nothing where a price is missing.
     withdrawable: Option<u64>,
     open_orders: Vec<OrderLine>,
+    /// What binds its owner, over all of its accounts.
+    covenant: Option<CovenantView>,
+    /// Proposals that are pending in the markets of its positions.
+    pending: Vec<Pending>,
+}
+
+/// A proposal that waits.
+#[derive(Serialize)]
+struct Pending {
+    id: u64,
+    market: u16,
+    from: i64,
+}
+
+/// Proposals that wait in the markets of an account's positions.
+fn pending(all: &[(Pubkey, Box<Proposal>)], account: &AccountView) -> Vec<Pending> {
+    let held = |market| account.positions.iter().any(|p| p.market == market && p.size != 0);
+    let mut pending: Vec<_> = all
+        .iter()
+        .filter(|(_, p)| p.terms.state == state::PENDING && p.market.0 != [0; 32] && held(p.market_index))
+        .map(|(_, p)| Pending { id: p.id, market: p.market_index, from: p.terms.eta })
+        .collect();
+    pending.sort_by_key(|line| line.id);
+    pending
 }
 
 /// Runs it.
@@ -131,7 +157,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         Command::Close { id } => {
             let owner = config::keypair(global)?;
             let (key, _) = funds::subaccount(&chain, &exchange, &owner.pubkey(), id).await?;
-            let close = instructions::close_subaccount(&owner.pubkey(), &key);
+            let close = instructions::close_subaccount(&exchange.address, &owner.pubkey(), &key);
             let sent = chain.send("close", &[close], &owner, &[]).await?;
             told(global, "closed", key, id, sent.signature.to_string())
         }
@@ -169,15 +195,18 @@ async fn show(
 ) -> Result<()> {
     let all = chain.all::<Subaccount>(offset_of!(Subaccount, owner), owner.as_ref()).await?;
     let ours = |account: &Subaccount| account.exchange.0 == exchange.address.to_bytes();
-    let mut accounts: Vec<_> = all.into_iter().filter(|(_, a)| ours(a) && id.is_none_or(|id| a.id == id)).collect();
-    accounts.sort_by_key(|(_, account)| account.id);
+    let mut all: Vec<_> = all.into_iter().filter(|(_, a)| ours(a)).collect();
+    all.sort_by_key(|(_, account)| account.id);
+    let accounts: Vec<_> = all.iter().filter(|(_, a)| id.is_none_or(|id| a.id == id)).collect();
     if accounts.is_empty() {
         anyhow::bail!("{owner} has no such subaccount on this exchange; open one with `ballast account open`");
     }
     let (markets, now) = (chain.markets(exchange).await?, chain.now().await?);
+    let covenant = super::covenant::view(chain, exchange, owner, &all).await?;
+    let proposals = chain.all::<Proposal>(offset_of!(Proposal, exchange), exchange.address.as_ref()).await?;
     let mut shown = Vec::new();
     for (address, account) in accounts {
-        let view = AccountView::of(&account, &markets, &now)
+        let view = AccountView::of(account, &markets, &now)
             .map_err(|fault| anyhow::anyhow!("subaccount {} cannot be read: {fault:?}", account.id))?;
         let orders = chain.all::<Order>(offset_of!(Order, subaccount), address.as_ref()).await?;
         let open_orders = orders
@@ -197,10 +226,14 @@ async fn show(
             })
             .collect();
         let withdrawable = withdrawable(&view);
-        shown.push(Shown { address: address.to_string(), account: view, withdrawable, open_orders });
+        let (covenant, pending) = (covenant.clone(), pending(&proposals, &view));
+        shown.push(Shown { address: address.to_string(), account: view, withdrawable, open_orders, covenant, pending });
     }
     output::show(global.json, &shown, |shown| {
-        shown.iter().map(|s| text(s, &markets, exchange)).collect::<Vec<_>>().join("\n\n")
+        let mut parts: Vec<String> = shown.iter().map(|s| text(s, &markets, exchange)).collect();
+        let decimals = exchange.state.quote_decimals;
+        parts.extend(shown.first().and_then(|s| s.covenant.as_ref()).map(|view| super::covenant::text(view, decimals)));
+        parts.join("\n\n")
     })
 }
 
@@ -236,11 +269,16 @@ fn order_text(order: &OrderLine, markets: &Markets, decimals: u8) -> String {
     text + &format!("; {} put aside for whoever fills it", quote(order.fee, decimals))
 }
 
+/// A distance in millionths, in percent.
+fn away(distance: i64) -> String {
+    format!("{}{}", if distance < 0 { "-" } else { "" }, percent(distance.unsigned_abs()))
+}
+
 fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String {
     let (v, d) = (&shown.account, exchange.state.quote_decimals);
     let or_dash = |value: Option<i128>| value.map_or("-".to_owned(), |value| quote(value, d));
     let mut text = format!(
-        "subaccount {} ({}) {}\ncollateral {}, withdrawable {}\nequity by the maintenance test {}, maintenance {}, initial margin {}",
+        "subaccount {} ({}) {}\ncollateral {}, withdrawable {}\nequity by the maintenance test {}, maintenance {}, initial margin {} ({} used)",
         v.id,
         if v.isolated { "isolated" } else { "cross" },
         shown.address,
@@ -249,7 +287,17 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
         or_dash(v.equity.map(Into::into)),
         or_dash(v.maintenance.map(Into::into)),
         or_dash(v.initial.map(Into::into)),
+        v.margin_used.map_or("-".to_owned(), percent),
     );
+    if let Some(delegate) = &v.delegate {
+        text += &format!(
+            "\n{} may act for it until {}: {}; order fees left today {}",
+            delegate.key,
+            moment(delegate.until),
+            delegate.permissions.join(", "),
+            quote(delegate.fees_left, d)
+        );
+    }
     if let Some(flag) = &v.flag {
         text += &format!(
             "\nFLAGGED for liquidation: {} of {} closed; add collateral or reduce",
@@ -273,15 +321,27 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
                 quote(p.pnl, d),
                 quote(p.funding_owed, d),
                 p.liquidation_price.map_or("-".to_owned(), |price| scale.show_price(price)),
+                p.liquidation_distance.map_or("-".to_owned(), away),
                 quote(p.claim + p.collectable, d),
             ]
         })
         .collect();
     if !rows.is_empty() {
-        let header =
-            ["market", "size", "entry", "price", "state", "notional", "PnL", "funding owed", "liquidation at", "claim"];
+        let header = [
+            "market",
+            "size",
+            "entry",
+            "price",
+            "state",
+            "notional",
+            "PnL",
+            "funding owed",
+            "liquidation at",
+            "away",
+            "claim",
+        ];
         text += "\n";
-        text += &table(&header, &[1, 2, 3, 5, 6, 7, 8, 9], rows);
+        text += &table(&header, &[1, 2, 3, 5, 6, 7, 8, 9, 10], rows);
     }
     for p in &v.positions {
         if let Some(grace) = p.grace {
@@ -293,6 +353,14 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
                 percent(grace.then),
             );
         }
+    }
+    for line in &shown.pending {
+        text += &format!(
+            "\npending: proposal {} on market {}, from {} on; `ballast govern list` says what",
+            line.id,
+            market::name(line.market, markets),
+            moment(line.from)
+        );
     }
     for order in &shown.open_orders {
         text += "\n";

@@ -5,6 +5,8 @@ mod anyone;
 pub(crate) mod audit;
 pub(crate) mod cancel;
 pub(crate) mod clock;
+pub(crate) mod covenant;
+pub(crate) mod delegate;
 pub(crate) mod docs;
 pub(crate) mod faucet;
 pub(crate) mod funds;
@@ -40,6 +42,8 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Fill(options) => trade::fill(global, options).await,
         Command::Cancel(options) => cancel::run(global, options).await,
         Command::Order(options) => order::run(global, options).await,
+        Command::Covenant(options) => covenant::run(global, options).await,
+        Command::Delegate(options) => delegate::run(global, options).await,
         Command::Liquidate(options) => liquidate::run(global, options).await,
         Command::Liquidity(options) => liquidity::run(global, options).await,
         Command::Insurance(options) => insurance::run(global, options).await,

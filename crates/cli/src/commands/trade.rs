@@ -264,7 +264,8 @@ impl Fill<'_> {
             let account = self.chain.read::<Subaccount>(&self.subaccount).await?;
             let mut batch = refresh(self.chain, self.exchange, &account, Some(self.market)).await?;
             let legs = instructions::leg_metas(&account, Some(self.market), true);
-            batch.push(instructions::execute_order(&key, &self.subaccount, order, &owner, None, &legs));
+            let covenant = instructions::pubkey(&account.covenant);
+            batch.push(instructions::execute_order(&key, &self.subaccount, order, &owner, None, &covenant, &legs));
             match self.chain.sender.send(&batch, self.owner, &[]).await {
                 Ok(sent) => {
                     let events = sent.details.inner.iter().filter_map(|inner| Event::decode(&inner.data));

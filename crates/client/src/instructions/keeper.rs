@@ -18,7 +18,7 @@ pub fn update_market(market: &Pubkey, oracle: &Pubkey) -> Instruction {
     build(accounts, instruction::UpdateMarket {}, &[])
 }
 
-/// Fills an order; `rent_to` is who paid its rent. `legs` are the account's other markets: all of them, writable
+/// Fills an order; `rent_to` is who paid its rent, `covenant` the covenant address of the subaccount's owner. `legs` are the account's other markets: all of them, writable
 /// where their profits must pay a loss; none will do for a reduction in profit.
 pub fn execute_order(
     market: &Pubkey,
@@ -26,6 +26,7 @@ pub fn execute_order(
     order: &Pubkey,
     rent_to: &Pubkey,
     keeper: Option<&Pubkey>,
+    covenant: &Pubkey,
     legs: &[AccountMeta],
 ) -> Instruction {
     let accounts = accounts::ExecuteOrder {
@@ -34,10 +35,62 @@ pub fn execute_order(
         order: *order,
         rent_to: *rent_to,
         keeper: keeper.copied(),
+        covenant: *covenant,
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };
     build(accounts, instruction::ExecuteOrder {}, legs)
+}
+
+/// Refreshes what a covenant knows of one of its owner's subaccounts, and enrols it; `legs` are all its markets.
+pub fn touch_covenant(covenant: &Pubkey, subaccount: &Pubkey, legs: &[AccountMeta]) -> Instruction {
+    let accounts = accounts::TouchCovenant {
+        covenant: *covenant,
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::TouchCovenant {}, legs)
+}
+
+/// Trips a covenant whose loss has reached its limit: after a [`touch_covenant`] of every subaccount with positions, in
+/// the same slot.
+pub fn trip_covenant(covenant: &Pubkey) -> Instruction {
+    let accounts = accounts::TripCovenant {
+        covenant: *covenant,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::TripCovenant {}, &[])
+}
+
+/// Closes a position under a tripped covenant, for the fee; `legs` are the account's other markets, as for `reduce`.
+pub fn close_tripped(
+    market: &Pubkey,
+    subaccount: &Pubkey,
+    keeper: &Pubkey,
+    covenant: &Pubkey,
+    legs: &[AccountMeta],
+) -> Instruction {
+    let accounts = accounts::CloseTripped {
+        market: *market,
+        subaccount: *subaccount,
+        keeper: *keeper,
+        covenant: *covenant,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CloseTripped {}, legs)
+}
+
+/// Puts the terms that a covenant's owner asked for in force when its delay is over.
+pub fn execute_loosening(covenant: &Pubkey) -> Instruction {
+    let accounts = accounts::ExecuteLoosening {
+        covenant: *covenant,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::ExecuteLoosening {}, &[])
 }
 
 fn settle_accounts(market: &Pubkey, subaccount: &Pubkey) -> accounts::Settle {

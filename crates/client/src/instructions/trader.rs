@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::{AccountMeta, Pubkey, system_program};
 use anchor_lang::solana_program::instruction::Instruction;
-use ballast::instructions::trader::{OpenSubaccountArgs, PlaceOrderArgs, ReduceArgs};
+use ballast::instructions::trader::{CovenantArgs, OpenSubaccountArgs, PlaceOrderArgs, ReduceArgs, SetDelegateArgs};
 use ballast::{accounts, instruction};
 
 use super::build;
@@ -22,10 +22,11 @@ pub fn open_subaccount(exchange: &Pubkey, owner: &Pubkey, id: u16, isolated: boo
 }
 
 /// Closes an empty subaccount. Signed by the owner, who gets its rent.
-pub fn close_subaccount(owner: &Pubkey, subaccount: &Pubkey) -> Instruction {
+pub fn close_subaccount(exchange: &Pubkey, owner: &Pubkey, subaccount: &Pubkey) -> Instruction {
     let accounts = accounts::CloseSubaccount {
         owner: *owner,
         subaccount: *subaccount,
+        covenant: address::covenant(exchange, owner),
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };
@@ -69,28 +70,45 @@ pub fn withdraw(
         owner_tokens: *owner_tokens,
         vault: address::vault(exchange),
         token_program: anchor_spl::token::ID,
+        covenant: address::covenant(exchange, owner),
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };
     build(accounts, instruction::Withdraw { amount }, legs)
 }
 
-/// Moves collateral between two subaccounts of the owner; `legs` are all markets of the first. Signed by the owner.
-pub fn transfer(owner: &Pubkey, from: &Pubkey, to: &Pubkey, amount: u64, legs: &[AccountMeta]) -> Instruction {
+/// Moves collateral between two subaccounts of one owner, whose covenant address is `covenant`; `legs` are all markets of the
+/// first. Signed by the owner, or by a delegate of both for collateral.
+pub fn transfer(
+    trader: &Pubkey,
+    from: &Pubkey,
+    to: &Pubkey,
+    covenant: &Pubkey,
+    amount: u64,
+    legs: &[AccountMeta],
+) -> Instruction {
     let accounts = accounts::Transfer {
-        owner: *owner,
+        trader: *trader,
         from: *from,
         to: *to,
+        covenant: *covenant,
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };
     build(accounts, instruction::Transfer { amount }, legs)
 }
 
-/// Places an order with the number `id`, which must be the subaccount's next. Signed by the owner, who pays its rent.
-pub fn place_order(owner: &Pubkey, market: &Pubkey, subaccount: &Pubkey, id: u64, args: PlaceOrderArgs) -> Instruction {
+/// Places an order with the number `id`, which must be the subaccount's next. Signed by the owner or a delegate who may trade: whoever signs pays
+/// its rent.
+pub fn place_order(
+    trader: &Pubkey,
+    market: &Pubkey,
+    subaccount: &Pubkey,
+    id: u64,
+    args: PlaceOrderArgs,
+) -> Instruction {
     let accounts = accounts::PlaceOrder {
-        owner: *owner,
+        trader: *trader,
         market: *market,
         subaccount: *subaccount,
         order: address::order(subaccount, id),
@@ -101,8 +119,8 @@ pub fn place_order(owner: &Pubkey, market: &Pubkey, subaccount: &Pubkey, id: u64
     build(accounts, instruction::PlaceOrder { args }, &[])
 }
 
-/// Cancels an order; `rent_to` is who paid its rent, `keeper` gets a dead order's fee. Signed by the owner, or by
-/// anyone where the order can never fill again.
+/// Cancels an order; `rent_to` is who paid its rent, `keeper` gets a dead order's fee. Signed by the owner or a delegate for
+/// orders, or by anyone where the order can never fill again.
 pub fn cancel_order(
     canceller: &Pubkey,
     market: &Pubkey,
@@ -140,9 +158,9 @@ pub fn cancel_unfillable(
 
 /// Reduces a position at once by `size`; `limit` is the worst average price accepted, 0 for none. `legs` are all
 /// other markets of the account (writable where their profits must pay the loss); none will do in profit. Signed by the
-/// owner.
+/// owner or a delegate who may trade.
 pub fn reduce(
-    owner: &Pubkey,
+    trader: &Pubkey,
     market: &Pubkey,
     subaccount: &Pubkey,
     size: u64,
@@ -150,7 +168,7 @@ pub fn reduce(
     legs: &[AccountMeta],
 ) -> Instruction {
     let accounts = accounts::Reduce {
-        owner: *owner,
+        trader: *trader,
         market: *market,
         subaccount: *subaccount,
         event_authority: address::event_authority(),
@@ -170,4 +188,58 @@ pub fn exit_silent(owner: &Pubkey, market: &Pubkey, subaccount: &Pubkey, legs: &
         program: address::PROGRAM,
     };
     build(accounts, instruction::ExitSilent {}, legs)
+}
+
+/// Appoints a subaccount's delegate in the place of whoever there was, or nobody. Signed by the owner.
+pub fn set_delegate(owner: &Pubkey, subaccount: &Pubkey, args: SetDelegateArgs) -> Instruction {
+    let accounts = accounts::SetDelegate {
+        owner: *owner,
+        subaccount: *subaccount,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::SetDelegate { args }, &[])
+}
+
+/// Binds an owner to limits over all its subaccounts on an exchange. Signed by the owner, who pays the rent.
+pub fn create_covenant(exchange: &Pubkey, owner: &Pubkey, args: CovenantArgs) -> Instruction {
+    let accounts = accounts::CreateCovenant {
+        owner: *owner,
+        exchange: *exchange,
+        covenant: address::covenant(exchange, owner),
+        system_program: system_program::ID,
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CreateCovenant { args }, &[])
+}
+
+fn change_covenant(exchange: &Pubkey, owner: &Pubkey) -> accounts::ChangeCovenant {
+    accounts::ChangeCovenant {
+        owner: *owner,
+        covenant: address::covenant(exchange, owner),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    }
+}
+
+/// Tightens a covenant, at once; it takes back what was asked for before. Signed by the owner.
+pub fn tighten_covenant(exchange: &Pubkey, owner: &Pubkey, args: CovenantArgs) -> Instruction {
+    build(change_covenant(exchange, owner), instruction::TightenCovenant { args }, &[])
+}
+
+/// Asks for looser terms, which anyone may put in force after the covenant's delay. Signed by the owner.
+pub fn loosen_covenant(exchange: &Pubkey, owner: &Pubkey, args: CovenantArgs) -> Instruction {
+    build(change_covenant(exchange, owner), instruction::LoosenCovenant { args }, &[])
+}
+
+/// Closes a covenant that limits nothing any more. Signed by the owner, who gets the rent.
+pub fn close_covenant(exchange: &Pubkey, owner: &Pubkey) -> Instruction {
+    let accounts = accounts::CloseCovenant {
+        owner: *owner,
+        covenant: address::covenant(exchange, owner),
+        event_authority: address::event_authority(),
+        program: address::PROGRAM,
+    };
+    build(accounts, instruction::CloseCovenant {}, &[])
 }

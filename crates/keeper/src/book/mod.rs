@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ballast::state::{Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount};
+use ballast::state::{Covenant, Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount};
 use ballast_client::Account;
 use ballast_client::health::Oracles;
 use ballast_client::instructions::pubkey;
@@ -76,6 +76,7 @@ pub struct Book {
     orders: HashMap<Pubkey, Kept<Box<Order>>>,
     proposals: HashMap<Pubkey, Kept<Box<Proposal>>>,
     tickets: HashMap<Pubkey, Kept<Ticket>>,
+    covenants: HashMap<Pubkey, Kept<Box<Covenant>>>,
     oracles: Oracles,
     /// Accounts that are gone, with the slot in which they were: a late answer must not bring them back.
     gone: HashMap<Pubkey, u64>,
@@ -153,6 +154,16 @@ impl Book {
         self.tickets.iter().map(|(key, kept)| (key, &kept.value))
     }
 
+    /// A covenant.
+    pub fn covenant(&self, key: &Pubkey) -> Option<&Covenant> {
+        self.covenants.get(key).map(|kept| &*kept.value)
+    }
+
+    /// Covenants by address.
+    pub fn covenants(&self) -> impl Iterator<Item = (&Pubkey, &Covenant)> {
+        self.covenants.iter().map(|(key, kept)| (key, &*kept.value))
+    }
+
     /// Each market's oracle accounts.
     pub fn oracles(&self) -> &Oracles {
         &self.oracles
@@ -165,6 +176,7 @@ impl Book {
             .or_else(|| self.orders.get(key).map(|kept| kept.slot))
             .or_else(|| self.proposals.get(key).map(|kept| kept.slot))
             .or_else(|| self.tickets.get(key).map(|kept| kept.slot))
+            .or_else(|| self.covenants.get(key).map(|kept| kept.slot))
             .or_else(|| self.indices.get(key).and_then(|index| self.markets.get(index)).map(|kept| kept.slot))
             .or_else(|| self.own.as_ref().filter(|_| *key == self.exchange).map(|kept| kept.slot))
     }
@@ -217,6 +229,9 @@ impl Book {
             Ok(Account::Proposal(proposal)) if proposal.exchange.0 == ours => {
                 return keep(&mut self.proposals, key, slot, proposal);
             }
+            Ok(Account::Covenant(covenant)) if covenant.exchange.0 == ours => {
+                return keep(&mut self.covenants, key, slot, covenant);
+            }
             Ok(Account::LpDeposit(ticket)) => return keep(&mut self.tickets, key, slot, Ticket::Deposit(ticket)),
             Ok(Account::LpWithdrawal(ticket)) => return keep(&mut self.tickets, key, slot, Ticket::Exit(ticket)),
             _ => {}
@@ -252,7 +267,8 @@ impl Book {
         self.gone.insert(*key, slot);
         let mut removed = self.orders.remove(key).is_some()
             | self.proposals.remove(key).is_some()
-            | self.tickets.remove(key).is_some();
+            | self.tickets.remove(key).is_some()
+            | self.covenants.remove(key).is_some();
         if let Some(place) = self.places.remove(key) {
             self.accounts.swap_remove(place);
             if let Some(moved) = self.accounts.get(place) {
@@ -293,7 +309,8 @@ impl Book {
     pub fn reconcile(&mut self, slot: u64, found: &[(Pubkey, AccountData)]) -> usize {
         let mut missed = 0;
         let present: std::collections::HashSet<&Pubkey> = found.iter().map(|(key, _)| key).collect();
-        let others = self.orders.keys().chain(self.proposals.keys()).chain(self.tickets.keys());
+        let others = self.orders.keys().chain(self.proposals.keys());
+        let others = others.chain(self.tickets.keys()).chain(self.covenants.keys());
         let known: Vec<Pubkey> = self.places.keys().chain(others).copied().collect();
         for key in known {
             if !present.contains(&key) && self.seen(&key).is_some_and(|seen| seen <= slot) && self.remove(&key, slot) {

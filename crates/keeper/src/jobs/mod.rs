@@ -3,6 +3,7 @@
 //! configuration's list ([`crate::config::Jobs`]).
 
 mod claims;
+mod covenants;
 mod deleverage;
 mod execute;
 mod insurance;
@@ -89,6 +90,7 @@ pub fn all(on: &Jobs) -> Vec<Box<dyn Job>> {
     };
     add(on.liquidate, Box::new(liquidate::Liquidate));
     add(on.orders, Box::new(orders::Orders));
+    add(on.covenants, Box::new(covenants::Covenants));
     add(on.unflag, Box::new(unflag::Unflag));
     add(on.settle, Box::new(settle::Settle));
     add(on.prices, Box::new(prices::Prices));

@@ -49,6 +49,13 @@ const FILLING: &[Error] = &[
     Error::AccountBankrupt,
     Error::WrongMarketCount,
     Error::WrongMarket,
+    Error::CovenantTripped,
+    Error::CovenantStale,
+    Error::CovenantFull,
+    Error::CovenantNotEnrolled,
+    Error::CovenantLeverage,
+    Error::CovenantNotional,
+    Error::CovenantLoss,
 ];
 
 /// See the module.
@@ -87,6 +94,10 @@ impl Job for Orders {
             let mut batch = view.refresh_of(entry);
             let own = view.refresh([index]);
             batch.extend(own.into_iter().filter(|i| !batch.contains(i)).collect::<Vec<_>>());
+            // Under a covenant the owner's other accounts must have been seen just now.
+            batch.extend(
+                view.book.covenant(&pubkey(&entry.account.covenant)).map(|_| seen(view, entry)).unwrap_or_default(),
+            );
             batch.push(instruction);
             actions.push(Action {
                 job: "orders",
@@ -102,6 +113,21 @@ impl Job for Orders {
         }
         actions
     }
+}
+
+/// Shows the owner's other accounts with positions to its covenant.
+fn seen(view: &View<'_>, entry: &Entry) -> Vec<Instruction> {
+    let covenant = pubkey(&entry.account.covenant);
+    let others = view.book.accounts().iter().filter(|other| {
+        other.key != entry.key && other.account.covenant == entry.account.covenant && !other.account.state.is_flat()
+    });
+    let mut batch = Vec::new();
+    for other in others {
+        batch.extend(view.refresh_of(other));
+        let legs = instructions::leg_metas(&other.account, None, false);
+        batch.push(instructions::touch_covenant(&covenant, &other.key, &legs));
+    }
+    batch
 }
 
 /// The markets as they are judged by.
@@ -143,7 +169,8 @@ impl What<'_> {
         let reduces = account.state.opposite(self.index, terms.buys()).is_some();
         let legs = instructions::leg_metas(account, Some(self.index), reduces);
         let (market, rent_to) = (pubkey(&self.order.market), pubkey(&self.order.rent_to));
-        instructions::execute_order(&market, &self.entry.key, self.key, &rent_to, self.keeper, &legs)
+        let covenant = pubkey(&account.covenant);
+        instructions::execute_order(&market, &self.entry.key, self.key, &rent_to, self.keeper, &covenant, &legs)
     }
 
     fn cancel(&self, unfillable: bool) -> Instruction {

@@ -1,6 +1,7 @@
 //! One account per file. Every account is zero-copy: its bytes are declared once, with [`zero_copy_account!`].
 
 pub mod charter;
+pub mod covenant;
 pub mod exchange;
 pub mod liquidity;
 pub mod market;
@@ -10,6 +11,7 @@ pub mod subaccount;
 pub mod upgrade;
 
 pub use charter::Charter;
+pub use covenant::Covenant;
 pub use exchange::Exchange;
 pub use liquidity::{LpDeposit, LpWithdrawal};
 pub use market::Market;

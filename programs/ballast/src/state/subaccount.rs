@@ -1,11 +1,12 @@
 //! A subaccount.
 
 use anchor_lang::prelude::*;
-use ballast_engine::Error as EngineError;
 use ballast_engine::account::AccountState;
+use ballast_engine::delegate::Delegate;
 use ballast_engine::layout::Key;
+use ballast_engine::{Error as EngineError, Now};
 
-use crate::checks::{check_version, is};
+use crate::checks::{check_version, is, key_of};
 use crate::error::ensure;
 use crate::zero_copy_account;
 
@@ -24,12 +25,12 @@ zero_copy_account! {
         pub exchange: Key,
         /// The owner: alone may withdraw.
         pub owner: Key,
-        /// For later versions: a key that may trade.
-        pub delegate: Key,
-        /// For later versions: when the delegate's right ends, Unix seconds.
-        pub delegate_until: i64,
+        /// Who else may act for it, and in what.
+        pub delegate: Delegate,
+        /// The address of the owner's covenant, whether there is one or not: compared, never searched for.
+        pub covenant: Key,
         /// For later versions.
-        pub reserved: [u64; 12],
+        pub reserved: [u64; 3],
         /// Collateral, positions, flag.
         pub state: AccountState,
     }
@@ -48,5 +49,17 @@ impl Subaccount {
     pub fn check_owner(&self, signer: &Pubkey) -> Result<()> {
         check_version(self.version)?;
         ensure(is(&self.owner, signer), EngineError::WrongOwner)
+    }
+
+    /// That it is readable, and the signer's or one that the signer may act for in all of that
+    /// ([`ballast_engine::delegate`]). Whether it is the delegate that signs.
+    #[inline]
+    pub fn check_trader(&self, signer: &Pubkey, permissions: u64, now: &Now) -> Result<bool> {
+        check_version(self.version)?;
+        if is(&self.owner, signer) {
+            return Ok(false);
+        }
+        ensure(self.delegate.may(&key_of(signer), permissions, now), EngineError::WrongOwner)?;
+        Ok(true)
     }
 }

@@ -1,9 +1,10 @@
 //! Traders' instructions. The trader holds positions in markets 0 and 1 where its other markets matter.
 
-use ballast::instructions::trader::PlaceOrderArgs;
+use ballast::instructions::trader::{CovenantArgs, PlaceOrderArgs, SetDelegateArgs};
 use ballast_client::instructions as ix;
-use ballast_engine::constants::{HOUR, ORDER_LIFE, ORDER_LOCK, PLACEMENT_LAG};
-use ballast_tests::{Ask, Setup, Terms, Trader, units};
+use ballast_engine::constants::{DAY, HOUR, ORDER_LIFE, ORDER_LOCK, PLACEMENT_LAG};
+use ballast_tests::binding::{NO_LIMITS, TERMS};
+use ballast_tests::{Ask, Expect as _, Setup, Terms, Trader, units};
 
 use super::super::case::{Case, sponsor};
 
@@ -17,14 +18,104 @@ pub(super) fn two_positions() -> (Setup, Trader) {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [accounts(), money(), orders(), exits()].concat()
+    [accounts(), money(), orders(), exits(), bound(), delegated()].concat()
+}
+
+/// A trader under a covenant, enrolled, with positions in markets 0 and 1.
+pub(super) fn under_covenant() -> (Setup, Trader) {
+    let mut setup = Setup::with(&Terms::still());
+    let trader = setup.bound("trader", units(10_000));
+    setup.open(&trader, 0, 10_000_000_000);
+    setup.open(&trader, 1, -5_000_000_000);
+    (setup, trader)
+}
+
+fn bound() -> Vec<Case> {
+    let mut fresh = Setup::with(&Terms::still());
+    let newcomer = fresh.trader("newcomer", 0);
+    let create = ix::create_covenant(&fresh.exchange, &newcomer.address(), TERMS);
+    let create = Case::new("create_covenant", fresh, create, &[&newcomer.key]);
+    let (mut setup, trader) = under_covenant();
+    let (exchange, owner, covenant) = (setup.exchange, trader.address(), setup.covenant_key(&trader));
+    let tighten = ix::tighten_covenant(&exchange, &owner, CovenantArgs { daily_loss: units(100), ..TERMS });
+    let loosen = ix::loosen_covenant(&exchange, &owner, NO_LIMITS);
+    let account = setup.account(&trader);
+    let legs = ix::leg_metas(&account, None, false);
+    let touch = ix::touch_covenant(&covenant, &trader.subaccount, &legs);
+    let withdraw = ix::withdraw(&exchange, &owner, &trader.subaccount, &trader.tokens, units(5), &legs);
+    let other = setup.trader_with("trader", 2, false, 0);
+    let transfer = ix::transfer(&owner, &trader.subaccount, &other.subaccount, &covenant, units(5), &legs);
+    let close = ix::close_subaccount(&exchange, &owner, &other.subaccount);
+    let size = setup.size_for(0, 1_000_000_000);
+    let mut at_fill = setup.clone();
+    let order = at_fill.place(&trader, 0, size).expect("placed");
+    at_fill.later();
+    let fill = at_fill.execute_ix(&trader, 0, &order, false);
+    let mut cases: Vec<Case> = [
+        ("tighten_covenant", tighten),
+        ("loosen_covenant", loosen),
+        ("touch_covenant", touch),
+        ("withdraw", withdraw),
+        ("transfer", transfer),
+        ("close_subaccount", close),
+    ]
+    .map(|(name, instruction)| Case::new(name, setup.clone(), instruction, &[&trader.key]).variant("under a covenant"))
+    .to_vec();
+    cases.push(create);
+    cases.push(Case::new("execute_order", at_fill, fill, &[]).variant("under a covenant"));
+
+    let mut falling = setup.clone();
+    falling.move_by(0, -600);
+    falling.touch(&trader).must();
+    cases.push(Case::new("trip_covenant", falling.clone(), ix::trip_covenant(&covenant), &[]));
+    falling.trip(&trader).must();
+    let legs = ix::leg_metas(&falling.account(&trader), Some(0), false);
+    let (market, keeper) = (falling.market_key(0), falling.keeper.subaccount);
+    let close = ix::close_tripped(&market, &trader.subaccount, &keeper, &covenant, &legs);
+    cases.push(Case::new("close_tripped", falling, close, &[]));
+
+    setup.loosen(&trader, NO_LIMITS).must();
+    setup.world.advance(TERMS.loosening_delay);
+    cases.push(Case::new("execute_loosening", setup.clone(), ix::execute_loosening(&covenant), &[]));
+    setup.execute_loosening(&trader).must();
+    let close = ix::close_covenant(&exchange, &owner);
+    cases.push(Case::new("close_covenant", setup, close, &[&trader.key]));
+    cases
+}
+
+/// What a delegate signs.
+fn delegated() -> Vec<Case> {
+    let (mut setup, trader) = two_positions();
+    let desk = setup.trader("desk", 0);
+    let until = setup.world.now().unix + DAY;
+    let args = SetDelegateArgs { delegate: desk.address(), until, permissions: 7, fee_budget: units(10) };
+    let set = ix::set_delegate(&trader.address(), &trader.subaccount, args);
+    let set = Case::new("set_delegate", setup.clone(), set, &[&trader.key]);
+    setup.appoint_for(&trader, desk.address(), 1, units(10));
+    let other = setup.trader_with("trader", 2, false, 0);
+    setup.appoint_for(&other, desk.address(), 1, 0);
+    let (key, account) = (desk.address(), setup.account(&trader));
+    let legs = ix::leg_metas(&account, None, false);
+    let covenant = ix::pubkey(&account.covenant);
+    let transfer = ix::transfer(&key, &trader.subaccount, &other.subaccount, &covenant, units(5), &legs);
+    let market = setup.market_key(0);
+    let legs = ix::leg_metas(&account, Some(0), false);
+    let reduce = ix::reduce(&key, &market, &trader.subaccount, account.state.positions[0].base().0 / 2, 0, &legs);
+    let size = setup.size_for(0, 1_000_000_000);
+    let args = PlaceOrderArgs { size, limit: 0, expires_at: 0, reduce_only: false };
+    let place = ix::place_order(&key, &market, &trader.subaccount, account.state.next_order, args);
+    let mut cases: Vec<Case> = [("transfer", transfer), ("reduce", reduce), ("place_order", place)]
+        .map(|(name, instruction)| Case::new(name, setup.clone(), instruction, &[&desk.key]).variant("by a delegate"))
+        .to_vec();
+    cases.push(set);
+    cases
 }
 
 fn accounts() -> Vec<Case> {
     let mut setup = Setup::with(&Terms::still());
     let trader = setup.trader("trader", 0);
     let open = ix::open_subaccount(&setup.exchange, &trader.address(), 4, false);
-    let close = ix::close_subaccount(&trader.address(), &trader.subaccount);
+    let close = ix::close_subaccount(&setup.exchange, &trader.address(), &trader.subaccount);
     [("open_subaccount", open), ("close_subaccount", close)]
         .map(|(name, instruction)| Case::new(name, setup.clone(), instruction, &[&trader.key]))
         .to_vec()
@@ -38,7 +129,7 @@ fn money() -> Vec<Case> {
     let (exchange, from, tokens) = (setup.exchange, trader.subaccount, trader.tokens);
     let deposit = ix::deposit(&exchange, &owner, &from, &tokens, units(5));
     let withdraw = ix::withdraw(&exchange, &owner, &from, &tokens, units(5), &legs);
-    let transfer = ix::transfer(&owner, &from, &other.subaccount, units(5), &legs);
+    let transfer = ix::transfer(&owner, &from, &other.subaccount, &ix::pubkey(&account.covenant), units(5), &legs);
     [("deposit", deposit), ("withdraw", withdraw), ("transfer", transfer)]
         .map(|(name, instruction)| Case::new(name, setup.clone(), instruction, &[&trader.key]))
         .to_vec()

@@ -8,8 +8,18 @@ import {
   type BracketActivated,
   getCommitteeDismissedDecoder,
   type CommitteeDismissed,
+  getCovenantChangedDecoder,
+  type CovenantChanged,
+  getCovenantEnforcedDecoder,
+  type CovenantEnforced,
+  getCovenantTouchedDecoder,
+  type CovenantTouched,
+  getCovenantTrippedDecoder,
+  type CovenantTripped,
   getDeficitBookedDecoder,
   type DeficitBooked,
+  getDelegateSetDecoder,
+  type DelegateSet,
   getDeleveragedDecoder,
   type Deleveraged,
   getDepositedDecoder,
@@ -105,8 +115,18 @@ export type BallastEvent =
   | { name: 'BracketActivated'; data: BracketActivated }
   /** The committee was dismissed. */
   | { name: 'CommitteeDismissed'; data: CommitteeDismissed }
+  /** A covenant was created, tightened, asked to be loosened, loosened or closed. */
+  | { name: 'CovenantChanged'; data: CovenantChanged }
+  /** A position was closed under a tripped covenant. */
+  | { name: 'CovenantEnforced'; data: CovenantEnforced }
+  /** A covenant saw one of its owner's subaccounts. */
+  | { name: 'CovenantTouched'; data: CovenantTouched }
+  /** A covenant tripped. */
+  | { name: 'CovenantTripped'; data: CovenantTripped }
   /** A market's part of a resolution. */
   | { name: 'DeficitBooked'; data: DeficitBooked }
+  /** A subaccount's delegate was appointed or dismissed. */
+  | { name: 'DelegateSet'; data: DelegateSet }
   /** The winning side was deleveraged: each of its positions keeps `kept / before` of its size. */
   | { name: 'Deleveraged'; data: Deleveraged }
   /** Collateral came in. */
@@ -212,9 +232,29 @@ export const BALLAST_EVENTS: {
     discriminator: new Uint8Array([90, 113, 110, 87, 83, 148, 228, 228]),
     decode: (b) => getCommitteeDismissedDecoder().decode(b),
   },
+  CovenantChanged: {
+    discriminator: new Uint8Array([6, 6, 133, 15, 70, 102, 41, 65]),
+    decode: (b) => getCovenantChangedDecoder().decode(b),
+  },
+  CovenantEnforced: {
+    discriminator: new Uint8Array([186, 54, 47, 75, 147, 208, 207, 178]),
+    decode: (b) => getCovenantEnforcedDecoder().decode(b),
+  },
+  CovenantTouched: {
+    discriminator: new Uint8Array([107, 135, 240, 190, 152, 96, 157, 202]),
+    decode: (b) => getCovenantTouchedDecoder().decode(b),
+  },
+  CovenantTripped: {
+    discriminator: new Uint8Array([84, 203, 209, 37, 112, 247, 77, 29]),
+    decode: (b) => getCovenantTrippedDecoder().decode(b),
+  },
   DeficitBooked: {
     discriminator: new Uint8Array([8, 230, 224, 85, 236, 63, 217, 0]),
     decode: (b) => getDeficitBookedDecoder().decode(b),
+  },
+  DelegateSet: {
+    discriminator: new Uint8Array([103, 126, 239, 131, 201, 31, 212, 253]),
+    decode: (b) => getDelegateSetDecoder().decode(b),
   },
   Deleveraged: {
     discriminator: new Uint8Array([34, 71, 31, 45, 212, 184, 131, 185]),

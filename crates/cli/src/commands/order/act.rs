@@ -52,7 +52,15 @@ pub(super) async fn run(
         }
         What::Execute => {
             let legs = instructions::leg_metas(&account, Some(index), reduces);
-            batch.push(instructions::execute_order(&market, &key, &address, &rent_to, None, &legs));
+            batch.push(instructions::execute_order(
+                &market,
+                &key,
+                &address,
+                &rent_to,
+                None,
+                &instructions::pubkey(&account.covenant),
+                &legs,
+            ));
             ("execute", "filled")
         }
         What::Cancel => {

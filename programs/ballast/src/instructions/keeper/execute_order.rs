@@ -6,11 +6,12 @@ use ballast_engine::Error as EngineError;
 use ballast_engine::order::After;
 use ballast_engine::units::Quote;
 
-use crate::checks::check_version;
+use crate::checks::{check_version, key_of};
+use crate::covenants::{self, Bound};
 use crate::emit::emit;
 use crate::error::OnChain;
 use crate::events::BracketActivated;
-use crate::fill::{self, Trader, check_keeper, credit};
+use crate::fill::{self, Trader, check_keeper, pay_order_fee};
 use crate::legs::now;
 use crate::state::{Market, Order, Subaccount};
 
@@ -35,11 +36,24 @@ pub struct ExecuteOrder<'info> {
     /// Gets the order's fee; without it the fee goes back to the order's subaccount.
     #[account(mut)]
     pub keeper: Option<AccountLoader<'info, Subaccount>>,
+    /// The covenant address of the subaccount's owner; empty where there is no covenant.
+    /// CHECK: `covenants::of` compares its address.
+    #[account(mut)]
+    pub covenant: UncheckedAccount<'info>,
 }
 
 impl ExecuteOrder<'_> {
     fn validate(&self) -> Result<()> {
-        let Self { market, subaccount, order, rent_to, keeper, event_authority: _, program: _ } = self;
+        let Self {
+            market,
+            subaccount,
+            order,
+            rent_to,
+            keeper,
+            covenant: _, // `covenants::of` compares its address
+            event_authority: _,
+            program: _,
+        } = self;
         let (market_key, key) = (market.key(), subaccount.key());
         let market = market.load()?;
         check_version(market.version)?;
@@ -62,9 +76,15 @@ pub fn handle<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
         let accrued = fill::accrue(market_key, &mut market.state, &now)?;
         let picked = fill::pick_up(market_key, &mut market.state, key, &mut subaccount.state)?;
         let ask = fill::ask(terms, &market.state, &subaccount.state, &now)?;
+        let mut covenant = covenants::of(&accounts.covenant, subaccount)?;
         let (account, exchange) = (&mut subaccount.state, &subaccount.exchange);
         let mut trader = Trader::of(account, exchange, &market.state, ctx.remaining_accounts);
+        trader.covenant = covenant.as_mut().map(|found| Bound { covenant: &mut found.state, subaccount: key_of(&key) });
         let done = fill::fill(&mut market.state, &mut trader, &ask, &now)?;
+        // What was closed whole is seen at once.
+        if let Some(bound) = &mut trader.covenant {
+            let _ = bound.touch_flat(trader.account, &now)?;
+        }
         let account = &mut subaccount.state;
         let fee = terms.fill_fee().on_chain()?;
         let after = terms.after_fill(&market.state, account, done.size(), &now).on_chain()?;
@@ -92,8 +112,8 @@ pub fn handle<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
         (accrued, picked, traded, fee, after, exits)
     };
     let returned = if let After::Returned(returned) = after { returned } else { Quote::ZERO };
-    credit(&accounts.subaccount, returned)?;
-    credit(accounts.keeper.as_ref().unwrap_or(&accounts.subaccount), fee)?;
+    pay_order_fee(None, &accounts.subaccount, returned)?;
+    pay_order_fee(accounts.keeper.as_ref(), &accounts.subaccount, fee)?;
     if after != After::Exits {
         accounts.order.close(accounts.rent_to.to_account_info())?;
     }

@@ -1,21 +1,22 @@
-//! Cancels an order: its owner after its first ten seconds; anyone, for the fee, once it can never fill again, or once its
-//! price is there and the account lacks what it needs to fill it. The event says why.
+//! Cancels an order: its owner or a delegate after its first ten seconds; anyone, for the fee, once it can never fill again,
+//! or once its price is there and the account lacks what it needs to fill it. The event says why.
 //!
 //! The fee goes to whoever clears it away, not back: else nobody would, and a dead order keeps its rent and one of the
 //! account's places. An owner who cancels gets it back. What is put aside for a bracket's exits goes back in either case.
 
 use anchor_lang::error::ERROR_CODE_OFFSET;
 use anchor_lang::prelude::*;
+use ballast_engine::delegate::ORDERS;
 use ballast_engine::order::cancels;
 use ballast_engine::units::Quote;
 use ballast_engine::{Error as EngineError, Now};
 
 use crate::BallastError;
-use crate::checks::{check_version, is};
+use crate::checks::check_version;
 use crate::emit::emit;
 use crate::error::OnChain;
 use crate::events::OrderCancelled;
-use crate::fill::{self, Trader, check_keeper, credit};
+use crate::fill::{self, Trader, check_keeper, pay_order_fee};
 use crate::legs::now;
 use crate::state::{Market, Order, Subaccount};
 
@@ -24,7 +25,7 @@ use crate::state::{Market, Order, Subaccount};
 #[event_cpi]
 #[derive(Accounts)]
 pub struct CancelOrder<'info> {
-    /// The owner, or anyone for an order that is dead or that its account cannot fill.
+    /// The owner or a delegate for orders; anyone for an order that is dead or that its account cannot fill.
     pub canceller: Signer<'info>,
     /// The order's market.
     pub market: AccountLoader<'info, Market>,
@@ -63,14 +64,14 @@ impl CancelOrder<'_> {
         keeper.as_ref().map_or(Ok(()), |keeper| check_keeper(keeper, &market.exchange, &key))
     }
 
-    /// Why it is cancelled; `None` where its owner does it.
+    /// Why it is cancelled; `None` where its owner or a delegate does it.
     fn judge<'info>(&self, others: &'info [AccountInfo<'info>], now: &Now) -> Result<Option<EngineError>> {
         let (market, subaccount, order) = (self.market.load()?, self.subaccount.load()?, self.order.load()?);
         let terms = &order.terms;
         if let Some(dead) = terms.dead(&market.state, &subaccount.state, now) {
             return Ok(Some(dead));
         }
-        if is(&subaccount.owner, self.canceller.key) {
+        if subaccount.check_trader(self.canceller.key, ORDERS, now).is_ok() {
             terms.check_cancel(&market.state, now).on_chain()?;
             return Ok(None);
         }
@@ -146,8 +147,8 @@ pub fn handle<'info>(ctx: Context<'info, CancelOrder<'info>>) -> Result<()> {
         (earned, core::mem::take(&mut terms.exit_fee))
     };
     let keeper = accounts.keeper.as_ref().filter(|_| reason.is_some());
-    credit(keeper.unwrap_or(&accounts.subaccount), fee)?;
-    credit(&accounts.subaccount, returned)?;
+    pay_order_fee(keeper, &accounts.subaccount, fee)?;
+    pay_order_fee(None, &accounts.subaccount, returned)?;
     let account_sequence = {
         let account = &mut accounts.subaccount.load_mut()?.state;
         account.orders = account.orders.checked_sub(1).ok_or(EngineError::InvariantBroken.into()).on_chain()?;

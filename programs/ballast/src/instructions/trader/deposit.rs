@@ -67,7 +67,7 @@ pub fn handle(ctx: Context<Deposit>, amount: u64) -> Result<()> {
     let now = now()?;
     let (collateral, account_sequence) = {
         let state = &mut accounts.subaccount.load_mut()?.state;
-        state.collateral = state.collateral.plus(Quote(amount)).on_chain()?;
+        state.put_in(Quote(amount)).on_chain()?;
         state.principal.deposit(Quote(amount), &now).on_chain()?;
         (state.collateral.0, state.next_sequence().on_chain()?)
     };

@@ -65,6 +65,8 @@ pub fn handle(ctx: Context<OpenSubaccount>, args: OpenSubaccountArgs) -> Result<
         subaccount.id = args.id;
         subaccount.exchange = key_of(&accounts.exchange.key());
         subaccount.owner = key_of(accounts.owner.key);
+        let covenant = [seeds::COVENANT, subaccount.exchange.0.as_ref(), accounts.owner.key.as_ref()];
+        subaccount.covenant = key_of(&Pubkey::find_program_address(&covenant, &crate::ID).0);
         subaccount.state.isolated = args.isolated.into();
     }
     emit(

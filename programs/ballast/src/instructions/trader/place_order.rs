@@ -1,6 +1,8 @@
 //! Places an order. It fills later, at a price that nobody could choose, by anyone's call.
 
 use anchor_lang::prelude::*;
+use ballast_engine::Now;
+use ballast_engine::delegate::{ORDERS, TRADE};
 use ballast_engine::order::OrderTerms;
 use ballast_engine::units::{Price, SignedBase};
 
@@ -37,6 +39,16 @@ pub struct PlaceOrderArgs {
 }
 
 impl PlaceOrderArgs {
+    /// What a delegate must be allowed to place it.
+    fn permissions(&self) -> u64 {
+        let (market, rests) = (self.kind == 0, self.stop != 0 || self.target != 0 || self.trail != 0);
+        match (market, rests) {
+            (true, false) => TRADE,
+            (true, true) => TRADE | ORDERS,
+            (false, _) => ORDERS,
+        }
+    }
+
     /// The terms, as far as they are the owner's to say.
     pub fn terms(&self) -> OrderTerms {
         OrderTerms {
@@ -58,9 +70,9 @@ impl PlaceOrderArgs {
 #[event_cpi]
 #[derive(Accounts)]
 pub struct PlaceOrder<'info> {
-    /// The owner, who pays the order's rent and gets it back.
+    /// The owner or a delegate who may place it; pays the order's rent and gets it back.
     #[account(mut)]
-    pub owner: Signer<'info>,
+    pub trader: Signer<'info>,
     /// The market.
     pub market: AccountLoader<'info, Market>,
     /// The subaccount.
@@ -69,7 +81,7 @@ pub struct PlaceOrder<'info> {
     /// The order; its number is the subaccount's `next_order`.
     #[account(
         init,
-        payer = owner,
+        payer = trader,
         space = Order::SPACE,
         seeds = [seeds::ORDER, subaccount.key().as_ref(), &subaccount.load()?.state.next_order.to_le_bytes()],
         bump,
@@ -80,9 +92,10 @@ pub struct PlaceOrder<'info> {
 }
 
 impl PlaceOrder<'_> {
-    fn validate(&self) -> Result<()> {
+    /// Whether it is a delegate that places it.
+    fn validate(&self, args: &PlaceOrderArgs, now: &Now) -> Result<bool> {
         let Self {
-            owner, // signs
+            trader, // signs
             market,
             subaccount,
             order: _, // made just now at its address
@@ -92,19 +105,21 @@ impl PlaceOrder<'_> {
         } = self;
         let (market, subaccount) = (market.load()?, subaccount.load()?);
         check_version(market.version)?;
-        subaccount.check_owner(owner.key)?;
-        subaccount.check(&market.exchange)
+        let delegated = subaccount.check_trader(trader.key, args.permissions(), now)?;
+        subaccount.check(&market.exchange)?;
+        Ok(delegated)
     }
 }
 
 /// See the module.
 pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
     let accounts = &*ctx.accounts;
-    accounts.validate()?;
     let now = now()?;
+    let delegated = accounts.validate(&args, &now)?;
     let event = {
         let market = &accounts.market.load()?.state;
-        let account = &mut accounts.subaccount.load_mut()?.state;
+        let subaccount = &mut *accounts.subaccount.load_mut()?;
+        let account = &mut subaccount.state;
         check_mode(market, account)?;
         let order = &mut *accounts.order.load_init()?;
         order.version = ACCOUNT_VERSION;
@@ -112,9 +127,12 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
         order.id = account.next_order;
         order.subaccount = key_of(&accounts.subaccount.key());
         order.market = key_of(&accounts.market.key());
-        order.rent_to = key_of(accounts.owner.key);
+        order.rent_to = key_of(accounts.trader.key);
         order.terms = args.terms();
         order.terms.place(market, account, &now).on_chain()?;
+        if delegated {
+            subaccount.delegate.spend(order.terms.fee, &now).on_chain()?;
+        }
         OrderPlaced {
             order: accounts.order.key(),
             subaccount: accounts.subaccount.key(),

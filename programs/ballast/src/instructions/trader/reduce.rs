@@ -1,8 +1,9 @@
 //! Reduces or closes a position at once, at a price worsened for it.
 
 use anchor_lang::prelude::*;
+use ballast_engine::delegate::TRADE;
 use ballast_engine::units::Price;
-use ballast_engine::{Error as EngineError, order};
+use ballast_engine::{Error as EngineError, Now, order};
 
 use crate::checks::check_version;
 use crate::emit::emit;
@@ -26,8 +27,8 @@ pub struct ReduceArgs {
 #[event_cpi]
 #[derive(Accounts)]
 pub struct Reduce<'info> {
-    /// The owner.
-    pub owner: Signer<'info>,
+    /// The owner or a delegate who may trade.
+    pub trader: Signer<'info>,
     /// The position's market.
     #[account(mut)]
     pub market: AccountLoader<'info, Market>,
@@ -37,9 +38,9 @@ pub struct Reduce<'info> {
 }
 
 impl Reduce<'_> {
-    fn validate(&self) -> Result<()> {
+    fn validate(&self, now: &Now) -> Result<()> {
         let Self {
-            owner, // signs
+            trader, // signs
             market,
             subaccount,
             event_authority: _,
@@ -47,7 +48,7 @@ impl Reduce<'_> {
         } = self;
         let (market, subaccount) = (market.load()?, subaccount.load()?);
         check_version(market.version)?;
-        subaccount.check_owner(owner.key)?;
+        subaccount.check_trader(trader.key, TRADE, now)?;
         subaccount.check(&market.exchange)
     }
 }
@@ -55,9 +56,9 @@ impl Reduce<'_> {
 /// See the module.
 pub fn handle<'info>(ctx: Context<'info, Reduce<'info>>, args: ReduceArgs) -> Result<()> {
     let accounts = &*ctx.accounts;
-    accounts.validate()?;
-    ensure(args.size > 0, EngineError::AmountZero)?;
     let now = now()?;
+    accounts.validate(&now)?;
+    ensure(args.size > 0, EngineError::AmountZero)?;
     let market = &mut *accounts.market.load_mut()?;
     let subaccount = &mut *accounts.subaccount.load_mut()?;
     let (market_key, key) = (accounts.market.key(), accounts.subaccount.key());

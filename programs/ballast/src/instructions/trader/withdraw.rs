@@ -6,6 +6,7 @@ use ballast_engine::units::Quote;
 use ballast_engine::{Error as EngineError, Now};
 
 use crate::checks::{balance, check_version, is, key_of, pay_out};
+use crate::covenants::{self, Bound};
 use crate::emit::emit;
 use crate::error::{OnChain, ensure, refuse};
 use crate::events::Withdrawn;
@@ -35,6 +36,10 @@ pub struct Withdraw<'info> {
     pub vault: UncheckedAccount<'info>,
     /// The token program.
     pub token_program: Program<'info, Token>,
+    /// The owner's covenant address; empty where there is no covenant.
+    /// CHECK: `covenants::of` compares its address.
+    #[account(mut)]
+    pub covenant: UncheckedAccount<'info>,
 }
 
 impl Withdraw<'_> {
@@ -46,6 +51,7 @@ impl Withdraw<'_> {
             owner_tokens,
             vault,
             token_program: _, // by its address
+            covenant: _,      // `covenants::of` compares its address
             event_authority: _,
             program: _,
         } = self;
@@ -69,8 +75,16 @@ pub fn handle<'info>(ctx: Context<'info, Withdraw<'info>>, amount: u64) -> Resul
     let event = {
         let key = key_of(&accounts.exchange.key());
         let subaccount = &mut *accounts.subaccount.load_mut()?;
+        let covenant = covenants::of(&accounts.covenant, subaccount)?;
         let state = &mut subaccount.state;
         take_out(state, Quote(amount), &key, ctx.remaining_accounts, &now)?;
+        if let Some(mut covenant) = covenant {
+            let covenant = &mut covenant.state;
+            let mut bound = Bound { covenant, subaccount: key_of(&accounts.subaccount.key()) };
+            if bound.taken_out(state, Quote(amount), &key, ctx.remaining_accounts, &now)? {
+                bound.covenant.check_taken_out().on_chain()?;
+            }
+        }
         let profit = state.principal.profit_of(Quote(amount), &now).on_chain()?;
         let limited = state.principal.withdraw(Quote(amount), &now).on_chain()?;
         let parts = [Quote(amount), limited, profit];

@@ -7,6 +7,7 @@
  */
 
 export * from './charter.js';
+export * from './covenant.js';
 export * from './exchange.js';
 export * from './lpDeposit.js';
 export * from './lpWithdrawal.js';

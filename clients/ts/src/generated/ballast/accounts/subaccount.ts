@@ -21,8 +21,6 @@ import {
   getArrayEncoder,
   getBytesDecoder,
   getBytesEncoder,
-  getI64Decoder,
-  getI64Encoder,
   getStructDecoder,
   getStructEncoder,
   getU16Decoder,
@@ -45,7 +43,16 @@ import {
   type ReadonlyUint8Array,
 } from '@solana/kit';
 import { findSubaccountPda, SubaccountSeeds } from '../pdas/index.js';
-import { getAccountStateDecoder, getAccountStateEncoder, type AccountState, type AccountStateArgs } from '../types/index.js';
+import {
+  getAccountStateDecoder,
+  getAccountStateEncoder,
+  getDelegateDecoder,
+  getDelegateEncoder,
+  type AccountState,
+  type AccountStateArgs,
+  type Delegate,
+  type DelegateArgs,
+} from '../types/index.js';
 
 export const SUBACCOUNT_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([205, 168, 49, 209, 131, 86, 56, 195]);
 
@@ -67,10 +74,10 @@ export type Subaccount = {
   exchange: Address;
   /** The owner: alone may withdraw. */
   owner: Address;
-  /** For later versions: a key that may trade. */
-  delegate: Address;
-  /** For later versions: when the delegate's right ends, Unix seconds. */
-  delegateUntil: bigint;
+  /** Who else may act for it, and in what. */
+  delegate: Delegate;
+  /** The address of the owner's covenant, whether there is one or not: compared, never searched for. */
+  covenant: Address;
   /** For later versions. */
   reserved: Array<bigint>;
   /** Collateral, positions, flag. */
@@ -90,10 +97,10 @@ export type SubaccountArgs = {
   exchange: Address;
   /** The owner: alone may withdraw. */
   owner: Address;
-  /** For later versions: a key that may trade. */
-  delegate: Address;
-  /** For later versions: when the delegate's right ends, Unix seconds. */
-  delegateUntil: number | bigint;
+  /** Who else may act for it, and in what. */
+  delegate: DelegateArgs;
+  /** The address of the owner's covenant, whether there is one or not: compared, never searched for. */
+  covenant: Address;
   /** For later versions. */
   reserved: Array<number | bigint>;
   /** Collateral, positions, flag. */
@@ -111,9 +118,9 @@ export function getSubaccountEncoder(): FixedSizeEncoder<SubaccountArgs> {
       ['reservedBytes', fixEncoderSize(getBytesEncoder(), 4)],
       ['exchange', getAddressEncoder()],
       ['owner', getAddressEncoder()],
-      ['delegate', getAddressEncoder()],
-      ['delegateUntil', getI64Encoder()],
-      ['reserved', getArrayEncoder(getU64Encoder(), { size: 12 })],
+      ['delegate', getDelegateEncoder()],
+      ['covenant', getAddressEncoder()],
+      ['reserved', getArrayEncoder(getU64Encoder(), { size: 3 })],
       ['state', getAccountStateEncoder()],
     ]),
     (value) => ({ ...value, discriminator: SUBACCOUNT_DISCRIMINATOR }),
@@ -130,9 +137,9 @@ export function getSubaccountDecoder(): FixedSizeDecoder<Subaccount> {
     ['reservedBytes', fixDecoderSize(getBytesDecoder(), 4)],
     ['exchange', getAddressDecoder()],
     ['owner', getAddressDecoder()],
-    ['delegate', getAddressDecoder()],
-    ['delegateUntil', getI64Decoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 12 })],
+    ['delegate', getDelegateDecoder()],
+    ['covenant', getAddressDecoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 3 })],
     ['state', getAccountStateDecoder()],
   ]);
 }

@@ -45,6 +45,7 @@ export type CloseSubaccountInstruction<
   TProgram extends string = typeof BALLAST_PROGRAM_ADDRESS,
   TAccountOwner extends string | AccountMeta<string> = string,
   TAccountSubaccount extends string | AccountMeta<string> = string,
+  TAccountCovenant extends string | AccountMeta<string> = string,
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -56,6 +57,7 @@ export type CloseSubaccountInstruction<
         ? WritableSignerAccount<TAccountOwner> & AccountSignerMeta<TAccountOwner>
         : TAccountOwner,
       TAccountSubaccount extends string ? WritableAccount<TAccountSubaccount> : TAccountSubaccount,
+      TAccountCovenant extends string ? WritableAccount<TAccountCovenant> : TAccountCovenant,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -87,6 +89,7 @@ export function getCloseSubaccountInstructionDataCodec(): FixedSizeCodec<
 export type CloseSubaccountInput<
   TAccountOwner extends string = string,
   TAccountSubaccount extends string = string,
+  TAccountCovenant extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -94,6 +97,8 @@ export type CloseSubaccountInput<
   owner: TransactionSigner<TAccountOwner>;
   /** The subaccount. */
   subaccount: Address<TAccountSubaccount>;
+  /** The owner's covenant address; empty where there is no covenant. */
+  covenant: Address<TAccountCovenant>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
 };
@@ -101,16 +106,24 @@ export type CloseSubaccountInput<
 export function getCloseSubaccountInstruction<
   TAccountOwner extends string,
   TAccountSubaccount extends string,
+  TAccountCovenant extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
 >(
-  input: CloseSubaccountInput<TAccountOwner, TAccountSubaccount, TAccountEventAuthority, TAccountProgram>,
+  input: CloseSubaccountInput<
+    TAccountOwner,
+    TAccountSubaccount,
+    TAccountCovenant,
+    TAccountEventAuthority,
+    TAccountProgram
+  >,
   config?: { programAddress?: TProgramAddress },
 ): CloseSubaccountInstruction<
   TProgramAddress,
   TAccountOwner,
   TAccountSubaccount,
+  TAccountCovenant,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -121,6 +134,7 @@ export function getCloseSubaccountInstruction<
   const originalAccounts = {
     owner: { value: input.owner ?? null, isWritable: true },
     subaccount: { value: input.subaccount ?? null, isWritable: true },
+    covenant: { value: input.covenant ?? null, isWritable: true },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
@@ -141,6 +155,7 @@ export function getCloseSubaccountInstruction<
     accounts: [
       getAccountMeta('owner', accounts.owner),
       getAccountMeta('subaccount', accounts.subaccount),
+      getAccountMeta('covenant', accounts.covenant),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -150,6 +165,7 @@ export function getCloseSubaccountInstruction<
     TProgramAddress,
     TAccountOwner,
     TAccountSubaccount,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -165,8 +181,10 @@ export type ParsedCloseSubaccountInstruction<
     owner: TAccountMetas[0];
     /** The subaccount. */
     subaccount: TAccountMetas[1];
-    eventAuthority: TAccountMetas[2];
-    program: TAccountMetas[3];
+    /** The owner's covenant address; empty where there is no covenant. */
+    covenant: TAccountMetas[2];
+    eventAuthority: TAccountMetas[3];
+    program: TAccountMetas[4];
   };
   data: CloseSubaccountInstructionData;
 };
@@ -174,10 +192,10 @@ export type ParsedCloseSubaccountInstruction<
 export function parseCloseSubaccountInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedCloseSubaccountInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 4) {
+  if (instruction.accounts.length < 5) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 4,
+      expectedAccountMetas: 5,
     });
   }
   let accountIndex = 0;
@@ -191,6 +209,7 @@ export function parseCloseSubaccountInstruction<TProgram extends string, TAccoun
     accounts: {
       owner: getNextAccount(),
       subaccount: getNextAccount(),
+      covenant: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },

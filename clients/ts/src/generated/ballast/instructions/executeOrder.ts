@@ -45,6 +45,7 @@ export type ExecuteOrderInstruction<
   TAccountOrder extends string | AccountMeta<string> = string,
   TAccountRentTo extends string | AccountMeta<string> = string,
   TAccountKeeper extends string | AccountMeta<string> = string,
+  TAccountCovenant extends string | AccountMeta<string> = string,
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -57,6 +58,7 @@ export type ExecuteOrderInstruction<
       TAccountOrder extends string ? WritableAccount<TAccountOrder> : TAccountOrder,
       TAccountRentTo extends string ? WritableAccount<TAccountRentTo> : TAccountRentTo,
       TAccountKeeper extends string ? WritableAccount<TAccountKeeper> : TAccountKeeper,
+      TAccountCovenant extends string ? WritableAccount<TAccountCovenant> : TAccountCovenant,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -91,6 +93,7 @@ export type ExecuteOrderInput<
   TAccountOrder extends string = string,
   TAccountRentTo extends string = string,
   TAccountKeeper extends string = string,
+  TAccountCovenant extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -104,6 +107,8 @@ export type ExecuteOrderInput<
   rentTo: Address<TAccountRentTo>;
   /** Gets the order's fee; without it the fee goes back to the order's subaccount. */
   keeper?: Address<TAccountKeeper>;
+  /** The covenant address of the subaccount's owner; empty where there is no covenant. */
+  covenant: Address<TAccountCovenant>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
 };
@@ -114,6 +119,7 @@ export function getExecuteOrderInstruction<
   TAccountOrder extends string,
   TAccountRentTo extends string,
   TAccountKeeper extends string,
+  TAccountCovenant extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
@@ -124,6 +130,7 @@ export function getExecuteOrderInstruction<
     TAccountOrder,
     TAccountRentTo,
     TAccountKeeper,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >,
@@ -135,6 +142,7 @@ export function getExecuteOrderInstruction<
   TAccountOrder,
   TAccountRentTo,
   TAccountKeeper,
+  TAccountCovenant,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -148,6 +156,7 @@ export function getExecuteOrderInstruction<
     order: { value: input.order ?? null, isWritable: true },
     rentTo: { value: input.rentTo ?? null, isWritable: true },
     keeper: { value: input.keeper ?? null, isWritable: true },
+    covenant: { value: input.covenant ?? null, isWritable: true },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
@@ -171,6 +180,7 @@ export function getExecuteOrderInstruction<
       getAccountMeta('order', accounts.order),
       getAccountMeta('rentTo', accounts.rentTo),
       getAccountMeta('keeper', accounts.keeper),
+      getAccountMeta('covenant', accounts.covenant),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -183,6 +193,7 @@ export function getExecuteOrderInstruction<
     TAccountOrder,
     TAccountRentTo,
     TAccountKeeper,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -204,8 +215,10 @@ export type ParsedExecuteOrderInstruction<
     rentTo: TAccountMetas[3];
     /** Gets the order's fee; without it the fee goes back to the order's subaccount. */
     keeper?: TAccountMetas[4] | undefined;
-    eventAuthority: TAccountMetas[5];
-    program: TAccountMetas[6];
+    /** The covenant address of the subaccount's owner; empty where there is no covenant. */
+    covenant: TAccountMetas[5];
+    eventAuthority: TAccountMetas[6];
+    program: TAccountMetas[7];
   };
   data: ExecuteOrderInstructionData;
 };
@@ -213,10 +226,10 @@ export type ParsedExecuteOrderInstruction<
 export function parseExecuteOrderInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedExecuteOrderInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 7) {
+  if (instruction.accounts.length < 8) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 7,
+      expectedAccountMetas: 8,
     });
   }
   let accountIndex = 0;
@@ -237,6 +250,7 @@ export function parseExecuteOrderInstruction<TProgram extends string, TAccountMe
       order: getNextAccount(),
       rentTo: getNextAccount(),
       keeper: getNextOptionalAccount(),
+      covenant: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },

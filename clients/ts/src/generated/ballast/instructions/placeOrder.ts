@@ -51,7 +51,7 @@ export function getPlaceOrderDiscriminatorBytes(): ReadonlyUint8Array {
 
 export type PlaceOrderInstruction<
   TProgram extends string = typeof BALLAST_PROGRAM_ADDRESS,
-  TAccountOwner extends string | AccountMeta<string> = string,
+  TAccountTrader extends string | AccountMeta<string> = string,
   TAccountMarket extends string | AccountMeta<string> = string,
   TAccountSubaccount extends string | AccountMeta<string> = string,
   TAccountOrder extends string | AccountMeta<string> = string,
@@ -63,9 +63,9 @@ export type PlaceOrderInstruction<
   InstructionWithData<ReadonlyUint8Array> &
   InstructionWithAccounts<
     [
-      TAccountOwner extends string
-        ? WritableSignerAccount<TAccountOwner> & AccountSignerMeta<TAccountOwner>
-        : TAccountOwner,
+      TAccountTrader extends string
+        ? WritableSignerAccount<TAccountTrader> & AccountSignerMeta<TAccountTrader>
+        : TAccountTrader,
       TAccountMarket extends string ? ReadonlyAccount<TAccountMarket> : TAccountMarket,
       TAccountSubaccount extends string ? WritableAccount<TAccountSubaccount> : TAccountSubaccount,
       TAccountOrder extends string ? WritableAccount<TAccountOrder> : TAccountOrder,
@@ -160,7 +160,7 @@ export function getPlaceOrderInstructionDataCodec(): FixedSizeCodec<
 }
 
 export type PlaceOrderInput<
-  TAccountOwner extends string = string,
+  TAccountTrader extends string = string,
   TAccountMarket extends string = string,
   TAccountSubaccount extends string = string,
   TAccountOrder extends string = string,
@@ -168,8 +168,8 @@ export type PlaceOrderInput<
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
-  /** The owner, who pays the order's rent and gets it back. */
-  owner: TransactionSigner<TAccountOwner>;
+  /** The owner or a delegate who may trade; pays the order's rent and gets it back. */
+  trader: TransactionSigner<TAccountTrader>;
   /** The market. */
   market: Address<TAccountMarket>;
   /** The subaccount. */
@@ -192,7 +192,7 @@ export type PlaceOrderInput<
 };
 
 export function getPlaceOrderInstruction<
-  TAccountOwner extends string,
+  TAccountTrader extends string,
   TAccountMarket extends string,
   TAccountSubaccount extends string,
   TAccountOrder extends string,
@@ -202,7 +202,7 @@ export function getPlaceOrderInstruction<
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
 >(
   input: PlaceOrderInput<
-    TAccountOwner,
+    TAccountTrader,
     TAccountMarket,
     TAccountSubaccount,
     TAccountOrder,
@@ -213,7 +213,7 @@ export function getPlaceOrderInstruction<
   config?: { programAddress?: TProgramAddress },
 ): PlaceOrderInstruction<
   TProgramAddress,
-  TAccountOwner,
+  TAccountTrader,
   TAccountMarket,
   TAccountSubaccount,
   TAccountOrder,
@@ -226,7 +226,7 @@ export function getPlaceOrderInstruction<
 
   // Original accounts.
   const originalAccounts = {
-    owner: { value: input.owner ?? null, isWritable: true },
+    trader: { value: input.trader ?? null, isWritable: true },
     market: { value: input.market ?? null, isWritable: false },
     subaccount: { value: input.subaccount ?? null, isWritable: true },
     order: { value: input.order ?? null, isWritable: true },
@@ -255,7 +255,7 @@ export function getPlaceOrderInstruction<
   const getAccountMeta = getAccountMetaFactory(programAddress, 'programId');
   return Object.freeze({
     accounts: [
-      getAccountMeta('owner', accounts.owner),
+      getAccountMeta('trader', accounts.trader),
       getAccountMeta('market', accounts.market),
       getAccountMeta('subaccount', accounts.subaccount),
       getAccountMeta('order', accounts.order),
@@ -267,7 +267,7 @@ export function getPlaceOrderInstruction<
     programAddress,
   } as PlaceOrderInstruction<
     TProgramAddress,
-    TAccountOwner,
+    TAccountTrader,
     TAccountMarket,
     TAccountSubaccount,
     TAccountOrder,
@@ -283,8 +283,8 @@ export type ParsedPlaceOrderInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
-    /** The owner, who pays the order's rent and gets it back. */
-    owner: TAccountMetas[0];
+    /** The owner or a delegate who may trade; pays the order's rent and gets it back. */
+    trader: TAccountMetas[0];
     /** The market. */
     market: TAccountMetas[1];
     /** The subaccount. */
@@ -317,7 +317,7 @@ export function parsePlaceOrderInstruction<TProgram extends string, TAccountMeta
   return {
     programAddress: instruction.programAddress,
     accounts: {
-      owner: getNextAccount(),
+      trader: getNextAccount(),
       market: getNextAccount(),
       subaccount: getNextAccount(),
       order: getNextAccount(),

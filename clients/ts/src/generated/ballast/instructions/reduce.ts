@@ -45,7 +45,7 @@ export function getReduceDiscriminatorBytes(): ReadonlyUint8Array {
 
 export type ReduceInstruction<
   TProgram extends string = typeof BALLAST_PROGRAM_ADDRESS,
-  TAccountOwner extends string | AccountMeta<string> = string,
+  TAccountTrader extends string | AccountMeta<string> = string,
   TAccountMarket extends string | AccountMeta<string> = string,
   TAccountSubaccount extends string | AccountMeta<string> = string,
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
@@ -55,9 +55,9 @@ export type ReduceInstruction<
   InstructionWithData<ReadonlyUint8Array> &
   InstructionWithAccounts<
     [
-      TAccountOwner extends string
-        ? ReadonlySignerAccount<TAccountOwner> & AccountSignerMeta<TAccountOwner>
-        : TAccountOwner,
+      TAccountTrader extends string
+        ? ReadonlySignerAccount<TAccountTrader> & AccountSignerMeta<TAccountTrader>
+        : TAccountTrader,
       TAccountMarket extends string ? WritableAccount<TAccountMarket> : TAccountMarket,
       TAccountSubaccount extends string ? WritableAccount<TAccountSubaccount> : TAccountSubaccount,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
@@ -105,14 +105,14 @@ export function getReduceInstructionDataCodec(): FixedSizeCodec<ReduceInstructio
 }
 
 export type ReduceInput<
-  TAccountOwner extends string = string,
+  TAccountTrader extends string = string,
   TAccountMarket extends string = string,
   TAccountSubaccount extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
-  /** The owner. */
-  owner: TransactionSigner<TAccountOwner>;
+  /** The owner or a delegate who may trade. */
+  trader: TransactionSigner<TAccountTrader>;
   /** The position's market. */
   market: Address<TAccountMarket>;
   /** The subaccount. */
@@ -124,18 +124,18 @@ export type ReduceInput<
 };
 
 export function getReduceInstruction<
-  TAccountOwner extends string,
+  TAccountTrader extends string,
   TAccountMarket extends string,
   TAccountSubaccount extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
 >(
-  input: ReduceInput<TAccountOwner, TAccountMarket, TAccountSubaccount, TAccountEventAuthority, TAccountProgram>,
+  input: ReduceInput<TAccountTrader, TAccountMarket, TAccountSubaccount, TAccountEventAuthority, TAccountProgram>,
   config?: { programAddress?: TProgramAddress },
 ): ReduceInstruction<
   TProgramAddress,
-  TAccountOwner,
+  TAccountTrader,
   TAccountMarket,
   TAccountSubaccount,
   TAccountEventAuthority,
@@ -146,7 +146,7 @@ export function getReduceInstruction<
 
   // Original accounts.
   const originalAccounts = {
-    owner: { value: input.owner ?? null, isWritable: false },
+    trader: { value: input.trader ?? null, isWritable: false },
     market: { value: input.market ?? null, isWritable: true },
     subaccount: { value: input.subaccount ?? null, isWritable: true },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
@@ -170,7 +170,7 @@ export function getReduceInstruction<
   const getAccountMeta = getAccountMetaFactory(programAddress, 'programId');
   return Object.freeze({
     accounts: [
-      getAccountMeta('owner', accounts.owner),
+      getAccountMeta('trader', accounts.trader),
       getAccountMeta('market', accounts.market),
       getAccountMeta('subaccount', accounts.subaccount),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
@@ -180,7 +180,7 @@ export function getReduceInstruction<
     programAddress,
   } as ReduceInstruction<
     TProgramAddress,
-    TAccountOwner,
+    TAccountTrader,
     TAccountMarket,
     TAccountSubaccount,
     TAccountEventAuthority,
@@ -194,8 +194,8 @@ export type ParsedReduceInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
-    /** The owner. */
-    owner: TAccountMetas[0];
+    /** The owner or a delegate who may trade. */
+    trader: TAccountMetas[0];
     /** The position's market. */
     market: TAccountMetas[1];
     /** The subaccount. */
@@ -224,7 +224,7 @@ export function parseReduceInstruction<TProgram extends string, TAccountMetas ex
   return {
     programAddress: instruction.programAddress,
     accounts: {
-      owner: getNextAccount(),
+      trader: getNextAccount(),
       market: getNextAccount(),
       subaccount: getNextAccount(),
       eventAuthority: getNextAccount(),

@@ -45,9 +45,10 @@ export function getTransferDiscriminatorBytes(): ReadonlyUint8Array {
 
 export type TransferInstruction<
   TProgram extends string = typeof BALLAST_PROGRAM_ADDRESS,
-  TAccountOwner extends string | AccountMeta<string> = string,
+  TAccountTrader extends string | AccountMeta<string> = string,
   TAccountFrom extends string | AccountMeta<string> = string,
   TAccountTo extends string | AccountMeta<string> = string,
+  TAccountCovenant extends string | AccountMeta<string> = string,
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -55,11 +56,12 @@ export type TransferInstruction<
   InstructionWithData<ReadonlyUint8Array> &
   InstructionWithAccounts<
     [
-      TAccountOwner extends string
-        ? ReadonlySignerAccount<TAccountOwner> & AccountSignerMeta<TAccountOwner>
-        : TAccountOwner,
+      TAccountTrader extends string
+        ? ReadonlySignerAccount<TAccountTrader> & AccountSignerMeta<TAccountTrader>
+        : TAccountTrader,
       TAccountFrom extends string ? WritableAccount<TAccountFrom> : TAccountFrom,
       TAccountTo extends string ? WritableAccount<TAccountTo> : TAccountTo,
+      TAccountCovenant extends string ? WritableAccount<TAccountCovenant> : TAccountCovenant,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -95,38 +97,50 @@ export function getTransferInstructionDataCodec(): FixedSizeCodec<
 }
 
 export type TransferInput<
-  TAccountOwner extends string = string,
+  TAccountTrader extends string = string,
   TAccountFrom extends string = string,
   TAccountTo extends string = string,
+  TAccountCovenant extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
-  /** The owner of both. */
-  owner: TransactionSigner<TAccountOwner>;
+  /** The owner of both, or a delegate of both for collateral. */
+  trader: TransactionSigner<TAccountTrader>;
   /** The subaccount that gives. */
   from: Address<TAccountFrom>;
   /** The subaccount that gets. */
   to: Address<TAccountTo>;
+  /** The owner's covenant address; empty where there is no covenant. */
+  covenant: Address<TAccountCovenant>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
   amount: TransferInstructionDataArgs['amount'];
 };
 
 export function getTransferInstruction<
-  TAccountOwner extends string,
+  TAccountTrader extends string,
   TAccountFrom extends string,
   TAccountTo extends string,
+  TAccountCovenant extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
 >(
-  input: TransferInput<TAccountOwner, TAccountFrom, TAccountTo, TAccountEventAuthority, TAccountProgram>,
+  input: TransferInput<
+    TAccountTrader,
+    TAccountFrom,
+    TAccountTo,
+    TAccountCovenant,
+    TAccountEventAuthority,
+    TAccountProgram
+  >,
   config?: { programAddress?: TProgramAddress },
 ): TransferInstruction<
   TProgramAddress,
-  TAccountOwner,
+  TAccountTrader,
   TAccountFrom,
   TAccountTo,
+  TAccountCovenant,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -135,9 +149,10 @@ export function getTransferInstruction<
 
   // Original accounts.
   const originalAccounts = {
-    owner: { value: input.owner ?? null, isWritable: false },
+    trader: { value: input.trader ?? null, isWritable: false },
     from: { value: input.from ?? null, isWritable: true },
     to: { value: input.to ?? null, isWritable: true },
+    covenant: { value: input.covenant ?? null, isWritable: true },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
@@ -159,9 +174,10 @@ export function getTransferInstruction<
   const getAccountMeta = getAccountMetaFactory(programAddress, 'programId');
   return Object.freeze({
     accounts: [
-      getAccountMeta('owner', accounts.owner),
+      getAccountMeta('trader', accounts.trader),
       getAccountMeta('from', accounts.from),
       getAccountMeta('to', accounts.to),
+      getAccountMeta('covenant', accounts.covenant),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -169,9 +185,10 @@ export function getTransferInstruction<
     programAddress,
   } as TransferInstruction<
     TProgramAddress,
-    TAccountOwner,
+    TAccountTrader,
     TAccountFrom,
     TAccountTo,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -183,14 +200,16 @@ export type ParsedTransferInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
-    /** The owner of both. */
-    owner: TAccountMetas[0];
+    /** The owner of both, or a delegate of both for collateral. */
+    trader: TAccountMetas[0];
     /** The subaccount that gives. */
     from: TAccountMetas[1];
     /** The subaccount that gets. */
     to: TAccountMetas[2];
-    eventAuthority: TAccountMetas[3];
-    program: TAccountMetas[4];
+    /** The owner's covenant address; empty where there is no covenant. */
+    covenant: TAccountMetas[3];
+    eventAuthority: TAccountMetas[4];
+    program: TAccountMetas[5];
   };
   data: TransferInstructionData;
 };
@@ -198,10 +217,10 @@ export type ParsedTransferInstruction<
 export function parseTransferInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedTransferInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 5) {
+  if (instruction.accounts.length < 6) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 5,
+      expectedAccountMetas: 6,
     });
   }
   let accountIndex = 0;
@@ -213,9 +232,10 @@ export function parseTransferInstruction<TProgram extends string, TAccountMetas 
   return {
     programAddress: instruction.programAddress,
     accounts: {
-      owner: getNextAccount(),
+      trader: getNextAccount(),
       from: getNextAccount(),
       to: getNextAccount(),
+      covenant: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },

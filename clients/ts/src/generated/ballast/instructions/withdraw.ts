@@ -56,6 +56,7 @@ export type WithdrawInstruction<
   TAccountOwnerTokens extends string | AccountMeta<string> = string,
   TAccountVault extends string | AccountMeta<string> = string,
   TAccountTokenProgram extends string | AccountMeta<string> = 'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA',
+  TAccountCovenant extends string | AccountMeta<string> = string,
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -71,6 +72,7 @@ export type WithdrawInstruction<
       TAccountOwnerTokens extends string ? WritableAccount<TAccountOwnerTokens> : TAccountOwnerTokens,
       TAccountVault extends string ? WritableAccount<TAccountVault> : TAccountVault,
       TAccountTokenProgram extends string ? ReadonlyAccount<TAccountTokenProgram> : TAccountTokenProgram,
+      TAccountCovenant extends string ? WritableAccount<TAccountCovenant> : TAccountCovenant,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -112,6 +114,7 @@ export type WithdrawAsyncInput<
   TAccountOwnerTokens extends string = string,
   TAccountVault extends string = string,
   TAccountTokenProgram extends string = string,
+  TAccountCovenant extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -127,6 +130,8 @@ export type WithdrawAsyncInput<
   vault?: Address<TAccountVault>;
   /** The token program. */
   tokenProgram?: Address<TAccountTokenProgram>;
+  /** The owner's covenant address; empty where there is no covenant. */
+  covenant: Address<TAccountCovenant>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
   amount: WithdrawInstructionDataArgs['amount'];
@@ -139,6 +144,7 @@ export async function getWithdrawInstructionAsync<
   TAccountOwnerTokens extends string,
   TAccountVault extends string,
   TAccountTokenProgram extends string,
+  TAccountCovenant extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
@@ -150,6 +156,7 @@ export async function getWithdrawInstructionAsync<
     TAccountOwnerTokens,
     TAccountVault,
     TAccountTokenProgram,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >,
@@ -163,6 +170,7 @@ export async function getWithdrawInstructionAsync<
     TAccountOwnerTokens,
     TAccountVault,
     TAccountTokenProgram,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >
@@ -178,6 +186,7 @@ export async function getWithdrawInstructionAsync<
     ownerTokens: { value: input.ownerTokens ?? null, isWritable: true },
     vault: { value: input.vault ?? null, isWritable: true },
     tokenProgram: { value: input.tokenProgram ?? null, isWritable: false },
+    covenant: { value: input.covenant ?? null, isWritable: true },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
@@ -214,6 +223,7 @@ export async function getWithdrawInstructionAsync<
       getAccountMeta('ownerTokens', accounts.ownerTokens),
       getAccountMeta('vault', accounts.vault),
       getAccountMeta('tokenProgram', accounts.tokenProgram),
+      getAccountMeta('covenant', accounts.covenant),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -227,6 +237,7 @@ export async function getWithdrawInstructionAsync<
     TAccountOwnerTokens,
     TAccountVault,
     TAccountTokenProgram,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -239,6 +250,7 @@ export type WithdrawInput<
   TAccountOwnerTokens extends string = string,
   TAccountVault extends string = string,
   TAccountTokenProgram extends string = string,
+  TAccountCovenant extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -254,6 +266,8 @@ export type WithdrawInput<
   vault: Address<TAccountVault>;
   /** The token program. */
   tokenProgram?: Address<TAccountTokenProgram>;
+  /** The owner's covenant address; empty where there is no covenant. */
+  covenant: Address<TAccountCovenant>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
   amount: WithdrawInstructionDataArgs['amount'];
@@ -266,6 +280,7 @@ export function getWithdrawInstruction<
   TAccountOwnerTokens extends string,
   TAccountVault extends string,
   TAccountTokenProgram extends string,
+  TAccountCovenant extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
@@ -277,6 +292,7 @@ export function getWithdrawInstruction<
     TAccountOwnerTokens,
     TAccountVault,
     TAccountTokenProgram,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >,
@@ -289,6 +305,7 @@ export function getWithdrawInstruction<
   TAccountOwnerTokens,
   TAccountVault,
   TAccountTokenProgram,
+  TAccountCovenant,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -303,6 +320,7 @@ export function getWithdrawInstruction<
     ownerTokens: { value: input.ownerTokens ?? null, isWritable: true },
     vault: { value: input.vault ?? null, isWritable: true },
     tokenProgram: { value: input.tokenProgram ?? null, isWritable: false },
+    covenant: { value: input.covenant ?? null, isWritable: true },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
@@ -334,6 +352,7 @@ export function getWithdrawInstruction<
       getAccountMeta('ownerTokens', accounts.ownerTokens),
       getAccountMeta('vault', accounts.vault),
       getAccountMeta('tokenProgram', accounts.tokenProgram),
+      getAccountMeta('covenant', accounts.covenant),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -347,6 +366,7 @@ export function getWithdrawInstruction<
     TAccountOwnerTokens,
     TAccountVault,
     TAccountTokenProgram,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -370,8 +390,10 @@ export type ParsedWithdrawInstruction<
     vault: TAccountMetas[4];
     /** The token program. */
     tokenProgram: TAccountMetas[5];
-    eventAuthority: TAccountMetas[6];
-    program: TAccountMetas[7];
+    /** The owner's covenant address; empty where there is no covenant. */
+    covenant: TAccountMetas[6];
+    eventAuthority: TAccountMetas[7];
+    program: TAccountMetas[8];
   };
   data: WithdrawInstructionData;
 };
@@ -379,10 +401,10 @@ export type ParsedWithdrawInstruction<
 export function parseWithdrawInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedWithdrawInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 8) {
+  if (instruction.accounts.length < 9) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 8,
+      expectedAccountMetas: 9,
     });
   }
   let accountIndex = 0;
@@ -400,6 +422,7 @@ export function parseWithdrawInstruction<TProgram extends string, TAccountMetas 
       ownerTokens: getNextAccount(),
       vault: getNextAccount(),
       tokenProgram: getNextAccount(),
+      covenant: getNextAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },
