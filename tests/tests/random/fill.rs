@@ -85,7 +85,7 @@ pub(crate) fn cancel(sim: &Sim, view: &View, placed: &Placed, by: usize, legs: L
     }
     // Anyone's, once its price is there and the account lacks what it needs.
     let others = account.state.slots().any(|(_, position)| position.market != market.index);
-    let tried = !order.terms.reduces() && !(others && legs == Legs::None);
+    let tried = !(order.terms.reduces() || others && legs == Legs::None);
     let refused = filled(sim, view, placed, legs, false).err().filter(|_| tried);
     match refused {
         Some(fault) if cancels(fault.error) => {}

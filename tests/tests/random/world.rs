@@ -303,10 +303,10 @@ impl Sim {
                 self.orders.push(Placed { address: order.expect("looked up"), sub, market, by });
             }
             // A bracket whose entry was filled is still there: it is its exits.
-            Act::Cancel { order, .. } | Act::Fill { order, .. } => {
-                if !self.setup.world.exists(&self.orders[order].address) {
-                    self.orders.swap_remove(order);
-                }
+            Act::Cancel { order, .. } | Act::Fill { order, .. }
+                if !self.setup.world.exists(&self.orders[order].address) =>
+            {
+                self.orders.swap_remove(order);
             }
             // The new program runs from the next slot on.
             Act::ExecuteUpgrade { .. } => self.setup.world.advance_slots(1),

@@ -110,7 +110,7 @@ impl Trader {
             max_leverage: Ratio(1_000_000 * (1 + dice.below(10))),
             max_notional: Quote(0),
             daily_loss: dollars(money * (2 + dice.below(5)) / 100),
-            drawdown: if number % 3 == 0 { dollars(money * (2 + dice.below(5)) / 100) } else { Quote(0) },
+            drawdown: if number.is_multiple_of(3) { dollars(money * (2 + dice.below(5)) / 100) } else { Quote(0) },
             cool_down: 24 * HOUR,
             ..super::limits()
         };

@@ -102,7 +102,7 @@ fn delegated() -> Vec<Case> {
     let legs = ix::leg_metas(&account, Some(0), false);
     let reduce = ix::reduce(&key, &market, &trader.subaccount, account.state.positions[0].base().0 / 2, 0, &legs);
     let size = setup.size_for(0, 1_000_000_000);
-    let args = PlaceOrderArgs { size, limit: 0, expires_at: 0, reduce_only: false };
+    let args = PlaceOrderArgs { size, ..PlaceOrderArgs::default() };
     let place = ix::place_order(&key, &market, &trader.subaccount, account.state.next_order, args);
     let mut cases: Vec<Case> = [("transfer", transfer), ("reduce", reduce), ("place_order", place)]
         .map(|(name, instruction)| Case::new(name, setup.clone(), instruction, &[&desk.key]).variant("by a delegate"))

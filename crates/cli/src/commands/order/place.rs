@@ -132,9 +132,9 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
     let place = instructions::place_order(&owner.pubkey(), &market, &key, number, args);
     let sent = chain.send("place order", &[place], &owner, &[]).await?;
     let events = sent.details.inner.iter().filter_map(|inner| Event::decode(&inner.data));
-    let placed = events.filter_map(|e| if let Event::OrderPlaced(placed) = e { Some(placed) } else { None });
+    let mut placed = events.filter_map(|e| if let Event::OrderPlaced(placed) = e { Some(placed) } else { None });
     let placed =
-        placed.last().context("the order was placed, but its event cannot be read; see `ballast order list`")?;
+        placed.next_back().context("the order was placed, but its event cannot be read; see `ballast order list`")?;
     let done = Placed {
         order: placed.order.to_string(),
         number,
