@@ -16,6 +16,7 @@ export const NEXT = {
     'PoolReserve',
     'ExitsWaiting',
     'InsurancePending',
+    'PoolIsOwed',
     'InsuranceTooEarly',
     'InsuranceBatchBusy',
     'DeleverageTooEarly',

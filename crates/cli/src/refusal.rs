@@ -45,6 +45,7 @@ fn kind(error: Error) -> Kind {
         | Error::NotBankrupt
         | Error::OutflowLimited
         | Error::InsurancePending
+        | Error::PoolIsOwed
         | Error::SettlementNotDue
         | Error::CovenantLeverage
         | Error::CovenantNotional

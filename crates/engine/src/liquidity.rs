@@ -74,7 +74,7 @@ impl MarketState {
 /// # Errors
 /// [`Error::ExitOwnerAlone`].
 pub fn check_settled_exit(by_owner: bool, now: &Now) -> Result<()> {
-    ensure(by_owner, Fault::new(Error::ExitOwnerAlone, i64::MAX, now.unix))
+    ensure(by_owner, Fault::new(Error::ExitOwnerAlone, 0_i64, now.unix))
 }
 
 fn check_not_lapsed(window_start: i64, now: &Now) -> Result<()> {

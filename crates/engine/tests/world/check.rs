@@ -199,6 +199,7 @@ pub(crate) fn allowed(op: &Op) -> &'static [Error] {
             PoolInsolvent,
             MarketSettled,
             InsurancePending,
+            PoolIsOwed,
             LiquidityBelowMinimum,
             SharesZero,
         ],
@@ -230,9 +231,16 @@ pub(crate) fn allowed(op: &Op) -> &'static [Error] {
             SettlementNotDue,
             SettlementTooEarly,
         ],
-        Op::CloseSettled { .. } => {
-            &[MarketNotSettled, PositionNotFound, CoverTooEarly, AccountBankrupt, LossNotCovered]
-        }
+        Op::CloseSettled { .. } => &[
+            MarketNotSettled,
+            PositionNotFound,
+            CoverTooEarly,
+            AccountBankrupt,
+            LossNotCovered,
+            PriceStale,
+            PriceUncertain,
+            PriceUnconfirmed,
+        ],
     }
 }
 
