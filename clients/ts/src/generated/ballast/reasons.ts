@@ -461,7 +461,7 @@ export const BALLAST_ERRORS = {
     code: 6105,
     next: 'wait',
     message:
-      'For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign',
+      'For half an hour, and always in a settled market, only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign',
   },
   DestinationNotAssociated: {
     code: 6106,
@@ -529,6 +529,106 @@ export const BALLAST_ERRORS = {
     code: 6118,
     next: 'mistake',
     message: 'These terms of an order do not go together: see OrderTerms for which kind has which prices',
+  },
+  PoolIsOwed: {
+    code: 6119,
+    next: 'wait',
+    message:
+      'Other pools owe this one, or money for its insurance would still pay deficits of today (limit: a hundredth of its equity, then what is owed): no liquidity comes in, nor out of a settled market, before that is collected or over',
+  },
+  CovenantInvalid: {
+    code: 6120,
+    next: 'mistake',
+    message: "The covenant's terms are out of bounds, or limit nothing (limit, then value)",
+  },
+  CovenantLooser: {
+    code: 6121,
+    next: 'blocked',
+    message:
+      "This would loosen the covenant (limit: the value in force, then the new one): ask for it with loosen_covenant, it takes the covenant's delay",
+  },
+  CovenantNotReady: {
+    code: 6122,
+    next: 'wait',
+    message: "The covenant's delay is not over (limit: when it may be loosened, then now)",
+  },
+  CovenantNoRequest: {
+    code: 6123,
+    next: 'lost',
+    message: 'No looser terms are asked for, or they were for too long (limit: until when, then now): ask again',
+  },
+  CovenantInForce: {
+    code: 6124,
+    next: 'blocked',
+    message:
+      'The covenant still limits something: ask for terms without limits, put them in force after the delay, then close it',
+  },
+  CovenantTripped: {
+    code: 6125,
+    next: 'blocked',
+    message: "The owner's covenant has tripped: its accounts can only reduce until it ends (limit: when, then now)",
+  },
+  CovenantNotTripped: {
+    code: 6126,
+    next: 'lost',
+    message: 'The covenant is not tripped, or its owner wants nothing closed by others',
+  },
+  CovenantNotBreached: {
+    code: 6127,
+    next: 'lost',
+    message: "No loss has reached the covenant's limit (limit, then loss)",
+  },
+  CovenantStale: {
+    code: 6128,
+    next: 'refresh',
+    message:
+      "The covenant's view of the owner's accounts is too old, at prices that are not good, or of different moments (limit, then age, in slots): touch all of them with positions in one slot",
+  },
+  CovenantFull: {
+    code: 6129,
+    next: 'blocked',
+    message:
+      'The covenant enrols eight subaccounts and sixteen positions at most (limit, then number): close positions in one of them first',
+  },
+  CovenantNotEnrolled: {
+    code: 6130,
+    next: 'mistake',
+    message: "The covenant does not know this subaccount's positions: touch it first",
+  },
+  CovenantLeverage: {
+    code: 6131,
+    next: 'amount',
+    message:
+      "The owner's leverage would exceed its covenant's maximum (limit: the notional it allows, then the notional); lower the size, reduce or deposit, and touch what has changed",
+  },
+  CovenantNotional: {
+    code: 6132,
+    next: 'amount',
+    message: "The owner's notional would exceed its covenant's maximum (limit, then value); lower the size or reduce",
+  },
+  CovenantLoss: {
+    code: 6133,
+    next: 'blocked',
+    message:
+      "The owner's loss has reached its covenant's limit (limit, then loss): no increase, and anyone may trip it",
+  },
+  WrongCovenant: {
+    code: 6134,
+    next: 'mistake',
+    message:
+      "The account is not the covenant address of the subaccount's owner; pass that one, even where no covenant exists",
+  },
+  DelegateInvalid: {
+    code: 6135,
+    next: 'mistake',
+    message:
+      "The delegate's key, permissions or end are not allowed (limit, then value): not the owner's key, known permissions, an end within a year",
+  },
+  DelegateBudget: {
+    code: 6136,
+    next: 'wait',
+    message:
+      'The order fees that the delegate may put aside today are used up (limit, then what they would be); the owner may place the order',
   },
 } as const;
 

@@ -224,7 +224,7 @@ export const BALLAST_ERROR__UPGRADE_LENGTH = 0x17d6; // 6102
 export const BALLAST_ERROR__PROGRAM_DATA_TOO_SMALL = 0x17d7; // 6103
 /** ProposalPending: The proposal is still pending: veto it, execute it, or wait for its expiry */
 export const BALLAST_ERROR__PROPOSAL_PENDING = 0x17d8; // 6104
-/** ExitOwnerAlone: For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign */
+/** ExitOwnerAlone: For half an hour, and always in a settled market, only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign */
 export const BALLAST_ERROR__EXIT_OWNER_ALONE = 0x17d9; // 6105
 /** DestinationNotAssociated: Without its owner's signature this goes to the owner's associated token account only; pass that one, or let the owner sign */
 export const BALLAST_ERROR__DESTINATION_NOT_ASSOCIATED = 0x17da; // 6106
@@ -252,6 +252,42 @@ export const BALLAST_ERROR__UPGRADE_VERIFIED = 0x17e4; // 6116
 export const BALLAST_ERROR__ORDER_NOT_TRIGGERED = 0x17e5; // 6117
 /** OrderTermsInvalid: These terms of an order do not go together: see OrderTerms for which kind has which prices */
 export const BALLAST_ERROR__ORDER_TERMS_INVALID = 0x17e6; // 6118
+/** PoolIsOwed: Other pools owe this one, or money for its insurance would still pay deficits of today (limit: a hundredth of its equity, then what is owed): no liquidity comes in, nor out of a settled market, before that is collected or over */
+export const BALLAST_ERROR__POOL_IS_OWED = 0x17e7; // 6119
+/** CovenantInvalid: The covenant's terms are out of bounds, or limit nothing (limit, then value) */
+export const BALLAST_ERROR__COVENANT_INVALID = 0x17e8; // 6120
+/** CovenantLooser: This would loosen the covenant (limit: the value in force, then the new one): ask for it with loosen_covenant, it takes the covenant's delay */
+export const BALLAST_ERROR__COVENANT_LOOSER = 0x17e9; // 6121
+/** CovenantNotReady: The covenant's delay is not over (limit: when it may be loosened, then now) */
+export const BALLAST_ERROR__COVENANT_NOT_READY = 0x17ea; // 6122
+/** CovenantNoRequest: No looser terms are asked for, or they were for too long (limit: until when, then now): ask again */
+export const BALLAST_ERROR__COVENANT_NO_REQUEST = 0x17eb; // 6123
+/** CovenantInForce: The covenant still limits something: ask for terms without limits, put them in force after the delay, then close it */
+export const BALLAST_ERROR__COVENANT_IN_FORCE = 0x17ec; // 6124
+/** CovenantTripped: The owner's covenant has tripped: its accounts can only reduce until it ends (limit: when, then now) */
+export const BALLAST_ERROR__COVENANT_TRIPPED = 0x17ed; // 6125
+/** CovenantNotTripped: The covenant is not tripped, or its owner wants nothing closed by others */
+export const BALLAST_ERROR__COVENANT_NOT_TRIPPED = 0x17ee; // 6126
+/** CovenantNotBreached: No loss has reached the covenant's limit (limit, then loss) */
+export const BALLAST_ERROR__COVENANT_NOT_BREACHED = 0x17ef; // 6127
+/** CovenantStale: The covenant's view of the owner's accounts is too old, at prices that are not good, or of different moments (limit, then age, in slots): touch all of them with positions in one slot */
+export const BALLAST_ERROR__COVENANT_STALE = 0x17f0; // 6128
+/** CovenantFull: The covenant enrols eight subaccounts and sixteen positions at most (limit, then number): close positions in one of them first */
+export const BALLAST_ERROR__COVENANT_FULL = 0x17f1; // 6129
+/** CovenantNotEnrolled: The covenant does not know this subaccount's positions: touch it first */
+export const BALLAST_ERROR__COVENANT_NOT_ENROLLED = 0x17f2; // 6130
+/** CovenantLeverage: The owner's leverage would exceed its covenant's maximum (limit: the notional it allows, then the notional); lower the size, reduce or deposit, and touch what has changed */
+export const BALLAST_ERROR__COVENANT_LEVERAGE = 0x17f3; // 6131
+/** CovenantNotional: The owner's notional would exceed its covenant's maximum (limit, then value); lower the size or reduce */
+export const BALLAST_ERROR__COVENANT_NOTIONAL = 0x17f4; // 6132
+/** CovenantLoss: The owner's loss has reached its covenant's limit (limit, then loss): no increase, and anyone may trip it */
+export const BALLAST_ERROR__COVENANT_LOSS = 0x17f5; // 6133
+/** WrongCovenant: The account is not the covenant address of the subaccount's owner; pass that one, even where no covenant exists */
+export const BALLAST_ERROR__WRONG_COVENANT = 0x17f6; // 6134
+/** DelegateInvalid: The delegate's key, permissions or end are not allowed (limit, then value): not the owner's key, known permissions, an end within a year */
+export const BALLAST_ERROR__DELEGATE_INVALID = 0x17f7; // 6135
+/** DelegateBudget: The order fees that the delegate may put aside today are used up (limit, then what they would be); the owner may place the order */
+export const BALLAST_ERROR__DELEGATE_BUDGET = 0x17f8; // 6136
 
 export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_BANKRUPT
@@ -262,9 +298,25 @@ export type BallastError =
   | typeof BALLAST_ERROR__BATCH_INVALID
   | typeof BALLAST_ERROR__BUFFER_INVALID
   | typeof BALLAST_ERROR__CAPACITY_EXHAUSTED
+  | typeof BALLAST_ERROR__COVENANT_FULL
+  | typeof BALLAST_ERROR__COVENANT_IN_FORCE
+  | typeof BALLAST_ERROR__COVENANT_INVALID
+  | typeof BALLAST_ERROR__COVENANT_LEVERAGE
+  | typeof BALLAST_ERROR__COVENANT_LOOSER
+  | typeof BALLAST_ERROR__COVENANT_LOSS
+  | typeof BALLAST_ERROR__COVENANT_NO_REQUEST
+  | typeof BALLAST_ERROR__COVENANT_NOT_BREACHED
+  | typeof BALLAST_ERROR__COVENANT_NOT_ENROLLED
+  | typeof BALLAST_ERROR__COVENANT_NOTIONAL
+  | typeof BALLAST_ERROR__COVENANT_NOT_READY
+  | typeof BALLAST_ERROR__COVENANT_NOT_TRIPPED
+  | typeof BALLAST_ERROR__COVENANT_STALE
+  | typeof BALLAST_ERROR__COVENANT_TRIPPED
   | typeof BALLAST_ERROR__COVER_TOO_EARLY
   | typeof BALLAST_ERROR__CROSS_CHECK_BROKEN
   | typeof BALLAST_ERROR__CROSS_NOT_ALLOWED
+  | typeof BALLAST_ERROR__DELEGATE_BUDGET
+  | typeof BALLAST_ERROR__DELEGATE_INVALID
   | typeof BALLAST_ERROR__DELEVERAGE_NOT_NEEDED
   | typeof BALLAST_ERROR__DELEVERAGE_TOO_EARLY
   | typeof BALLAST_ERROR__DELEVERAGE_UNFINISHED
@@ -328,6 +380,7 @@ export type BallastError =
   | typeof BALLAST_ERROR__POOL_CLAIMS
   | typeof BALLAST_ERROR__POOL_EMPTY
   | typeof BALLAST_ERROR__POOL_INSOLVENT
+  | typeof BALLAST_ERROR__POOL_IS_OWED
   | typeof BALLAST_ERROR__POOL_RESERVE
   | typeof BALLAST_ERROR__POSITION_NOT_FOUND
   | typeof BALLAST_ERROR__POSITION_TOO_LARGE
@@ -367,6 +420,7 @@ export type BallastError =
   | typeof BALLAST_ERROR__UPGRADE_VERIFIED
   | typeof BALLAST_ERROR__VERSION_MOVED
   | typeof BALLAST_ERROR__WORSENS_SHORTFALL
+  | typeof BALLAST_ERROR__WRONG_COVENANT
   | typeof BALLAST_ERROR__WRONG_EXCHANGE
   | typeof BALLAST_ERROR__WRONG_MARKET
   | typeof BALLAST_ERROR__WRONG_MARKET_COUNT
@@ -385,9 +439,25 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__BATCH_INVALID]: `A batch has two to eight changes, in the order of their ids and no parameter twice (limit, then given)`,
     [BALLAST_ERROR__BUFFER_INVALID]: `The account is not a buffer of the upgradeable loader whose authority is this exchange's timelock address; set that first`,
     [BALLAST_ERROR__CAPACITY_EXHAUSTED]: `The market's liquidation capacity of this slot is used up (limit, then used); try in the next slot`,
+    [BALLAST_ERROR__COVENANT_FULL]: `The covenant enrols eight subaccounts and sixteen positions at most (limit, then number): close positions in one of them first`,
+    [BALLAST_ERROR__COVENANT_IN_FORCE]: `The covenant still limits something: ask for terms without limits, put them in force after the delay, then close it`,
+    [BALLAST_ERROR__COVENANT_INVALID]: `The covenant's terms are out of bounds, or limit nothing (limit, then value)`,
+    [BALLAST_ERROR__COVENANT_LEVERAGE]: `The owner's leverage would exceed its covenant's maximum (limit: the notional it allows, then the notional); lower the size, reduce or deposit, and touch what has changed`,
+    [BALLAST_ERROR__COVENANT_LOOSER]: `This would loosen the covenant (limit: the value in force, then the new one): ask for it with loosen_covenant, it takes the covenant's delay`,
+    [BALLAST_ERROR__COVENANT_LOSS]: `The owner's loss has reached its covenant's limit (limit, then loss): no increase, and anyone may trip it`,
+    [BALLAST_ERROR__COVENANT_NO_REQUEST]: `No looser terms are asked for, or they were for too long (limit: until when, then now): ask again`,
+    [BALLAST_ERROR__COVENANT_NOT_BREACHED]: `No loss has reached the covenant's limit (limit, then loss)`,
+    [BALLAST_ERROR__COVENANT_NOT_ENROLLED]: `The covenant does not know this subaccount's positions: touch it first`,
+    [BALLAST_ERROR__COVENANT_NOTIONAL]: `The owner's notional would exceed its covenant's maximum (limit, then value); lower the size or reduce`,
+    [BALLAST_ERROR__COVENANT_NOT_READY]: `The covenant's delay is not over (limit: when it may be loosened, then now)`,
+    [BALLAST_ERROR__COVENANT_NOT_TRIPPED]: `The covenant is not tripped, or its owner wants nothing closed by others`,
+    [BALLAST_ERROR__COVENANT_STALE]: `The covenant's view of the owner's accounts is too old, at prices that are not good, or of different moments (limit, then age, in slots): touch all of them with positions in one slot`,
+    [BALLAST_ERROR__COVENANT_TRIPPED]: `The owner's covenant has tripped: its accounts can only reduce until it ends (limit: when, then now)`,
     [BALLAST_ERROR__COVER_TOO_EARLY]: `Nothing to cover or settle here`,
     [BALLAST_ERROR__CROSS_CHECK_BROKEN]: `The resulting parameters disagree with one another (limit, then value); see docs/PARAMETERS.md`,
     [BALLAST_ERROR__CROSS_NOT_ALLOWED]: `This market is isolated only: open an isolated subaccount for it`,
+    [BALLAST_ERROR__DELEGATE_BUDGET]: `The order fees that the delegate may put aside today are used up (limit, then what they would be); the owner may place the order`,
+    [BALLAST_ERROR__DELEGATE_INVALID]: `The delegate's key, permissions or end are not allowed (limit, then value): not the owner's key, known permissions, an end within a year`,
     [BALLAST_ERROR__DELEVERAGE_NOT_NEEDED]: `The winning side is no larger than the pool can carry (limit: that size, then the side's)`,
     [BALLAST_ERROR__DELEVERAGE_TOO_EARLY]: `Claims have not been over their threshold for long enough (limit: when, or 0 while they are not over it, then now): settle losing positions meanwhile`,
     [BALLAST_ERROR__DELEVERAGE_UNFINISHED]: `Positions have yet to pick up the last deleveraging (limit: none, then how many): anyone may do it for them`,
@@ -395,7 +465,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__DUPLICATE_MARKET]: `The same market was passed twice`,
     [BALLAST_ERROR__DURABLE_NONCE]: `A proposal may not be made by a durable-nonce transaction; sign with a recent blockhash`,
     [BALLAST_ERROR__ENVELOPE_BROKEN]: `The resulting parameters break the solvency envelope (limit: maintenance margin, then what it must cover, in millionths)`,
-    [BALLAST_ERROR__EXIT_OWNER_ALONE]: `For half an hour only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign`,
+    [BALLAST_ERROR__EXIT_OWNER_ALONE]: `For half an hour, and always in a settled market, only its owner may execute this exit, so that nobody else chooses its moment (limit: until, then now); wait, or let the owner sign`,
     [BALLAST_ERROR__EXITS_WAITING]: `A matured liquidity exit is waiting in this market: no increases until it has executed`,
     [BALLAST_ERROR__FLAGGED_ACCOUNT]: `The account is flagged for liquidation: it can reduce and deposit, not withdraw or increase`,
     [BALLAST_ERROR__FLAG_TOO_FRESH]: `Liquidation needs two slots and a newer publish time after the flag (limit, then value); wait and post a newer price`,
@@ -451,6 +521,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__POOL_CLAIMS]: `Traders' claims on this pool are unpaid: no increases and no liquidity exit until they are; settle losing positions first`,
     [BALLAST_ERROR__POOL_EMPTY]: `The pool has no liquidity yet; a first liquidity deposit must execute before trading`,
     [BALLAST_ERROR__POOL_INSOLVENT]: `Pool equity is not positive; insurance must be topped up before liquidity can come in`,
+    [BALLAST_ERROR__POOL_IS_OWED]: `Other pools owe this one, or money for its insurance would still pay deficits of today (limit: a hundredth of its equity, then what is owed): no liquidity comes in, nor out of a settled market, before that is collected or over`,
     [BALLAST_ERROR__POOL_RESERVE]: `Open interest needs this liquidity (limit: what may leave, then asked); the ticket stays and can be tried again`,
     [BALLAST_ERROR__POSITION_NOT_FOUND]: `This subaccount has no position in that market (or not the one that the order was placed for); check the market`,
     [BALLAST_ERROR__POSITION_TOO_LARGE]: `The position would exceed the market's maximum notional per subaccount (limit, then value); lower the size`,
@@ -490,6 +561,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__UPGRADE_VERIFIED]: `The whole buffer has been hashed, and holds what was committed: nothing is left to verify`,
     [BALLAST_ERROR__VERSION_MOVED]: `The parameter's version is not the one given (limit: current, then given): it was changed since`,
     [BALLAST_ERROR__WORSENS_SHORTFALL]: `This reduction would leave the account less healthy; close the position whole or deposit first`,
+    [BALLAST_ERROR__WRONG_COVENANT]: `The account is not the covenant address of the subaccount's owner; pass that one, even where no covenant exists`,
     [BALLAST_ERROR__WRONG_EXCHANGE]: `An account belongs to another exchange`,
     [BALLAST_ERROR__WRONG_MARKET]: `A market account is not the one that the position or order names`,
     [BALLAST_ERROR__WRONG_MARKET_COUNT]: `Pass one market account per open position, in slot order (limit, then given)`,

@@ -102,7 +102,7 @@ export type CancelOrderInput<
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
-  /** The owner, or anyone for an order that is dead or that its account cannot fill. */
+  /** The owner or a delegate for orders; anyone for an order that is dead or that its account cannot fill. */
   canceller: TransactionSigner<TAccountCanceller>;
   /** The order's market. */
   market: Address<TAccountMarket>;
@@ -210,7 +210,7 @@ export type ParsedCancelOrderInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
-    /** The owner, or anyone for an order that is dead or that its account cannot fill. */
+    /** The owner or a delegate for orders; anyone for an order that is dead or that its account cannot fill. */
     canceller: TAccountMetas[0];
     /** The order's market. */
     market: TAccountMetas[1];

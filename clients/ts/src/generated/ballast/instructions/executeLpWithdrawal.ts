@@ -113,7 +113,7 @@ export type ExecuteLpWithdrawalAsyncInput<
   market: Address<TAccountMarket>;
   /** The ticket; closed when all of it is paid. */
   ticket: Address<TAccountTicket>;
-  /** only a transaction that it signed may execute it. */
+  /** and always in a settled market, only a transaction that it signed may execute it. */
   owner: Address<TAccountOwner>;
   vault?: Address<TAccountVault>;
   destination: Address<TAccountDestination>;
@@ -243,7 +243,7 @@ export type ExecuteLpWithdrawalInput<
   market: Address<TAccountMarket>;
   /** The ticket; closed when all of it is paid. */
   ticket: Address<TAccountTicket>;
-  /** only a transaction that it signed may execute it. */
+  /** and always in a settled market, only a transaction that it signed may execute it. */
   owner: Address<TAccountOwner>;
   vault: Address<TAccountVault>;
   destination: Address<TAccountDestination>;
@@ -361,7 +361,7 @@ export type ParsedExecuteLpWithdrawalInstruction<
     market: TAccountMetas[1];
     /** The ticket; closed when all of it is paid. */
     ticket: TAccountMetas[2];
-    /** only a transaction that it signed may execute it. */
+    /** and always in a settled market, only a transaction that it signed may execute it. */
     owner: TAccountMetas[3];
     vault: TAccountMetas[4];
     destination: TAccountMetas[5];

@@ -168,7 +168,7 @@ export type PlaceOrderInput<
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
-  /** The owner or a delegate who may trade; pays the order's rent and gets it back. */
+  /** The owner or a delegate who may place it; pays the order's rent and gets it back. */
   trader: TransactionSigner<TAccountTrader>;
   /** The market. */
   market: Address<TAccountMarket>;
@@ -283,7 +283,7 @@ export type ParsedPlaceOrderInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
-    /** The owner or a delegate who may trade; pays the order's rent and gets it back. */
+    /** The owner or a delegate who may place it; pays the order's rent and gets it back. */
     trader: TAccountMetas[0];
     /** The market. */
     market: TAccountMetas[1];

@@ -35,6 +35,7 @@ import {
 } from '@solana/kit/program-client-core';
 import {
   getCharterCodec,
+  getCovenantCodec,
   getExchangeCodec,
   getLpDepositCodec,
   getLpWithdrawalCodec,
@@ -45,6 +46,8 @@ import {
   getUpgradeCodec,
   type Charter,
   type CharterArgs,
+  type Covenant,
+  type CovenantArgs,
   type Exchange,
   type ExchangeArgs,
   type LpDeposit,
@@ -66,13 +69,16 @@ import {
   getAcceptGovernanceInstruction,
   getAdvanceSettlementInstruction,
   getCancelOrderInstruction,
+  getCloseCovenantInstruction,
   getCloseProposalInstruction,
   getCloseSettledInstruction,
   getCloseSubaccountInstruction,
+  getCloseTrippedInstruction,
   getCloseUpgradeInstructionAsync,
   getCollectClaimInstruction,
   getCollectFeesInstructionAsync,
   getCollectPoolClaimInstruction,
+  getCreateCovenantInstructionAsync,
   getCreateMarketInstructionAsync,
   getDeleverageInstruction,
   getDepositInstructionAsync,
@@ -80,6 +86,7 @@ import {
   getEmergencyPauseInstruction,
   getExecuteExchangeProposalInstruction,
   getExecuteInsuranceWithdrawalInstructionAsync,
+  getExecuteLooseningInstruction,
   getExecuteLpDepositInstructionAsync,
   getExecuteLpWithdrawalInstructionAsync,
   getExecuteMarketProposalInstruction,
@@ -93,6 +100,7 @@ import {
   getLapseLpDepositInstructionAsync,
   getLapseLpWithdrawalInstructionAsync,
   getLiquidateInstruction,
+  getLoosenCovenantInstruction,
   getOpenSubaccountInstructionAsync,
   getPayInsuranceClaimInstruction,
   getPickUpDeleveragingInstruction,
@@ -115,12 +123,16 @@ import {
   getRequestLpDepositInstructionAsync,
   getRequestLpWithdrawalInstructionAsync,
   getResolveInstruction,
+  getSetDelegateInstruction,
   getSettleInstruction,
   getTakeUpgradeAuthorityInstructionAsync,
+  getTightenCovenantInstruction,
   getTopUpMarketInsuranceInstructionAsync,
   getTopUpSharedInsuranceInstructionAsync,
+  getTouchCovenantInstruction,
   getTransferInstruction,
   getTriggerOrderInstruction,
+  getTripCovenantInstruction,
   getUnflagInstruction,
   getUpdateMarketInstruction,
   getVerifyUpgradeInstructionAsync,
@@ -129,13 +141,16 @@ import {
   parseAcceptGovernanceInstruction,
   parseAdvanceSettlementInstruction,
   parseCancelOrderInstruction,
+  parseCloseCovenantInstruction,
   parseCloseProposalInstruction,
   parseCloseSettledInstruction,
   parseCloseSubaccountInstruction,
+  parseCloseTrippedInstruction,
   parseCloseUpgradeInstruction,
   parseCollectClaimInstruction,
   parseCollectFeesInstruction,
   parseCollectPoolClaimInstruction,
+  parseCreateCovenantInstruction,
   parseCreateMarketInstruction,
   parseDeleverageInstruction,
   parseDepositInstruction,
@@ -143,6 +158,7 @@ import {
   parseEmergencyPauseInstruction,
   parseExecuteExchangeProposalInstruction,
   parseExecuteInsuranceWithdrawalInstruction,
+  parseExecuteLooseningInstruction,
   parseExecuteLpDepositInstruction,
   parseExecuteLpWithdrawalInstruction,
   parseExecuteMarketProposalInstruction,
@@ -156,6 +172,7 @@ import {
   parseLapseLpDepositInstruction,
   parseLapseLpWithdrawalInstruction,
   parseLiquidateInstruction,
+  parseLoosenCovenantInstruction,
   parseOpenSubaccountInstruction,
   parsePayInsuranceClaimInstruction,
   parsePickUpDeleveragingInstruction,
@@ -178,12 +195,16 @@ import {
   parseRequestLpDepositInstruction,
   parseRequestLpWithdrawalInstruction,
   parseResolveInstruction,
+  parseSetDelegateInstruction,
   parseSettleInstruction,
   parseTakeUpgradeAuthorityInstruction,
+  parseTightenCovenantInstruction,
   parseTopUpMarketInsuranceInstruction,
   parseTopUpSharedInsuranceInstruction,
+  parseTouchCovenantInstruction,
   parseTransferInstruction,
   parseTriggerOrderInstruction,
+  parseTripCovenantInstruction,
   parseUnflagInstruction,
   parseUpdateMarketInstruction,
   parseVerifyUpgradeInstruction,
@@ -192,13 +213,16 @@ import {
   type AcceptGovernanceInput,
   type AdvanceSettlementInput,
   type CancelOrderInput,
+  type CloseCovenantInput,
   type CloseProposalInput,
   type CloseSettledInput,
   type CloseSubaccountInput,
+  type CloseTrippedInput,
   type CloseUpgradeAsyncInput,
   type CollectClaimInput,
   type CollectFeesAsyncInput,
   type CollectPoolClaimInput,
+  type CreateCovenantAsyncInput,
   type CreateMarketAsyncInput,
   type DeleverageInput,
   type DepositAsyncInput,
@@ -206,6 +230,7 @@ import {
   type EmergencyPauseInput,
   type ExecuteExchangeProposalInput,
   type ExecuteInsuranceWithdrawalAsyncInput,
+  type ExecuteLooseningInput,
   type ExecuteLpDepositAsyncInput,
   type ExecuteLpWithdrawalAsyncInput,
   type ExecuteMarketProposalInput,
@@ -219,17 +244,21 @@ import {
   type LapseLpDepositAsyncInput,
   type LapseLpWithdrawalAsyncInput,
   type LiquidateInput,
+  type LoosenCovenantInput,
   type OpenSubaccountAsyncInput,
   type ParsedAcceptGovernanceInstruction,
   type ParsedAdvanceSettlementInstruction,
   type ParsedCancelOrderInstruction,
+  type ParsedCloseCovenantInstruction,
   type ParsedCloseProposalInstruction,
   type ParsedCloseSettledInstruction,
   type ParsedCloseSubaccountInstruction,
+  type ParsedCloseTrippedInstruction,
   type ParsedCloseUpgradeInstruction,
   type ParsedCollectClaimInstruction,
   type ParsedCollectFeesInstruction,
   type ParsedCollectPoolClaimInstruction,
+  type ParsedCreateCovenantInstruction,
   type ParsedCreateMarketInstruction,
   type ParsedDeleverageInstruction,
   type ParsedDepositInstruction,
@@ -237,6 +266,7 @@ import {
   type ParsedEmergencyPauseInstruction,
   type ParsedExecuteExchangeProposalInstruction,
   type ParsedExecuteInsuranceWithdrawalInstruction,
+  type ParsedExecuteLooseningInstruction,
   type ParsedExecuteLpDepositInstruction,
   type ParsedExecuteLpWithdrawalInstruction,
   type ParsedExecuteMarketProposalInstruction,
@@ -250,6 +280,7 @@ import {
   type ParsedLapseLpDepositInstruction,
   type ParsedLapseLpWithdrawalInstruction,
   type ParsedLiquidateInstruction,
+  type ParsedLoosenCovenantInstruction,
   type ParsedOpenSubaccountInstruction,
   type ParsedPayInsuranceClaimInstruction,
   type ParsedPickUpDeleveragingInstruction,
@@ -272,12 +303,16 @@ import {
   type ParsedRequestLpDepositInstruction,
   type ParsedRequestLpWithdrawalInstruction,
   type ParsedResolveInstruction,
+  type ParsedSetDelegateInstruction,
   type ParsedSettleInstruction,
   type ParsedTakeUpgradeAuthorityInstruction,
+  type ParsedTightenCovenantInstruction,
   type ParsedTopUpMarketInsuranceInstruction,
   type ParsedTopUpSharedInsuranceInstruction,
+  type ParsedTouchCovenantInstruction,
   type ParsedTransferInstruction,
   type ParsedTriggerOrderInstruction,
+  type ParsedTripCovenantInstruction,
   type ParsedUnflagInstruction,
   type ParsedUpdateMarketInstruction,
   type ParsedVerifyUpgradeInstruction,
@@ -304,12 +339,16 @@ import {
   type RequestLpDepositAsyncInput,
   type RequestLpWithdrawalAsyncInput,
   type ResolveInput,
+  type SetDelegateInput,
   type SettleInput,
   type TakeUpgradeAuthorityAsyncInput,
+  type TightenCovenantInput,
   type TopUpMarketInsuranceAsyncInput,
   type TopUpSharedInsuranceAsyncInput,
+  type TouchCovenantInput,
   type TransferInput,
   type TriggerOrderInput,
+  type TripCovenantInput,
   type UnflagInput,
   type UpdateMarketInput,
   type VerifyUpgradeAsyncInput,
@@ -318,6 +357,7 @@ import {
 } from '../instructions/index.js';
 import {
   findCharterPda,
+  findCovenantPda,
   findExchangePda,
   findLpDepositPda,
   findLpMintPda,
@@ -336,6 +376,7 @@ export const BALLAST_PROGRAM_ADDRESS =
 
 export enum BallastAccount {
   Charter,
+  Covenant,
   Exchange,
   LpDeposit,
   LpWithdrawal,
@@ -356,6 +397,15 @@ export function identifyBallastAccount(account: { data: ReadonlyUint8Array } | R
     )
   ) {
     return BallastAccount.Charter;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([234, 79, 45, 100, 56, 102, 216, 232])),
+      0,
+    )
+  ) {
+    return BallastAccount.Covenant;
   }
   if (
     containsBytes(
@@ -439,13 +489,16 @@ export enum BallastInstruction {
   AcceptGovernance,
   AdvanceSettlement,
   CancelOrder,
+  CloseCovenant,
   CloseProposal,
   CloseSettled,
   CloseSubaccount,
+  CloseTripped,
   CloseUpgrade,
   CollectClaim,
   CollectFees,
   CollectPoolClaim,
+  CreateCovenant,
   CreateMarket,
   Deleverage,
   Deposit,
@@ -453,6 +506,7 @@ export enum BallastInstruction {
   EmergencyPause,
   ExecuteExchangeProposal,
   ExecuteInsuranceWithdrawal,
+  ExecuteLoosening,
   ExecuteLpDeposit,
   ExecuteLpWithdrawal,
   ExecuteMarketProposal,
@@ -466,6 +520,7 @@ export enum BallastInstruction {
   LapseLpDeposit,
   LapseLpWithdrawal,
   Liquidate,
+  LoosenCovenant,
   OpenSubaccount,
   PayInsuranceClaim,
   PickUpDeleveraging,
@@ -488,12 +543,16 @@ export enum BallastInstruction {
   RequestLpDeposit,
   RequestLpWithdrawal,
   Resolve,
+  SetDelegate,
   Settle,
   TakeUpgradeAuthority,
+  TightenCovenant,
   TopUpMarketInsurance,
   TopUpSharedInsurance,
+  TouchCovenant,
   Transfer,
   TriggerOrder,
+  TripCovenant,
   Unflag,
   UpdateMarket,
   VerifyUpgrade,
@@ -535,6 +594,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([117, 43, 73, 49, 177, 109, 215, 195])),
+      0,
+    )
+  ) {
+    return BallastInstruction.CloseCovenant;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([213, 178, 139, 19, 50, 191, 82, 245])),
       0,
     )
@@ -558,6 +626,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.CloseSubaccount;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([11, 214, 210, 127, 220, 205, 70, 130])),
+      0,
+    )
+  ) {
+    return BallastInstruction.CloseTripped;
   }
   if (
     containsBytes(
@@ -594,6 +671,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.CollectPoolClaim;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([10, 247, 185, 101, 9, 203, 124, 97])),
+      0,
+    )
+  ) {
+    return BallastInstruction.CreateCovenant;
   }
   if (
     containsBytes(
@@ -657,6 +743,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.ExecuteInsuranceWithdrawal;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([2, 25, 120, 194, 220, 201, 192, 130])),
+      0,
+    )
+  ) {
+    return BallastInstruction.ExecuteLoosening;
   }
   if (
     containsBytes(
@@ -774,6 +869,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.Liquidate;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([127, 234, 88, 241, 24, 173, 103, 131])),
+      0,
+    )
+  ) {
+    return BallastInstruction.LoosenCovenant;
   }
   if (
     containsBytes(
@@ -976,6 +1080,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([242, 30, 46, 76, 108, 235, 128, 181])),
+      0,
+    )
+  ) {
+    return BallastInstruction.SetDelegate;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([175, 42, 185, 87, 144, 131, 102, 212])),
       0,
     )
@@ -990,6 +1103,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.TakeUpgradeAuthority;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([157, 151, 99, 31, 26, 227, 151, 161])),
+      0,
+    )
+  ) {
+    return BallastInstruction.TightenCovenant;
   }
   if (
     containsBytes(
@@ -1012,6 +1134,15 @@ export function identifyBallastInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([73, 62, 149, 85, 54, 171, 19, 122])),
+      0,
+    )
+  ) {
+    return BallastInstruction.TouchCovenant;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([163, 52, 200, 231, 140, 3, 69, 186])),
       0,
     )
@@ -1026,6 +1157,15 @@ export function identifyBallastInstruction(
     )
   ) {
     return BallastInstruction.TriggerOrder;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([167, 136, 166, 23, 11, 102, 23, 157])),
+      0,
+    )
+  ) {
+    return BallastInstruction.TripCovenant;
   }
   if (
     containsBytes(
@@ -1082,13 +1222,16 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.AcceptGovernance } & ParsedAcceptGovernanceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.AdvanceSettlement } & ParsedAdvanceSettlementInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CancelOrder } & ParsedCancelOrderInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.CloseCovenant } & ParsedCloseCovenantInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseProposal } & ParsedCloseProposalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseSettled } & ParsedCloseSettledInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseSubaccount } & ParsedCloseSubaccountInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.CloseTripped } & ParsedCloseTrippedInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CloseUpgrade } & ParsedCloseUpgradeInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CollectClaim } & ParsedCollectClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CollectFees } & ParsedCollectFeesInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CollectPoolClaim } & ParsedCollectPoolClaimInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.CreateCovenant } & ParsedCreateCovenantInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.CreateMarket } & ParsedCreateMarketInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Deleverage } & ParsedDeleverageInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Deposit } & ParsedDepositInstruction<TProgram>)
@@ -1100,6 +1243,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({
       instructionType: BallastInstruction.ExecuteInsuranceWithdrawal;
     } & ParsedExecuteInsuranceWithdrawalInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.ExecuteLoosening } & ParsedExecuteLooseningInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteLpDeposit } & ParsedExecuteLpDepositInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteLpWithdrawal } & ParsedExecuteLpWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.ExecuteMarketProposal } & ParsedExecuteMarketProposalInstruction<TProgram>)
@@ -1113,6 +1257,7 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.LapseLpDeposit } & ParsedLapseLpDepositInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.LapseLpWithdrawal } & ParsedLapseLpWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Liquidate } & ParsedLiquidateInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.LoosenCovenant } & ParsedLoosenCovenantInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.OpenSubaccount } & ParsedOpenSubaccountInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.PayInsuranceClaim } & ParsedPayInsuranceClaimInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.PickUpDeleveraging } & ParsedPickUpDeleveragingInstruction<TProgram>)
@@ -1137,12 +1282,16 @@ export type ParsedBallastInstruction<TProgram extends string = 'FQ2KRxKdTVEsmqVU
   | ({ instructionType: BallastInstruction.RequestLpDeposit } & ParsedRequestLpDepositInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.RequestLpWithdrawal } & ParsedRequestLpWithdrawalInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Resolve } & ParsedResolveInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.SetDelegate } & ParsedSetDelegateInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Settle } & ParsedSettleInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.TakeUpgradeAuthority } & ParsedTakeUpgradeAuthorityInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.TightenCovenant } & ParsedTightenCovenantInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.TopUpMarketInsurance } & ParsedTopUpMarketInsuranceInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.TopUpSharedInsurance } & ParsedTopUpSharedInsuranceInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.TouchCovenant } & ParsedTouchCovenantInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Transfer } & ParsedTransferInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.TriggerOrder } & ParsedTriggerOrderInstruction<TProgram>)
+  | ({ instructionType: BallastInstruction.TripCovenant } & ParsedTripCovenantInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.Unflag } & ParsedUnflagInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.UpdateMarket } & ParsedUpdateMarketInstruction<TProgram>)
   | ({ instructionType: BallastInstruction.VerifyUpgrade } & ParsedVerifyUpgradeInstruction<TProgram>)
@@ -1169,6 +1318,10 @@ export function parseBallastInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.CancelOrder, ...parseCancelOrderInstruction(instruction) };
     }
+    case BallastInstruction.CloseCovenant: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.CloseCovenant, ...parseCloseCovenantInstruction(instruction) };
+    }
     case BallastInstruction.CloseProposal: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.CloseProposal, ...parseCloseProposalInstruction(instruction) };
@@ -1180,6 +1333,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.CloseSubaccount: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.CloseSubaccount, ...parseCloseSubaccountInstruction(instruction) };
+    }
+    case BallastInstruction.CloseTripped: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.CloseTripped, ...parseCloseTrippedInstruction(instruction) };
     }
     case BallastInstruction.CloseUpgrade: {
       assertIsInstructionWithAccounts(instruction);
@@ -1196,6 +1353,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.CollectPoolClaim: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.CollectPoolClaim, ...parseCollectPoolClaimInstruction(instruction) };
+    }
+    case BallastInstruction.CreateCovenant: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.CreateCovenant, ...parseCreateCovenantInstruction(instruction) };
     }
     case BallastInstruction.CreateMarket: {
       assertIsInstructionWithAccounts(instruction);
@@ -1230,6 +1391,10 @@ export function parseBallastInstruction<TProgram extends string>(
         instructionType: BallastInstruction.ExecuteInsuranceWithdrawal,
         ...parseExecuteInsuranceWithdrawalInstruction(instruction),
       };
+    }
+    case BallastInstruction.ExecuteLoosening: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.ExecuteLoosening, ...parseExecuteLooseningInstruction(instruction) };
     }
     case BallastInstruction.ExecuteLpDeposit: {
       assertIsInstructionWithAccounts(instruction);
@@ -1297,6 +1462,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.Liquidate: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.Liquidate, ...parseLiquidateInstruction(instruction) };
+    }
+    case BallastInstruction.LoosenCovenant: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.LoosenCovenant, ...parseLoosenCovenantInstruction(instruction) };
     }
     case BallastInstruction.OpenSubaccount: {
       assertIsInstructionWithAccounts(instruction);
@@ -1416,6 +1585,10 @@ export function parseBallastInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.Resolve, ...parseResolveInstruction(instruction) };
     }
+    case BallastInstruction.SetDelegate: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.SetDelegate, ...parseSetDelegateInstruction(instruction) };
+    }
     case BallastInstruction.Settle: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.Settle, ...parseSettleInstruction(instruction) };
@@ -1426,6 +1599,10 @@ export function parseBallastInstruction<TProgram extends string>(
         instructionType: BallastInstruction.TakeUpgradeAuthority,
         ...parseTakeUpgradeAuthorityInstruction(instruction),
       };
+    }
+    case BallastInstruction.TightenCovenant: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.TightenCovenant, ...parseTightenCovenantInstruction(instruction) };
     }
     case BallastInstruction.TopUpMarketInsurance: {
       assertIsInstructionWithAccounts(instruction);
@@ -1441,6 +1618,10 @@ export function parseBallastInstruction<TProgram extends string>(
         ...parseTopUpSharedInsuranceInstruction(instruction),
       };
     }
+    case BallastInstruction.TouchCovenant: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.TouchCovenant, ...parseTouchCovenantInstruction(instruction) };
+    }
     case BallastInstruction.Transfer: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.Transfer, ...parseTransferInstruction(instruction) };
@@ -1448,6 +1629,10 @@ export function parseBallastInstruction<TProgram extends string>(
     case BallastInstruction.TriggerOrder: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: BallastInstruction.TriggerOrder, ...parseTriggerOrderInstruction(instruction) };
+    }
+    case BallastInstruction.TripCovenant: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: BallastInstruction.TripCovenant, ...parseTripCovenantInstruction(instruction) };
     }
     case BallastInstruction.Unflag: {
       assertIsInstructionWithAccounts(instruction);
@@ -1485,6 +1670,7 @@ export type BallastPlugin = {
 
 export type BallastPluginAccounts = {
   charter: ReturnType<typeof getCharterCodec> & SelfFetchFunctions<CharterArgs, Charter>;
+  covenant: ReturnType<typeof getCovenantCodec> & SelfFetchFunctions<CovenantArgs, Covenant>;
   exchange: ReturnType<typeof getExchangeCodec> & SelfFetchFunctions<ExchangeArgs, Exchange>;
   lpDeposit: ReturnType<typeof getLpDepositCodec> & SelfFetchFunctions<LpDepositArgs, LpDeposit>;
   lpWithdrawal: ReturnType<typeof getLpWithdrawalCodec> & SelfFetchFunctions<LpWithdrawalArgs, LpWithdrawal>;
@@ -1503,6 +1689,9 @@ export type BallastPluginInstructions = {
     input: AdvanceSettlementInput,
   ) => ReturnType<typeof getAdvanceSettlementInstruction> & SelfPlanAndSendFunctions;
   cancelOrder: (input: CancelOrderInput) => ReturnType<typeof getCancelOrderInstruction> & SelfPlanAndSendFunctions;
+  closeCovenant: (
+    input: CloseCovenantInput,
+  ) => ReturnType<typeof getCloseCovenantInstruction> & SelfPlanAndSendFunctions;
   closeProposal: (
     input: CloseProposalInput,
   ) => ReturnType<typeof getCloseProposalInstruction> & SelfPlanAndSendFunctions;
@@ -1510,6 +1699,7 @@ export type BallastPluginInstructions = {
   closeSubaccount: (
     input: CloseSubaccountInput,
   ) => ReturnType<typeof getCloseSubaccountInstruction> & SelfPlanAndSendFunctions;
+  closeTripped: (input: CloseTrippedInput) => ReturnType<typeof getCloseTrippedInstruction> & SelfPlanAndSendFunctions;
   closeUpgrade: (
     input: CloseUpgradeAsyncInput,
   ) => ReturnType<typeof getCloseUpgradeInstructionAsync> & SelfPlanAndSendFunctions;
@@ -1520,6 +1710,9 @@ export type BallastPluginInstructions = {
   collectPoolClaim: (
     input: CollectPoolClaimInput,
   ) => ReturnType<typeof getCollectPoolClaimInstruction> & SelfPlanAndSendFunctions;
+  createCovenant: (
+    input: CreateCovenantAsyncInput,
+  ) => ReturnType<typeof getCreateCovenantInstructionAsync> & SelfPlanAndSendFunctions;
   createMarket: (
     input: MakeOptional<CreateMarketAsyncInput, 'payer'>,
   ) => ReturnType<typeof getCreateMarketInstructionAsync> & SelfPlanAndSendFunctions;
@@ -1537,6 +1730,9 @@ export type BallastPluginInstructions = {
   executeInsuranceWithdrawal: (
     input: ExecuteInsuranceWithdrawalAsyncInput,
   ) => ReturnType<typeof getExecuteInsuranceWithdrawalInstructionAsync> & SelfPlanAndSendFunctions;
+  executeLoosening: (
+    input: ExecuteLooseningInput,
+  ) => ReturnType<typeof getExecuteLooseningInstruction> & SelfPlanAndSendFunctions;
   executeLpDeposit: (
     input: ExecuteLpDepositAsyncInput,
   ) => ReturnType<typeof getExecuteLpDepositInstructionAsync> & SelfPlanAndSendFunctions;
@@ -1568,6 +1764,9 @@ export type BallastPluginInstructions = {
     input: LapseLpWithdrawalAsyncInput,
   ) => ReturnType<typeof getLapseLpWithdrawalInstructionAsync> & SelfPlanAndSendFunctions;
   liquidate: (input: LiquidateInput) => ReturnType<typeof getLiquidateInstruction> & SelfPlanAndSendFunctions;
+  loosenCovenant: (
+    input: LoosenCovenantInput,
+  ) => ReturnType<typeof getLoosenCovenantInstruction> & SelfPlanAndSendFunctions;
   openSubaccount: (
     input: OpenSubaccountAsyncInput,
   ) => ReturnType<typeof getOpenSubaccountInstructionAsync> & SelfPlanAndSendFunctions;
@@ -1628,18 +1827,26 @@ export type BallastPluginInstructions = {
     input: RequestLpWithdrawalAsyncInput,
   ) => ReturnType<typeof getRequestLpWithdrawalInstructionAsync> & SelfPlanAndSendFunctions;
   resolve: (input: ResolveInput) => ReturnType<typeof getResolveInstruction> & SelfPlanAndSendFunctions;
+  setDelegate: (input: SetDelegateInput) => ReturnType<typeof getSetDelegateInstruction> & SelfPlanAndSendFunctions;
   settle: (input: SettleInput) => ReturnType<typeof getSettleInstruction> & SelfPlanAndSendFunctions;
   takeUpgradeAuthority: (
     input: TakeUpgradeAuthorityAsyncInput,
   ) => ReturnType<typeof getTakeUpgradeAuthorityInstructionAsync> & SelfPlanAndSendFunctions;
+  tightenCovenant: (
+    input: TightenCovenantInput,
+  ) => ReturnType<typeof getTightenCovenantInstruction> & SelfPlanAndSendFunctions;
   topUpMarketInsurance: (
     input: MakeOptional<TopUpMarketInsuranceAsyncInput, 'payer'>,
   ) => ReturnType<typeof getTopUpMarketInsuranceInstructionAsync> & SelfPlanAndSendFunctions;
   topUpSharedInsurance: (
     input: MakeOptional<TopUpSharedInsuranceAsyncInput, 'payer'>,
   ) => ReturnType<typeof getTopUpSharedInsuranceInstructionAsync> & SelfPlanAndSendFunctions;
+  touchCovenant: (
+    input: TouchCovenantInput,
+  ) => ReturnType<typeof getTouchCovenantInstruction> & SelfPlanAndSendFunctions;
   transfer: (input: TransferInput) => ReturnType<typeof getTransferInstruction> & SelfPlanAndSendFunctions;
   triggerOrder: (input: TriggerOrderInput) => ReturnType<typeof getTriggerOrderInstruction> & SelfPlanAndSendFunctions;
+  tripCovenant: (input: TripCovenantInput) => ReturnType<typeof getTripCovenantInstruction> & SelfPlanAndSendFunctions;
   unflag: (input: UnflagInput) => ReturnType<typeof getUnflagInstruction> & SelfPlanAndSendFunctions;
   updateMarket: (input: UpdateMarketInput) => ReturnType<typeof getUpdateMarketInstruction> & SelfPlanAndSendFunctions;
   verifyUpgrade: (
@@ -1651,6 +1858,7 @@ export type BallastPluginInstructions = {
 
 export type BallastPluginPdas = {
   timelock: typeof findTimelockPda;
+  covenant: typeof findCovenantPda;
   market: typeof findMarketPda;
   lpMint: typeof findLpMintPda;
   exchange: typeof findExchangePda;
@@ -1675,6 +1883,7 @@ export function ballastProgram() {
       ballast: <BallastPlugin>{
         accounts: {
           charter: addSelfFetchFunctions(client, getCharterCodec()),
+          covenant: addSelfFetchFunctions(client, getCovenantCodec()),
           exchange: addSelfFetchFunctions(client, getExchangeCodec()),
           lpDeposit: addSelfFetchFunctions(client, getLpDepositCodec()),
           lpWithdrawal: addSelfFetchFunctions(client, getLpWithdrawalCodec()),
@@ -1688,13 +1897,16 @@ export function ballastProgram() {
           acceptGovernance: (input) => addSelfPlanAndSendFunctions(client, getAcceptGovernanceInstruction(input)),
           advanceSettlement: (input) => addSelfPlanAndSendFunctions(client, getAdvanceSettlementInstruction(input)),
           cancelOrder: (input) => addSelfPlanAndSendFunctions(client, getCancelOrderInstruction(input)),
+          closeCovenant: (input) => addSelfPlanAndSendFunctions(client, getCloseCovenantInstruction(input)),
           closeProposal: (input) => addSelfPlanAndSendFunctions(client, getCloseProposalInstruction(input)),
           closeSettled: (input) => addSelfPlanAndSendFunctions(client, getCloseSettledInstruction(input)),
           closeSubaccount: (input) => addSelfPlanAndSendFunctions(client, getCloseSubaccountInstruction(input)),
+          closeTripped: (input) => addSelfPlanAndSendFunctions(client, getCloseTrippedInstruction(input)),
           closeUpgrade: (input) => addSelfPlanAndSendFunctions(client, getCloseUpgradeInstructionAsync(input)),
           collectClaim: (input) => addSelfPlanAndSendFunctions(client, getCollectClaimInstruction(input)),
           collectFees: (input) => addSelfPlanAndSendFunctions(client, getCollectFeesInstructionAsync(input)),
           collectPoolClaim: (input) => addSelfPlanAndSendFunctions(client, getCollectPoolClaimInstruction(input)),
+          createCovenant: (input) => addSelfPlanAndSendFunctions(client, getCreateCovenantInstructionAsync(input)),
           createMarket: (input) =>
             addSelfPlanAndSendFunctions(
               client,
@@ -1708,6 +1920,7 @@ export function ballastProgram() {
             addSelfPlanAndSendFunctions(client, getExecuteExchangeProposalInstruction(input)),
           executeInsuranceWithdrawal: (input) =>
             addSelfPlanAndSendFunctions(client, getExecuteInsuranceWithdrawalInstructionAsync(input)),
+          executeLoosening: (input) => addSelfPlanAndSendFunctions(client, getExecuteLooseningInstruction(input)),
           executeLpDeposit: (input) => addSelfPlanAndSendFunctions(client, getExecuteLpDepositInstructionAsync(input)),
           executeLpWithdrawal: (input) =>
             addSelfPlanAndSendFunctions(client, getExecuteLpWithdrawalInstructionAsync(input)),
@@ -1729,6 +1942,7 @@ export function ballastProgram() {
           lapseLpWithdrawal: (input) =>
             addSelfPlanAndSendFunctions(client, getLapseLpWithdrawalInstructionAsync(input)),
           liquidate: (input) => addSelfPlanAndSendFunctions(client, getLiquidateInstruction(input)),
+          loosenCovenant: (input) => addSelfPlanAndSendFunctions(client, getLoosenCovenantInstruction(input)),
           openSubaccount: (input) => addSelfPlanAndSendFunctions(client, getOpenSubaccountInstructionAsync(input)),
           payInsuranceClaim: (input) => addSelfPlanAndSendFunctions(client, getPayInsuranceClaimInstruction(input)),
           pickUpDeleveraging: (input) => addSelfPlanAndSendFunctions(client, getPickUpDeleveragingInstruction(input)),
@@ -1801,9 +2015,11 @@ export function ballastProgram() {
           requestLpWithdrawal: (input) =>
             addSelfPlanAndSendFunctions(client, getRequestLpWithdrawalInstructionAsync(input)),
           resolve: (input) => addSelfPlanAndSendFunctions(client, getResolveInstruction(input)),
+          setDelegate: (input) => addSelfPlanAndSendFunctions(client, getSetDelegateInstruction(input)),
           settle: (input) => addSelfPlanAndSendFunctions(client, getSettleInstruction(input)),
           takeUpgradeAuthority: (input) =>
             addSelfPlanAndSendFunctions(client, getTakeUpgradeAuthorityInstructionAsync(input)),
+          tightenCovenant: (input) => addSelfPlanAndSendFunctions(client, getTightenCovenantInstruction(input)),
           topUpMarketInsurance: (input) =>
             addSelfPlanAndSendFunctions(
               client,
@@ -1814,8 +2030,10 @@ export function ballastProgram() {
               client,
               getTopUpSharedInsuranceInstructionAsync({ ...input, payer: input.payer ?? client.payer }),
             ),
+          touchCovenant: (input) => addSelfPlanAndSendFunctions(client, getTouchCovenantInstruction(input)),
           transfer: (input) => addSelfPlanAndSendFunctions(client, getTransferInstruction(input)),
           triggerOrder: (input) => addSelfPlanAndSendFunctions(client, getTriggerOrderInstruction(input)),
+          tripCovenant: (input) => addSelfPlanAndSendFunctions(client, getTripCovenantInstruction(input)),
           unflag: (input) => addSelfPlanAndSendFunctions(client, getUnflagInstruction(input)),
           updateMarket: (input) => addSelfPlanAndSendFunctions(client, getUpdateMarketInstruction(input)),
           verifyUpgrade: (input) => addSelfPlanAndSendFunctions(client, getVerifyUpgradeInstructionAsync(input)),
@@ -1824,6 +2042,7 @@ export function ballastProgram() {
         },
         pdas: {
           timelock: findTimelockPda,
+          covenant: findCovenantPda,
           market: findMarketPda,
           lpMint: findLpMintPda,
           exchange: findExchangePda,

@@ -14,6 +14,8 @@ import {
   getArrayEncoder,
   getBytesDecoder,
   getBytesEncoder,
+  getI64Decoder,
+  getI64Encoder,
   getStructDecoder,
   getStructEncoder,
   getU64Decoder,
@@ -62,6 +64,11 @@ export type AccountState = {
   reservedBytes: ReadonlyUint8Array;
   /** Positions opened so far. */
   opened: bigint;
+  /**
+   * What came in less what went out otherwise than by trading: deposits, withdrawals, transfers, keepers' rewards.
+   * Equity less this is what trading has made, whatever was moved.
+   */
+  flow: bigint;
   /** For later versions. */
   reserved: Array<bigint>;
 };
@@ -87,6 +94,11 @@ export type AccountStateArgs = {
   reservedBytes: ReadonlyUint8Array;
   /** Positions opened so far. */
   opened: number | bigint;
+  /**
+   * What came in less what went out otherwise than by trading: deposits, withdrawals, transfers, keepers' rewards.
+   * Equity less this is what trading has made, whatever was moved.
+   */
+  flow: number | bigint;
   /** For later versions. */
   reserved: Array<number | bigint>;
 };
@@ -103,7 +115,8 @@ export function getAccountStateEncoder(): FixedSizeEncoder<AccountStateArgs> {
     ['isolated', getU8Encoder()],
     ['reservedBytes', fixEncoderSize(getBytesEncoder(), 7)],
     ['opened', getU64Encoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 4 })],
+    ['flow', getI64Encoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 3 })],
   ]);
 }
 
@@ -119,7 +132,8 @@ export function getAccountStateDecoder(): FixedSizeDecoder<AccountState> {
     ['isolated', getU8Decoder()],
     ['reservedBytes', fixDecoderSize(getBytesDecoder(), 7)],
     ['opened', getU64Decoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 4 })],
+    ['flow', getI64Decoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 3 })],
   ]);
 }
 
