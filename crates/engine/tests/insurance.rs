@@ -136,7 +136,7 @@ fn what_rounding_leaves_of_awards_is_free_once_no_claim_is_open() {
     register(&mut shared, fund, &mut markets);
     for (place, market) in markets.iter_mut().enumerate() {
         // While a claim is open nothing is freed.
-        let mut early = shared.clone();
+        let mut early = shared;
         early.free_rounding();
         assert_eq!(early.set_aside().unwrap(), shared.set_aside().unwrap(), "{place}");
         let _ = shared.pay(&mut fund, market, &at(TODAY + 2 * DAY + 4 * HOUR)).unwrap();

@@ -90,7 +90,7 @@ pub(crate) fn fields(
             push(name("holdback's price"), Kind::Price, e.held_price.clone(), m.held_price.clone());
         }
     }
-    for of in 0..MARKETS {
+    for (of, late) in late.iter().enumerate() {
         let (e, m, state) = (&engine.markets[of], &model.markets[of], &world.markets[of]);
         let name = |what: &str| format!("market {of} {what}");
         let money = [
@@ -162,18 +162,18 @@ pub(crate) fn fields(
             });
         }
         push(name("insurance pending"), Kind::Derived, q(state.insurance.pending().unwrap().0), m.covered.pending());
-        push(name("claims"), Kind::Derived, q(state.pool.claims.0) + &late[of], model.claims(of));
+        push(name("claims"), Kind::Derived, q(state.pool.claims.0) + late, model.claims(of));
         let mark = state.price.last.price;
         push(
             name("equity"),
             Kind::Derived,
-            q(state.equity(mark).unwrap().0) - &late[of],
+            q(state.equity(mark).unwrap().0) - late,
             model.equity(of, &price(mark)),
         );
         push(
             name("firm equity"),
             Kind::Derived,
-            q(state.firm_equity(mark).unwrap().0) - &late[of],
+            q(state.firm_equity(mark).unwrap().0) - late,
             model.firm_equity(of, &price(mark)),
         );
     }
