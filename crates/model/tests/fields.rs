@@ -164,12 +164,7 @@ pub(crate) fn fields(
         push(name("insurance pending"), Kind::Derived, q(state.insurance.pending().unwrap().0), m.covered.pending());
         push(name("claims"), Kind::Derived, q(state.pool.claims.0) + late, model.claims(of));
         let mark = state.price.last.price;
-        push(
-            name("equity"),
-            Kind::Derived,
-            q(state.equity(mark).unwrap().0) - late,
-            model.equity(of, &price(mark)),
-        );
+        push(name("equity"), Kind::Derived, q(state.equity(mark).unwrap().0) - late, model.equity(of, &price(mark)));
         push(
             name("firm equity"),
             Kind::Derived,
