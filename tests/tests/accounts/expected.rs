@@ -24,9 +24,10 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     // An account that creates another cannot, if the runtime will not let it write.
     ("leg *", "read-only", &["AccountNotMutable", "LossNotCovered"]),
     ("*", "read-only", &["ConstraintMut", "PrivilegeEscalation"]),
-    ("leg *", "left out", &["WrongMarketCount", "LossNotCovered"]),
+    // What an account cannot fill is not shown without its markets: such an order is its owner's to cancel.
+    ("leg *", "left out", &["WrongMarketCount", "LossNotCovered", "WrongOwner"]),
     ("legs", "one more", &["WrongMarketCount"]),
-    ("legs", "one less", &["WrongMarketCount", "LossNotCovered"]),
+    ("legs", "one less", &["WrongMarketCount", "LossNotCovered", "WrongOwner"]),
     ("legs", "in another order", &["WrongMarket"]),
     ("legs", "the first one twice", &["WrongMarket", "DuplicateMarket"]),
     // Where all markets are passed, the exchange is among the accounts already.
