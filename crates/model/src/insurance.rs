@@ -21,6 +21,14 @@ impl Covered {
         self.filed() + &self.due + registered
     }
 
+    /// As it counts at a time, Unix seconds: a day that is over is closed, whether or not a deficit has come since. (Where
+    /// rounding alone leaves one of an atom, it closes the day in one count and not in the other.)
+    pub fn as_of(&self, unix: i64) -> Self {
+        let mut covered = self.clone();
+        covered.end_day(day_of(unix));
+        covered
+    }
+
     /// The newest day is over when another one has come.
     fn end_day(&mut self, today: i64) {
         if today > self.day {

@@ -93,6 +93,7 @@ pub(crate) fn fields(
     for (of, late) in late.iter().enumerate() {
         let (e, m, state) = (&engine.markets[of], &model.markets[of], &world.markets[of]);
         let name = |what: &str| format!("market {of} {what}");
+        let covered = [e, m].map(|market| market.covered.as_of(model.unix));
         let money = [
             ("cash", &e.cash, &m.cash),
             ("set aside", &e.set_aside, &m.set_aside),
@@ -102,8 +103,8 @@ pub(crate) fn fields(
             ("deficits", &e.deficits, &m.deficits),
             ("insurance paid", &e.insurance_paid, &m.insurance_paid),
             ("floors paid", &e.floor_paid, &m.floor_paid),
-            ("day's deficits", &e.covered.beyond, &m.covered.beyond),
-            ("insurance claim due", &e.covered.due, &m.covered.due),
+            ("day's deficits", &covered[0].beyond, &covered[1].beyond),
+            ("insurance claim due", &covered[0].due, &covered[1].due),
         ];
         for (what, e, m) in money {
             push(name(what), Kind::Money, e.clone(), m.clone());
