@@ -139,7 +139,7 @@ mod tests {
         );
         assert_eq!(
             told(Error::TicketNotRipe, 1_795_824_640, 1_795_652_220, units),
-            "limit 2026-11-28 00:50:40 UTC, value 2026-11-26 00:57:00 UTC"
+            "limit 2026-11-28 00:10:40 UTC, value 2026-11-26 00:17:00 UTC"
         );
         assert_eq!(told(Error::EnvelopeBroken, 10_000, 12_500, units), "limit 1.0 %, value 1.25 %");
         assert_eq!(told(Error::WrongMarketCount, 2, 1, units), "limit 2, value 1");

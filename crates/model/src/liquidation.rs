@@ -162,7 +162,9 @@ impl Exchange {
         if !urgent {
             self.markets[market].throttle_used += &notional;
         }
-        let recovered = self.reaches(&(sums.surplus() + gained - charged), &zero(), 24);
+        // The engine's size is whole atoms of the base: off by what one of them is worth.
+        let off = q(24) + &last.price;
+        let recovered = self.at_least(&(sums.surplus() + gained - charged), &zero(), &off);
         self.accounts[account].flag = if recovered { None } else { Some(flag) };
         if closed.unpaid.is_positive() {
             self.cover_liquidation(account, slot, &closed.unpaid)?;

@@ -182,8 +182,12 @@ fn foresee(
     let Some(of_market) = markets.get(market) else { return Ok(()) };
     // As if it had been placed just before the last price.
     let placed_at = of_market.state.price.last.publish_time - 1;
-    let terms = OrderTerms { placed_at, placed_slot: now.slot.saturating_sub(1), ..terms };
-    match quotes::order(account, markets, market, &terms, now) {
+    let (mut account, mut terms) = (*account, terms);
+    let answer = terms.place(&of_market.state, &mut account.state, now).and_then(|()| {
+        let terms = OrderTerms { placed_at, placed_slot: now.slot.saturating_sub(1), ..terms };
+        quotes::order(&account, markets, market, &terms, now)
+    });
+    match answer {
         Err(fault) if LASTING.contains(&fault.error) => Err(anyhow::anyhow!(
             "nothing was sent, for the fill would be refused: {}; `--anyway` places it all the same",
             chain.fault(&fault)
