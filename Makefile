@@ -6,6 +6,9 @@ BALLAST = target/debug/ballast
 BUILD = $(CARGO) build --workspace --example watch
 KEEPER_KEY = target/keeper/key.json
 
+# One draw for every run of `make test`, so that a red one is about the change: try others with BALLAST_SEED=… make unit.
+export BALLAST_SEED ?= 1
+
 .PHONY: help program build demo localnet keeper judge chaos soak load all-targets test lint unit idl docs api-docs wasm ts ts-check demo-short test-validator compute fuzz clean
 
 help: ## This list
