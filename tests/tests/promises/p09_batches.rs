@@ -188,12 +188,12 @@ fn p09_every_kind_waits_and_dies_to_the_second() {
     setup.set_tokens(treasury, &fixed_key("treasury").pubkey(), &mint, 0);
     let charter = setup.new_exchange_args("second mint");
     let (cap, fees) = (value(&setup, "open_interest_cap"), setup.fee_destination);
-    let eth_cap = setup.market(ETH).state.params.open_interest_cap.0;
+    let most = setup.market(ETH).state.params.max_position.0;
     let role = |setup: &mut Setup, kind| setup.queue_role(kind, fixed_key("heir").pubkey());
     let queued = [
         (48, 168, setup.queue(BTC, "taker_fee", 600)),
         // A tightening: no pause stops its clock.
-        (48, 168, setup.queue(ETH, "open_interest_cap", eth_cap - units(100_000))),
+        (48, 168, setup.queue(ETH, "max_position", most - units(1_000))),
         (72, 168, setup.queue(BTC, "open_interest_cap", cap + units(100_000))),
         (72, 168, setup.queue_exchange("grace", 300_000)),
         (72, 168, role(&mut setup, kind::GOVERNANCE)),
