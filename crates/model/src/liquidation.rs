@@ -162,8 +162,8 @@ impl Exchange {
         if !urgent {
             self.markets[market].throttle_used += &notional;
         }
-        // The engine's size is whole atoms of the base: off by what one of them is worth.
-        let off = q(24) + &last.price;
+        // The engine's size is whole atoms of the base, and its two fee rates are whole millionths.
+        let off = q(24) + &last.price + &notional * frac(2, 1_000_000);
         let recovered = self.at_least(&(sums.surplus() + gained - charged), &zero(), &off);
         self.accounts[account].flag = if recovered { None } else { Some(flag) };
         if closed.unpaid.is_positive() {
