@@ -1,7 +1,7 @@
 //! Covenants and delegates.
 
 use anchor_lang::prelude::Pubkey;
-use ballast::instructions::trader::{CovenantArgs, SetDelegateArgs};
+use ballast::instructions::trader::{SetCovenantArgs, SetDelegateArgs};
 use ballast::state::Covenant;
 use ballast_client::{address, instructions as ix};
 use ballast_engine::constants::{DAY, HOUR};
@@ -12,7 +12,7 @@ use crate::units;
 use crate::world::{Expect, Outcome};
 
 /// Five times leverage, 100,000 units of notional, 500 a day, 800 from the highest; six hours, two days, closed by others.
-pub const TERMS: CovenantArgs = CovenantArgs {
+pub const TERMS: SetCovenantArgs = SetCovenantArgs {
     max_leverage: 5_000_000,
     max_notional: units(100_000),
     daily_loss: units(500),
@@ -23,7 +23,7 @@ pub const TERMS: CovenantArgs = CovenantArgs {
 };
 
 /// No limits, and the least that the times may be.
-pub const NO_LIMITS: CovenantArgs = CovenantArgs {
+pub const NO_LIMITS: SetCovenantArgs = SetCovenantArgs {
     max_leverage: 0,
     max_notional: 0,
     daily_loss: 0,
@@ -45,7 +45,7 @@ impl Setup {
     }
 
     /// A trader binds itself.
-    pub fn bind(&mut self, trader: &Trader, terms: CovenantArgs) -> Outcome {
+    pub fn bind(&mut self, trader: &Trader, terms: SetCovenantArgs) -> Outcome {
         let create = ix::create_covenant(&self.exchange, &trader.address(), terms);
         self.world.measure("create_covenant", create, &[&trader.key])
     }
@@ -58,13 +58,13 @@ impl Setup {
     }
 
     /// Tightens a trader's covenant.
-    pub fn tighten(&mut self, trader: &Trader, terms: CovenantArgs) -> Outcome {
+    pub fn tighten(&mut self, trader: &Trader, terms: SetCovenantArgs) -> Outcome {
         let tighten = ix::tighten_covenant(&self.exchange, &trader.address(), terms);
         self.world.measure("tighten_covenant", tighten, &[&trader.key])
     }
 
     /// Asks for other terms.
-    pub fn loosen(&mut self, trader: &Trader, terms: CovenantArgs) -> Outcome {
+    pub fn loosen(&mut self, trader: &Trader, terms: SetCovenantArgs) -> Outcome {
         let loosen = ix::loosen_covenant(&self.exchange, &trader.address(), terms);
         self.world.measure("loosen_covenant", loosen, &[&trader.key])
     }

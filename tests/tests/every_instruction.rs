@@ -1,7 +1,7 @@
 //! Every instruction of the program goes through at least once, built by the client, and the books add up after each.
 
 use ballast::instructions::guardian::ProtectMarketArgs;
-use ballast::instructions::trader::CovenantArgs;
+use ballast::instructions::trader::SetCovenantArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::governance::{kind, state};
 use ballast_engine::price::Status;
@@ -207,7 +207,7 @@ fn covenants_bind_trip_and_are_loosened() {
     setup.appoint_for(&alice, delegate.address(), 30, units(10));
     setup.open(&alice, BTC, 30_000_000_000);
     setup.audit();
-    setup.tighten(&alice, CovenantArgs { max_leverage: 4_000_000, ..TERMS }).must();
+    setup.tighten(&alice, SetCovenantArgs { max_leverage: 4_000_000, ..TERMS }).must();
     setup.move_by(BTC, -150);
     let seen = event!(setup.touch(&alice).must(), CovenantTouched);
     assert!(seen.good && seen.positions == 1 && seen.result < seen.mark);

@@ -74,7 +74,10 @@ test('it is imported and compiled against from elsewhere', () => {
 test("the quotes' module loads in a page, from bytes, and from a compiled module", async () => {
   const bytes = readFileSync(join(here, 'dist/quotes.wasm'));
   const told = /WebAssembly \((\d+) KB\)/.exec(readFileSync(join(here, 'README.md'), 'utf8'))?.[1];
-  assert.ok(Math.abs(Number(told) * 1_000 - bytes.length) < bytes.length / 10, `the README says ${told} KB: ${bytes.length}`);
+  assert.ok(
+    Math.abs(Number(told) * 1_000 - bytes.length) < bytes.length / 10,
+    `the README says ${told} KB: ${bytes.length}`,
+  );
   const { fetch } = globalThis;
   try {
     globalThis.fetch = async (from) => {

@@ -183,15 +183,15 @@ pub mod ballast {
         set_delegate::handle(ctx, args)
     }
     /// Owner: binds itself to limits over all its subaccounts.
-    pub fn create_covenant(ctx: Context<CreateCovenant>, args: CovenantArgs) -> Result<()> {
+    pub fn create_covenant(ctx: Context<CreateCovenant>, args: SetCovenantArgs) -> Result<()> {
         create_covenant::handle(ctx, args)
     }
     /// Owner: tightens its covenant, at once.
-    pub fn tighten_covenant(ctx: Context<ChangeCovenant>, args: CovenantArgs) -> Result<()> {
+    pub fn tighten_covenant(ctx: Context<ChangeCovenant>, args: SetCovenantArgs) -> Result<()> {
         change_covenant::handle_tighten(ctx, args)
     }
     /// Owner: asks for looser terms, which take its covenant's delay.
-    pub fn loosen_covenant(ctx: Context<ChangeCovenant>, args: CovenantArgs) -> Result<()> {
+    pub fn loosen_covenant(ctx: Context<ChangeCovenant>, args: SetCovenantArgs) -> Result<()> {
         change_covenant::handle_loosen(ctx, args)
     }
     /// Owner: closes a covenant that limits nothing any more.

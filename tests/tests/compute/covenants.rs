@@ -1,6 +1,6 @@
 //! Covenants and delegates: their own instructions, and what the others cost under a covenant.
 
-use ballast::instructions::trader::{CovenantArgs, SetDelegateArgs};
+use ballast::instructions::trader::{SetCovenantArgs, SetDelegateArgs};
 use ballast_engine::constants::DAY;
 use ballast_tests::binding::{NO_LIMITS, TERMS};
 use ballast_tests::{Expect as _, Setup, Terms, Trader, units};
@@ -8,7 +8,7 @@ use ballast_tests::{Expect as _, Setup, Terms, Trader, units};
 use super::Units;
 
 pub(crate) fn run(all: &mut Units) {
-    let wide = CovenantArgs { max_notional: units(1_000_000), ..TERMS };
+    let wide = SetCovenantArgs { max_notional: units(1_000_000), ..TERMS };
     one(all, wide);
     eight(all, wide);
     let mut setup = Setup::new();
@@ -20,7 +20,7 @@ pub(crate) fn run(all: &mut Units) {
     }
 }
 
-fn one(all: &mut Units, wide: CovenantArgs) {
+fn one(all: &mut Units, wide: SetCovenantArgs) {
     let mut setup = Setup::new();
     let alice = setup.trader("alice", units(100_000));
     all.add("create_covenant", setup.bind(&alice, wide));
@@ -54,7 +54,7 @@ fn one(all: &mut Units, wide: CovenantArgs) {
     }
     all.add("trip_covenant", setup.trip(&alice));
     all.add("close_tripped_1", setup.close_tripped(&alice, 0));
-    all.add("tighten_covenant", setup.tighten(&alice, CovenantArgs { daily_loss: units(100), ..wide }));
+    all.add("tighten_covenant", setup.tighten(&alice, SetCovenantArgs { daily_loss: units(100), ..wide }));
     all.add("loosen_covenant", setup.loosen(&alice, NO_LIMITS));
     setup.world.advance(TERMS.loosening_delay);
     all.add("execute_loosening", setup.execute_loosening(&alice));
@@ -62,7 +62,7 @@ fn one(all: &mut Units, wide: CovenantArgs) {
     setup.audit();
 }
 
-fn eight(all: &mut Units, wide: CovenantArgs) {
+fn eight(all: &mut Units, wide: SetCovenantArgs) {
     let mut setup = Setup::with(&Terms { funding: true, ..Terms::cross(8) });
     let other = setup.trader("other side", units(500_000));
     let trader = setup.trader("wide", units(100_000));

@@ -1,6 +1,6 @@
 //! Covenants and delegates.
 
-use ballast::instructions::trader::{CovenantArgs, SetDelegateArgs};
+use ballast::instructions::trader::{SetCovenantArgs, SetDelegateArgs};
 use ballast_client::instructions as ix;
 use ballast_engine::Error;
 use ballast_engine::constants::HOUR;
@@ -42,14 +42,14 @@ fn terms() -> Vec<Row> {
             Refused(|| {
                 let mut setup = still();
                 let trader = setup.trader("trader", 0);
-                setup.bind(&trader, CovenantArgs { cool_down: HOUR - 1, ..TERMS })
+                setup.bind(&trader, SetCovenantArgs { cool_down: HOUR - 1, ..TERMS })
             }),
         ),
         (
             Error::CovenantLooser,
             Refused(|| {
                 let (mut setup, trader) = bound();
-                setup.tighten(&trader, CovenantArgs { drawdown: TERMS.drawdown + 1, ..TERMS })
+                setup.tighten(&trader, SetCovenantArgs { drawdown: TERMS.drawdown + 1, ..TERMS })
             }),
         ),
         (

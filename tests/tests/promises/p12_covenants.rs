@@ -1,6 +1,6 @@
 //! P12: a covenant never gets looser before the delay its owner chose. The owner attacks its own.
 
-use ballast::instructions::trader::CovenantArgs;
+use ballast::instructions::trader::SetCovenantArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::Error;
 use ballast_engine::constants::{DAY, HOUR};
@@ -32,22 +32,22 @@ fn day_loss(setup: &mut Setup, trader: &Trader) -> i64 {
 #[test]
 fn p12_terms_loosen_after_the_delay_to_the_second_and_not_by_any_detour() {
     let (mut setup, alice) = bound();
-    let wider = CovenantArgs { drawdown: 0, ..TERMS };
+    let wider = SetCovenantArgs { drawdown: 0, ..TERMS };
     setup.tighten(&alice, wider).fails(Error::CovenantLooser);
-    setup.tighten(&alice, CovenantArgs { loosening_delay: DAY, ..TERMS }).fails(Error::CovenantLooser);
+    setup.tighten(&alice, SetCovenantArgs { loosening_delay: DAY, ..TERMS }).fails(Error::CovenantLooser);
     setup.bind(&alice, wider).expect_err("it is there already");
     setup.close_covenant(&alice).fails(Error::CovenantInForce);
     setup.execute_loosening(&alice).fails(Error::CovenantNoRequest);
 
     // A shorter delay waits for the longer one; asking for more meanwhile begins anew.
-    setup.loosen(&alice, CovenantArgs { loosening_delay: DAY, ..TERMS }).must();
+    setup.loosen(&alice, SetCovenantArgs { loosening_delay: DAY, ..TERMS }).must();
     setup.world.advance(TERMS.loosening_delay - 1);
     setup.execute_loosening(&alice).fails(Error::CovenantNotReady);
     setup.loosen(&alice, NO_LIMITS).must();
     setup.world.advance(1);
     setup.execute_loosening(&alice).fails(Error::CovenantNotReady);
     // What is tightened takes the request back.
-    let tight = CovenantArgs { daily_loss: units(100), ..TERMS };
+    let tight = SetCovenantArgs { daily_loss: units(100), ..TERMS };
     setup.tighten(&alice, tight).must();
     setup.world.advance(TERMS.loosening_delay);
     setup.execute_loosening(&alice).fails(Error::CovenantNoRequest);
@@ -67,7 +67,7 @@ fn p12_nobody_but_the_owner_changes_a_covenant() {
     let (mut setup, alice) = bound();
     let mallory = setup.trader("mallory", units(1_000));
     setup.appoint_for(&alice, mallory.address(), 30, units(100));
-    let tight = CovenantArgs { daily_loss: 1, ..TERMS };
+    let tight = SetCovenantArgs { daily_loss: 1, ..TERMS };
     let covenant = setup.covenant_key(&alice);
     for mut forged in [
         ix::tighten_covenant(&setup.exchange, &mallory.address(), tight),

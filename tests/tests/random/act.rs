@@ -7,7 +7,7 @@ use ballast::instructions::governance::{
     QueueWindDownArgs,
 };
 use ballast::instructions::guardian::ProtectMarketArgs;
-use ballast::instructions::trader::{CovenantArgs, SetDelegateArgs};
+use ballast::instructions::trader::{SetCovenantArgs, SetDelegateArgs};
 use ballast_client::{address, instructions as ix};
 use ballast_engine::governance::kind;
 use ballast_tests::Ask;
@@ -86,9 +86,9 @@ pub(crate) enum Act {
     VerifyUpgrade { buffer: usize },
     ExecuteUpgrade { buffer: usize },
     CloseUpgrade { buffer: usize },
-    Bind { by: usize, args: CovenantArgs },
-    Tighten { by: usize, of: usize, args: CovenantArgs },
-    Loosen { by: usize, of: usize, args: CovenantArgs },
+    Bind { by: usize, args: SetCovenantArgs },
+    Tighten { by: usize, of: usize, args: SetCovenantArgs },
+    Loosen { by: usize, of: usize, args: SetCovenantArgs },
     Loosened { of: usize },
     Unbind { by: usize, of: usize },
     Touch { sub: usize, legs: Legs },

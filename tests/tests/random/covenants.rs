@@ -1,6 +1,6 @@
 //! Covenants and delegates: a few people bind themselves, and anyone may act for some.
 
-use ballast::instructions::trader::{CovenantArgs, SetDelegateArgs};
+use ballast::instructions::trader::{SetCovenantArgs, SetDelegateArgs};
 use ballast::state::Covenant;
 use ballast_client::{address, instructions as ix};
 use ballast_engine::account::Position;
@@ -49,9 +49,9 @@ impl Sim {
         (0..PEOPLE).find(|by| key_of(&self.address(*by)) == key)
     }
 
-    fn terms(&mut self) -> CovenantArgs {
+    fn terms(&mut self) -> SetCovenantArgs {
         let some = |sim: &mut Self, of: u64| if sim.percent(30) { 0 } else { of * sim.rng.random_range(1..=8) };
-        CovenantArgs {
+        SetCovenantArgs {
             max_leverage: some(self, 4_000_000),
             max_notional: some(self, units(20_000)),
             daily_loss: some(self, units(20)),
@@ -73,7 +73,7 @@ impl Sim {
         Some(match self.rng.random_range(0..20) {
             0 => Act::Tighten { by, of, args: self.terms() },
             1 => {
-                let tighter = CovenantArgs { drawdown: covenant.state.limits.drawdown.0 / 2, ..self.terms() };
+                let tighter = SetCovenantArgs { drawdown: covenant.state.limits.drawdown.0 / 2, ..self.terms() };
                 Act::Tighten { by, of, args: tighter }
             }
             2 => Act::Loosen { by, of, args: if self.percent(50) { NO_LIMITS } else { self.terms() } },
@@ -124,8 +124,8 @@ impl Sim {
         }
         // An atom of loss is one too many.
         let args = match self.covenant(of) {
-            None => CovenantArgs { daily_loss: 1, drawdown: 1, auto_close: true, ..NO_LIMITS },
-            Some(covenant) => CovenantArgs {
+            None => SetCovenantArgs { daily_loss: 1, drawdown: 1, auto_close: true, ..NO_LIMITS },
+            Some(covenant) => SetCovenantArgs {
                 max_leverage: covenant.state.limits.max_leverage.0,
                 max_notional: covenant.state.limits.max_notional.0,
                 daily_loss: 1,

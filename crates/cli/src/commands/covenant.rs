@@ -4,7 +4,7 @@ use core::mem::offset_of;
 
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result, bail, ensure};
-use ballast::instructions::trader::CovenantArgs;
+use ballast::instructions::trader::SetCovenantArgs;
 use ballast::state::{Covenant, Subaccount};
 use ballast_client::covenants::{CovenantView, LimitsView};
 use ballast_client::{address, instructions};
@@ -183,7 +183,7 @@ impl Terms {
         exchange: &ExchangeAccount,
         owned: &Owned,
         old: Option<&Covenant>,
-    ) -> Result<CovenantArgs> {
+    ) -> Result<SetCovenantArgs> {
         let decimals = exchange.state.quote_decimals;
         let old = old.filter(|_| !self.none).map(|covenant| LimitsView::from(&covenant.state.limits));
         let amount = |text: &Option<String>, old: Option<u64>| match text {
@@ -195,7 +195,7 @@ impl Terms {
             None => Ok(old.unwrap_or(default)),
         };
         let (cool_down, delay) = if self.none { (HOUR, DAY) } else { (DAY, 2 * DAY) };
-        Ok(CovenantArgs {
+        Ok(SetCovenantArgs {
             max_leverage: match &self.max_leverage {
                 Some(text) => amount::parse(text, 6)?,
                 None => old.map_or(0, |old| old.max_leverage),

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::{AccountMeta, Pubkey, system_program};
 use anchor_lang::solana_program::instruction::Instruction;
-use ballast::instructions::trader::{CovenantArgs, OpenSubaccountArgs, PlaceOrderArgs, ReduceArgs, SetDelegateArgs};
+use ballast::instructions::trader::{OpenSubaccountArgs, PlaceOrderArgs, ReduceArgs, SetCovenantArgs, SetDelegateArgs};
 use ballast::{accounts, instruction};
 
 use super::build;
@@ -202,7 +202,7 @@ pub fn set_delegate(owner: &Pubkey, subaccount: &Pubkey, args: SetDelegateArgs) 
 }
 
 /// Binds an owner to limits over all its subaccounts on an exchange. Signed by the owner, who pays the rent.
-pub fn create_covenant(exchange: &Pubkey, owner: &Pubkey, args: CovenantArgs) -> Instruction {
+pub fn create_covenant(exchange: &Pubkey, owner: &Pubkey, args: SetCovenantArgs) -> Instruction {
     let accounts = accounts::CreateCovenant {
         owner: *owner,
         exchange: *exchange,
@@ -224,12 +224,12 @@ fn change_covenant(exchange: &Pubkey, owner: &Pubkey) -> accounts::ChangeCovenan
 }
 
 /// Tightens a covenant, at once; it takes back what was asked for before. Signed by the owner.
-pub fn tighten_covenant(exchange: &Pubkey, owner: &Pubkey, args: CovenantArgs) -> Instruction {
+pub fn tighten_covenant(exchange: &Pubkey, owner: &Pubkey, args: SetCovenantArgs) -> Instruction {
     build(change_covenant(exchange, owner), instruction::TightenCovenant { args }, &[])
 }
 
 /// Asks for looser terms, which anyone may put in force after the covenant's delay. Signed by the owner.
-pub fn loosen_covenant(exchange: &Pubkey, owner: &Pubkey, args: CovenantArgs) -> Instruction {
+pub fn loosen_covenant(exchange: &Pubkey, owner: &Pubkey, args: SetCovenantArgs) -> Instruction {
     build(change_covenant(exchange, owner), instruction::LoosenCovenant { args }, &[])
 }
 

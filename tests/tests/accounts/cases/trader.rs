@@ -1,6 +1,6 @@
 //! Traders' instructions. The trader holds positions in markets 0 and 1 where its other markets matter.
 
-use ballast::instructions::trader::{CovenantArgs, PlaceOrderArgs, SetDelegateArgs};
+use ballast::instructions::trader::{PlaceOrderArgs, SetCovenantArgs, SetDelegateArgs};
 use ballast_client::instructions as ix;
 use ballast_engine::constants::{DAY, HOUR, ORDER_LIFE, ORDER_LOCK, PLACEMENT_LAG};
 use ballast_tests::binding::{NO_LIMITS, TERMS};
@@ -37,7 +37,7 @@ fn bound() -> Vec<Case> {
     let create = Case::new("create_covenant", fresh, create, &[&newcomer.key]);
     let (mut setup, trader) = under_covenant();
     let (exchange, owner, covenant) = (setup.exchange, trader.address(), setup.covenant_key(&trader));
-    let tighten = ix::tighten_covenant(&exchange, &owner, CovenantArgs { daily_loss: units(100), ..TERMS });
+    let tighten = ix::tighten_covenant(&exchange, &owner, SetCovenantArgs { daily_loss: units(100), ..TERMS });
     let loosen = ix::loosen_covenant(&exchange, &owner, NO_LIMITS);
     let account = setup.account(&trader);
     let legs = ix::leg_metas(&account, None, false);

@@ -4,7 +4,7 @@ use anchor_lang::prelude::*;
 use ballast_engine::Error as EngineError;
 use ballast_engine::covenant::Limits;
 
-use super::CovenantArgs;
+use super::SetCovenantArgs;
 use crate::checks::{check_version, is};
 use crate::emit::emit;
 use crate::error::{OnChain, ensure};
@@ -33,7 +33,7 @@ impl ChangeCovenant<'_> {
 }
 
 /// Tightens. It takes back what was asked for before.
-pub fn handle_tighten(ctx: Context<ChangeCovenant>, args: CovenantArgs) -> Result<()> {
+pub fn handle_tighten(ctx: Context<ChangeCovenant>, args: SetCovenantArgs) -> Result<()> {
     let accounts = &*ctx.accounts;
     accounts.validate()?;
     let limits = Limits::from(args);
@@ -46,7 +46,7 @@ pub fn handle_tighten(ctx: Context<ChangeCovenant>, args: CovenantArgs) -> Resul
 }
 
 /// Asks for other terms, looser ones too.
-pub fn handle_loosen(ctx: Context<ChangeCovenant>, args: CovenantArgs) -> Result<()> {
+pub fn handle_loosen(ctx: Context<ChangeCovenant>, args: SetCovenantArgs) -> Result<()> {
     let accounts = &*ctx.accounts;
     accounts.validate()?;
     let limits = Limits::from(args);

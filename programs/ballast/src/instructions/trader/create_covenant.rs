@@ -14,7 +14,7 @@ use crate::state::{ACCOUNT_VERSION, Covenant, Exchange};
 
 /// Limits as an instruction carries them. Zero is no limit in the first four.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CovenantArgs {
+pub struct SetCovenantArgs {
     /// Notional over equity, millionths.
     pub max_leverage: u64,
     /// Notional, quote.
@@ -31,8 +31,8 @@ pub struct CovenantArgs {
     pub auto_close: bool,
 }
 
-impl From<CovenantArgs> for Limits {
-    fn from(args: CovenantArgs) -> Self {
+impl From<SetCovenantArgs> for Limits {
+    fn from(args: SetCovenantArgs) -> Self {
         Self {
             max_leverage: Ratio(args.max_leverage),
             max_notional: Quote(args.max_notional),
@@ -103,7 +103,7 @@ impl CreateCovenant<'_> {
 }
 
 /// See the module.
-pub fn handle(ctx: Context<CreateCovenant>, args: CovenantArgs) -> Result<()> {
+pub fn handle(ctx: Context<CreateCovenant>, args: SetCovenantArgs) -> Result<()> {
     let accounts = &*ctx.accounts;
     accounts.validate()?;
     let now = now()?;

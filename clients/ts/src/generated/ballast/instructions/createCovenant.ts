@@ -39,7 +39,12 @@ import {
 } from '@solana/kit/program-client-core';
 import { findCovenantPda } from '../pdas/index.js';
 import { BALLAST_PROGRAM_ADDRESS } from '../programs/index.js';
-import { getCovenantArgsDecoder, getCovenantArgsEncoder, type CovenantArgs, type CovenantArgsArgs } from '../types/index.js';
+import {
+  getSetCovenantArgsDecoder,
+  getSetCovenantArgsEncoder,
+  type SetCovenantArgs,
+  type SetCovenantArgsArgs,
+} from '../types/index.js';
 
 export const CREATE_COVENANT_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([10, 247, 185, 101, 9, 203, 124, 97]);
 
@@ -72,15 +77,15 @@ export type CreateCovenantInstruction<
     ]
   >;
 
-export type CreateCovenantInstructionData = { discriminator: ReadonlyUint8Array; args: CovenantArgs };
+export type CreateCovenantInstructionData = { discriminator: ReadonlyUint8Array; args: SetCovenantArgs };
 
-export type CreateCovenantInstructionDataArgs = { args: CovenantArgsArgs };
+export type CreateCovenantInstructionDataArgs = { args: SetCovenantArgsArgs };
 
 export function getCreateCovenantInstructionDataEncoder(): FixedSizeEncoder<CreateCovenantInstructionDataArgs> {
   return transformEncoder(
     getStructEncoder([
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
-      ['args', getCovenantArgsEncoder()],
+      ['args', getSetCovenantArgsEncoder()],
     ]),
     (value) => ({ ...value, discriminator: CREATE_COVENANT_DISCRIMINATOR }),
   );
@@ -89,7 +94,7 @@ export function getCreateCovenantInstructionDataEncoder(): FixedSizeEncoder<Crea
 export function getCreateCovenantInstructionDataDecoder(): FixedSizeDecoder<CreateCovenantInstructionData> {
   return getStructDecoder([
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
-    ['args', getCovenantArgsDecoder()],
+    ['args', getSetCovenantArgsDecoder()],
   ]);
 }
 

@@ -34,7 +34,12 @@ import {
 } from '@solana/kit';
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from '@solana/kit/program-client-core';
 import { BALLAST_PROGRAM_ADDRESS } from '../programs/index.js';
-import { getCovenantArgsDecoder, getCovenantArgsEncoder, type CovenantArgs, type CovenantArgsArgs } from '../types/index.js';
+import {
+  getSetCovenantArgsDecoder,
+  getSetCovenantArgsEncoder,
+  type SetCovenantArgs,
+  type SetCovenantArgsArgs,
+} from '../types/index.js';
 
 export const LOOSEN_COVENANT_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([127, 234, 88, 241, 24, 173, 103, 131]);
 
@@ -63,15 +68,15 @@ export type LoosenCovenantInstruction<
     ]
   >;
 
-export type LoosenCovenantInstructionData = { discriminator: ReadonlyUint8Array; args: CovenantArgs };
+export type LoosenCovenantInstructionData = { discriminator: ReadonlyUint8Array; args: SetCovenantArgs };
 
-export type LoosenCovenantInstructionDataArgs = { args: CovenantArgsArgs };
+export type LoosenCovenantInstructionDataArgs = { args: SetCovenantArgsArgs };
 
 export function getLoosenCovenantInstructionDataEncoder(): FixedSizeEncoder<LoosenCovenantInstructionDataArgs> {
   return transformEncoder(
     getStructEncoder([
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
-      ['args', getCovenantArgsEncoder()],
+      ['args', getSetCovenantArgsEncoder()],
     ]),
     (value) => ({ ...value, discriminator: LOOSEN_COVENANT_DISCRIMINATOR }),
   );
@@ -80,7 +85,7 @@ export function getLoosenCovenantInstructionDataEncoder(): FixedSizeEncoder<Loos
 export function getLoosenCovenantInstructionDataDecoder(): FixedSizeDecoder<LoosenCovenantInstructionData> {
   return getStructDecoder([
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
-    ['args', getCovenantArgsDecoder()],
+    ['args', getSetCovenantArgsDecoder()],
   ]);
 }
 

@@ -34,7 +34,12 @@ import {
 } from '@solana/kit';
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from '@solana/kit/program-client-core';
 import { BALLAST_PROGRAM_ADDRESS } from '../programs/index.js';
-import { getCovenantArgsDecoder, getCovenantArgsEncoder, type CovenantArgs, type CovenantArgsArgs } from '../types/index.js';
+import {
+  getSetCovenantArgsDecoder,
+  getSetCovenantArgsEncoder,
+  type SetCovenantArgs,
+  type SetCovenantArgsArgs,
+} from '../types/index.js';
 
 export const TIGHTEN_COVENANT_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([157, 151, 99, 31, 26, 227, 151, 161]);
 
@@ -63,15 +68,15 @@ export type TightenCovenantInstruction<
     ]
   >;
 
-export type TightenCovenantInstructionData = { discriminator: ReadonlyUint8Array; args: CovenantArgs };
+export type TightenCovenantInstructionData = { discriminator: ReadonlyUint8Array; args: SetCovenantArgs };
 
-export type TightenCovenantInstructionDataArgs = { args: CovenantArgsArgs };
+export type TightenCovenantInstructionDataArgs = { args: SetCovenantArgsArgs };
 
 export function getTightenCovenantInstructionDataEncoder(): FixedSizeEncoder<TightenCovenantInstructionDataArgs> {
   return transformEncoder(
     getStructEncoder([
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
-      ['args', getCovenantArgsEncoder()],
+      ['args', getSetCovenantArgsEncoder()],
     ]),
     (value) => ({ ...value, discriminator: TIGHTEN_COVENANT_DISCRIMINATOR }),
   );
@@ -80,7 +85,7 @@ export function getTightenCovenantInstructionDataEncoder(): FixedSizeEncoder<Tig
 export function getTightenCovenantInstructionDataDecoder(): FixedSizeDecoder<TightenCovenantInstructionData> {
   return getStructDecoder([
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
-    ['args', getCovenantArgsDecoder()],
+    ['args', getSetCovenantArgsDecoder()],
   ]);
 }
 

@@ -22,7 +22,7 @@ import {
 } from '@solana/kit';
 
 /** Limits as an instruction carries them. Zero is no limit in the first four. */
-export type CovenantArgs = {
+export type SetCovenantArgs = {
   /** Notional over equity, millionths. */
   maxLeverage: bigint;
   /** Notional, quote. */
@@ -39,7 +39,7 @@ export type CovenantArgs = {
   autoClose: boolean;
 };
 
-export type CovenantArgsArgs = {
+export type SetCovenantArgsArgs = {
   /** Notional over equity, millionths. */
   maxLeverage: number | bigint;
   /** Notional, quote. */
@@ -56,7 +56,7 @@ export type CovenantArgsArgs = {
   autoClose: boolean;
 };
 
-export function getCovenantArgsEncoder(): FixedSizeEncoder<CovenantArgsArgs> {
+export function getSetCovenantArgsEncoder(): FixedSizeEncoder<SetCovenantArgsArgs> {
   return getStructEncoder([
     ['maxLeverage', getU64Encoder()],
     ['maxNotional', getU64Encoder()],
@@ -68,7 +68,7 @@ export function getCovenantArgsEncoder(): FixedSizeEncoder<CovenantArgsArgs> {
   ]);
 }
 
-export function getCovenantArgsDecoder(): FixedSizeDecoder<CovenantArgs> {
+export function getSetCovenantArgsDecoder(): FixedSizeDecoder<SetCovenantArgs> {
   return getStructDecoder([
     ['maxLeverage', getU64Decoder()],
     ['maxNotional', getU64Decoder()],
@@ -80,6 +80,6 @@ export function getCovenantArgsDecoder(): FixedSizeDecoder<CovenantArgs> {
   ]);
 }
 
-export function getCovenantArgsCodec(): FixedSizeCodec<CovenantArgsArgs, CovenantArgs> {
-  return combineCodec(getCovenantArgsEncoder(), getCovenantArgsDecoder());
+export function getSetCovenantArgsCodec(): FixedSizeCodec<SetCovenantArgsArgs, SetCovenantArgs> {
+  return combineCodec(getSetCovenantArgsEncoder(), getSetCovenantArgsDecoder());
 }
