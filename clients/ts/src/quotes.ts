@@ -174,6 +174,17 @@ export class Quotes {
   }
 
   /**
+   * How far that price is from the price now, against the position, in millionths of the price now, rounded toward zero;
+   * negative where it is passed. `undefined` where there is none. Throws {@link QuoteRefused} without an open position there.
+   */
+  liquidationDistance(trader: Asked, market: number): bigint | undefined {
+    const at = this.liquidationPrice(trader, market);
+    const { price, size } = this.position(trader, market);
+    if (at === undefined || price === 0n) return undefined;
+    return ((size > 0n ? price - at : at - price) * 1_000_000n) / price;
+  }
+
+  /**
    * The largest size, in base atoms, by which the account can open or increase in a market now, every limit and the initial
    * margin kept, filled at the stored price worsened as an order's is. 0 where a limit forbids any.
    */

@@ -117,6 +117,7 @@ test(`quotes are the native client's (BALLAST_SEED=${seed}, ${cases.length} case
     assert.equal(positions.length, account.positions.length, where);
     for (const [index, { market }] of positions.entries()) {
       const got = quotes.position(trader, market);
+      const away = answer(() => quotes.liquidationDistance(trader, market));
       const want: Strings = account.positions[index]!;
       const state = got.priceState.replace(/^./, (letter) => letter.toUpperCase());
       assert.equal(state, want.price_status, where);
@@ -129,6 +130,7 @@ test(`quotes are the native client's (BALLAST_SEED=${seed}, ${cases.length} case
           funding_owed: `${got.fundingOwed}`,
           grace: got.grace === undefined ? null : { then: `${got.grace.then}`, until: `${got.grace.until}` },
           held: `${got.held}`,
+          liquidation_distance: typeof away === 'string' ? away : null,
           maintenance_margin: `${got.maintenanceMargin}`,
           market: `${market}`,
           notional: `${got.notional}`,
