@@ -32,7 +32,7 @@ pub(crate) fn closing(market: &MarketState, now: &Now) -> Result<(Price, Charge)
 
 /// What a slot surely brings if everything of its account is closed now: its claim at face, what a silent exit left behind,
 /// a loss in full; a profit at a good price alone, for no other can be settled to pay a loss elsewhere. Neither who posts a
-/// price nor who leaves one old moves it: a price that is not good, and not [`closing`] either, is waited for, an hour at
+/// price nor who leaves one old moves it: a price that is not good, and not `closing` either, is waited for, an hour at
 /// most.
 ///
 /// With `credit` a good price counts as in the maintenance test, as [`crate::margin::Leg::full_equity`] has it; without, as

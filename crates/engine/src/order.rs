@@ -1,8 +1,8 @@
 //! Orders and the later-price rule (sections 5 and 10): an increase fills at a price that nobody could choose.
 //!
 //! An order waits for its condition, then for a price published after that, then fills. What the condition is, is its
-//! [`Kind`]; whether it has been seen is read from the market's ring and may be recorded ([`follow`](self::follow)); at
-//! what price it fills is in [`mark`](self::mark). Here: the terms, placing, dying, cancelling, and a bracket's turn from
+//! [`Kind`]; whether it has been seen is read from the market's ring and may be recorded (`follow`); at
+//! what price it fills is in `mark`. Here: the terms, placing, dying, cancelling, and a bracket's turn from
 //! entry to exits.
 
 mod follow;
