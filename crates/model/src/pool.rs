@@ -209,6 +209,10 @@ impl Exchange {
             self.sync_episode(market);
             return zero();
         }
+        // Nothing arrives of nothing: cash beyond all profit pays claims when some does, or when somebody collects.
+        if result.is_zero() {
+            return zero();
+        }
         let debt = loss(result);
         let holder = &mut self.accounts[account];
         let cash = least(&debt, &holder.collateral);
@@ -224,6 +228,9 @@ impl Exchange {
 
     /// A trading fee that was taken from collateral.
     pub fn split_fee(&mut self, market: usize, fee: &Q) {
+        if fee.is_zero() {
+            return;
+        }
         let pool = &mut self.markets[market];
         let insurance = fee * &pool.rules.fee_insurance_share;
         let to_pool = fee * &pool.rules.fee_pool_share;

@@ -116,7 +116,7 @@ impl Bounds {
             favour: &moved + frac(1, 1_000_000),
         };
         for market in 0..MARKETS {
-            bounds.wait_for_pick_ups(before, after, market);
+            bounds.wait_for_pick_ups(op, before, after, market);
         }
         match *op {
             Op::Provide { .. } => bounds.shares = q(1),
@@ -175,8 +175,8 @@ impl Bounds {
 
     /// Sizes that a deleveraging left are rounded down to a base atom when they are picked up, and so is the sum of those
     /// that are to come; an atom at least is kept by each. An atom that is lost stands at the deleveraging's price, so in
-    /// wealth it is what the price has moved since.
-    fn wait_for_pick_ups(&mut self, before: &Exchange, after: &Exchange, market: usize) {
+    /// wealth it is what the price has moved since, or what a silent exit's is away from it.
+    fn wait_for_pick_ups(&mut self, op: &Op, before: &Exchange, after: &Exchange, market: usize) {
         let sides = [before, after].map(|state| {
             let slots = state.accounts.iter().flat_map(|account| &account.slots);
             slots.filter(|p| p.waits && p.is_open() && p.market == market).collect::<Vec<_>>()
@@ -186,7 +186,9 @@ impl Bounds {
         let (then, now) = (&one.entry / one.size.abs(), &after.markets[market].prices.last.price);
         let atoms = q(2 + late);
         self.money += &atoms * most(&then, now) + q(4);
-        self.favour += &atoms * (then - now).abs();
+        let silent = matches!(op, Op::Exit { .. }).then(|| after.silent_price(market, one.is_long()).ok()).flatten();
+        let apart = silent.map_or_else(zero, |mark| (&then - mark).abs());
+        self.favour += &atoms * most(&apart, &(then - now).abs());
         self.size += atoms;
     }
 
