@@ -9,8 +9,10 @@
 //! What the accounts are worth together is in [`book`]: one entry for each, refreshed one by one.
 
 pub mod book;
+mod headroom;
 
-pub use book::{Breach, Headroom, Measure};
+pub use book::{Breach, Measure};
+pub use headroom::Headroom;
 
 use crate::Now;
 use crate::constants::{COOL_DOWN_MAX, COOL_DOWN_MIN, COVENANT_ACCOUNTS, LOOSENING_LIFE, LOOSENING_MAX, LOOSENING_MIN};

@@ -99,31 +99,6 @@ pub struct Breach {
     pub until: i64,
 }
 
-/// How far an owner is from its limits, on the entries as they are. `None` where there is no such limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Headroom {
-    /// Equity of the enrolled accounts.
-    pub equity: SignedQuote,
-    /// Notional of their positions.
-    pub notional: Quote,
-    /// Their open positions.
-    pub positions: u64,
-    /// Loss since the day began.
-    pub day_loss: Quote,
-    /// Loss since the highest result.
-    pub fallen: Quote,
-    /// What may still be lost today before it trips.
-    pub day_left: Option<Quote>,
-    /// What may still be lost from here before it trips.
-    pub drawdown_left: Option<Quote>,
-    /// Notional that may still be added, both limits taken together.
-    pub notional_left: Option<Quote>,
-    /// Reduce-only until then, Unix seconds; 0 if not.
-    pub tripped_until: i64,
-    /// Age in slots of the oldest entry with positions; 0 where there is none.
-    pub age: u64,
-}
-
 impl Entry {
     /// Equity less what the owner has put in on balance.
     fn result(&self) -> Result<SignedQuote> {
@@ -273,18 +248,18 @@ impl CovenantState {
     pub fn notional(&self) -> Result<Quote> {
         self.entries.iter().try_fold(Quote::ZERO, |sum, entry| sum.plus(entry.notional))
     }
-    fn positions(&self) -> Result<u64> {
+    pub(super) fn positions(&self) -> Result<u64> {
         self.entries.iter().try_fold(0_u64, |sum, entry| some(sum.checked_add(entry.positions)))
     }
 
     /// Losses since the day began and since the highest result.
-    fn losses(&self) -> Result<(Quote, Quote)> {
+    pub(super) fn losses(&self) -> Result<(Quote, Quote)> {
         let result = self.result()?;
         Ok((self.day_start.less(result)?.gain(), self.mark.less(result)?.gain()))
     }
 
     /// The age of the oldest entry with positions.
-    fn age(&self, now: &Now) -> u64 {
+    pub(super) fn age(&self, now: &Now) -> u64 {
         self.entries.iter().filter(|entry| entry.positions != 0).map(|entry| entry.age(now)).max().unwrap_or(0)
     }
 
@@ -325,7 +300,7 @@ impl CovenantState {
     }
 
     /// The notional that the leverage limit allows, rounded down; the largest amount where that leaves the range.
-    fn most_by_leverage(&self) -> Result<Quote> {
+    pub(super) fn most_by_leverage(&self) -> Result<Quote> {
         let equity = u128::from(self.equity()?.gain().0);
         // Two words' product cannot leave 128 bits.
         let product = equity.wrapping_mul(u128::from(self.limits.max_leverage.0));
@@ -405,37 +380,5 @@ impl CovenantState {
         self.tripped_until = self.tripped_until.max(until);
         self.trips = some(self.trips.checked_add(1))?;
         Ok(Breach { daily, drawdown, day_loss, fallen, until: self.tripped_until })
-    }
-
-    /// How far the owner is from its limits, on the entries as they are.
-    ///
-    /// # Errors
-    /// [`Error::MathOverflow`].
-    pub fn headroom(&self, now: &Now) -> Result<Headroom> {
-        let mut today = *self;
-        today.roll(now)?;
-        let (limits, notional) = (&self.limits, self.notional()?);
-        let (day_loss, fallen) = today.losses()?;
-        let left = |limit: Quote, used: Quote| (!limit.is_zero()).then(|| limit.saturating_sub(used));
-        let by_leverage = match limits.max_leverage.is_zero() {
-            true => None,
-            false => Some(self.most_by_leverage()?.saturating_sub(notional)),
-        };
-        let by_notional = left(limits.max_notional, notional);
-        Ok(Headroom {
-            equity: self.equity()?,
-            notional,
-            positions: self.positions()?,
-            day_loss,
-            fallen,
-            day_left: left(limits.daily_loss, day_loss),
-            drawdown_left: left(limits.drawdown, fallen),
-            notional_left: match (by_leverage, by_notional) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            },
-            tripped_until: if self.is_tripped(now) { self.tripped_until } else { 0 },
-            age: self.age(now),
-        })
     }
 }
