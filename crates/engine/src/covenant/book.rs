@@ -353,7 +353,8 @@ impl CovenantState {
     ///
     /// # Errors
     /// [`Error::CovenantStale`] with 25 and the age in slots, or without numbers where the entries are of several steps;
-    /// [`Error::CovenantNotBreached`] with the limit and the loss that is nearest to it; [`Error::MathOverflow`].
+    /// [`Error::CovenantNotBreached`] with the drawdown's limit and loss, or the day's where there is no such limit;
+    /// [`Error::MathOverflow`].
     pub fn trip(&mut self, now: &Now) -> Result<Breach> {
         self.roll(now)?;
         self.check_fresh(now)?;
