@@ -173,6 +173,11 @@ impl AccountState {
         self.positions.get_mut(slot).ok_or(Error::PositionNotFound.into())
     }
 
+    /// Whether it has an open position in another market than this one.
+    pub fn is_open_elsewhere(&self, market: u16) -> bool {
+        self.slots().any(|(_, position)| position.is_open() && position.market != market)
+    }
+
     /// The open position that an order of this direction would reduce, with its slot.
     #[inline]
     pub fn opposite(&self, market: u16, buy: bool) -> Option<(usize, &Position)> {

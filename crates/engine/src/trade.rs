@@ -3,7 +3,10 @@
 //!
 //! After an error the states are to be thrown away, as a failed transaction does.
 
-use crate::Now;
+mod limits;
+
+pub use limits::{check_increase, check_mode, check_rest, worsens};
+
 use crate::account::{AccountState, Position};
 use crate::constants::{PRICE_SCALE, RATIO_SCALE};
 use crate::deleverage::pick_up;
@@ -11,8 +14,7 @@ use crate::error::{Error, Fault, Result, ensure};
 use crate::margin::margin_version;
 use crate::market::{MarketState, Side};
 use crate::math::{div_u128, div_wide, fit, mul_div, mul_signed, some};
-use crate::pool::{Payable, Realised, Values};
-use crate::price::Status;
+use crate::pool::{Payable, Realised};
 use crate::settle::release_holdback;
 use crate::units::{Base, FundingIndex, I128, Price, Quote, Ratio, Rounding, SignedBase, SignedQuote};
 
@@ -40,6 +42,34 @@ pub struct Fill {
     pub pnl: SignedQuote,
     /// Where result and funding went.
     pub realised: Realised,
+}
+
+impl Fill {
+    /// With a second fill in the same direction, at the average price of both, rounded against the trader: a flip closes a
+    /// position and opens the opposite one.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn and(&self, next: &Self) -> Result<Self> {
+        let (size, cost) = (self.size.plus(next.size)?, self.cost.plus(next.cost)?);
+        let (one, two) = (&self.realised, &next.realised);
+        Ok(Self {
+            size,
+            cost,
+            price: average(cost, size, self.buy)?,
+            premium: self.premium.plus(next.premium)?,
+            fee: self.fee.plus(next.fee)?,
+            funding: self.funding.plus(next.funding)?,
+            pnl: self.pnl.plus(next.pnl)?,
+            realised: Realised {
+                cash: one.cash.plus(two.cash)?,
+                paid: one.paid.plus(two.paid)?,
+                claimed: one.claimed.plus(two.claimed)?,
+                unpaid: one.unpaid.plus(two.unpaid)?,
+            },
+            ..*self
+        })
+    }
 }
 
 /// How a reduction is charged.
@@ -340,76 +370,4 @@ pub fn reduce(
         pnl,
         realised,
     })
-}
-
-/// The limits on an increase (section 5), tested on the market after it: good price, no pause, no claims, no waiting
-/// exit, stress and impact and cap of the side, position size and minimum notional.
-///
-/// # Errors
-/// The limit's own error, with limit and value in quote atoms.
-pub fn check_increase(market: &MarketState, account: &AccountState, slot: usize, now: &Now) -> Result<()> {
-    let (params, pool) = (&market.params, &market.pool);
-    market.check_open(now)?;
-    let status = market.status(now)?;
-    ensure(status == Status::Good, status.refusal())?;
-    ensure(pool.shares > 0, Error::PoolEmpty)?;
-    ensure(!market.claims_block(), Fault::new(Error::PoolClaims, pool.cash.0, pool.claims.0))?;
-    ensure(pool.exits_waiting_until <= now.unix, Fault::new(Error::ExitsWaiting, pool.exits_waiting_until, now.unix))?;
-
-    let position = account.position(slot)?;
-    let price = market.price.last.price;
-    let value = position.base().value(price, Rounding::Down)?;
-    ensure(value >= params.min_notional, Fault::new(Error::SizeBelowMinimum, params.min_notional.0, value.0))?;
-    ensure(value <= params.max_position, Fault::new(Error::PositionTooLarge, params.max_position.0, value.0))?;
-
-    let long = position.size.is_long();
-    let values = Values::of(market, price)?;
-    let side = values.side_up(long)?;
-    let cap = market.overlay.effective_cap(params.open_interest_cap, now);
-    ensure(side <= cap, Fault::new(Error::OpenInterestCap, cap.0, side.0))?;
-
-    // Ratios by cross products: a division less, and exact.
-    let open_interest = times(market.side(long).open_interest.0, RATIO_SCALE);
-    if open_interest > times(params.skew_scale.0, params.liquidation_impact.0) {
-        let limit = Base(mul_div(params.skew_scale.0, params.liquidation_impact.0, RATIO_SCALE, Rounding::Down)?);
-        return Err(Fault::new(Error::OpenInterestImpact, limit.value(price, Rounding::Down)?.0, side.0));
-    }
-
-    // Each side alone, as if the other had left: the larger one decides.
-    let larger = values.larger()?;
-    let carried = market.firm_equity_at(price, &values)?.gain();
-    if times(larger.0, params.stress_move.0) > times(carried.0, RATIO_SCALE) {
-        let limit = mul_div(carried.0, RATIO_SCALE, params.stress_move.0, Rounding::Down)?;
-        return Err(Fault::new(Error::OpenInterestStress, limit, larger.0));
-    }
-    Ok(())
-}
-
-/// A product of two 64-bit numbers, which 128 bits always hold.
-#[inline]
-const fn times(a: u64, b: u64) -> u128 {
-    (a as u128).saturating_mul(b as u128)
-}
-
-/// Whether an open position is below the minimum notional at the stored price; false for a closed one.
-///
-/// # Errors
-/// [`Error::PositionNotFound`], [`Error::MathOverflow`].
-pub fn below_minimum(market: &MarketState, account: &AccountState, slot: usize) -> Result<bool> {
-    let position = account.position(slot)?;
-    Ok(position.is_open()
-        && position.base().value(market.price.last.price, Rounding::Down)? < market.params.min_notional)
-}
-
-/// The limit on a position that was reduced but not closed: still at least the minimum notional. A caller whose position
-/// was [`below_minimum`] before the reduction leaves this test out, or it could only close the position whole.
-///
-/// # Errors
-/// [`Error::SizeBelowMinimum`].
-pub fn check_rest(market: &MarketState, account: &AccountState, slot: usize) -> Result<()> {
-    if below_minimum(market, account, slot)? {
-        let value = account.position(slot)?.base().value(market.price.last.price, Rounding::Down)?;
-        return Err(Fault::new(Error::SizeBelowMinimum, market.params.min_notional.0, value.0));
-    }
-    Ok(())
 }

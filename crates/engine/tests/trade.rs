@@ -1,10 +1,11 @@
 //! Fills: the curve, fees, sums, limits.
 
 use ballast_engine::account::AccountState;
+use ballast_engine::constants::RATIO_SCALE;
 use ballast_engine::error::Error;
 use ballast_engine::market::MarketState;
 use ballast_engine::settle::settle;
-use ballast_engine::trade::{Charge, below_minimum, check_increase, check_rest, increase, premium, reduce};
+use ballast_engine::trade::{Charge, check_increase, check_mode, check_rest, increase, premium, reduce, worsens};
 use ballast_engine::units::{Base, FundingIndex, I128, Price, Quote, Ratio, SignedQuote};
 use proptest::prelude::*;
 
@@ -290,13 +291,62 @@ fn the_rest_of_a_reduction_is_at_least_the_minimum() {
     let mut trader = account(dollars(1_000));
     let _ = increase(&mut market, &mut trader, 0, units(1), true, PRICE).unwrap();
     let _ = reduce(&mut market, &mut trader, 0, Base(500_000), PRICE, Charge::Trade).unwrap();
-    check_rest(&market, &trader, 0).unwrap();
+    check_rest(&market, &trader, 0, units(1)).unwrap();
     let _ = reduce(&mut market, &mut trader, 0, Base(1), PRICE, Charge::Trade).unwrap();
-    let fault = check_rest(&market, &trader, 0).unwrap_err();
+    let fault = check_rest(&market, &trader, 0, Base(500_000)).unwrap_err();
     assert_eq!((fault.error, fault.limit, fault.value), (Error::SizeBelowMinimum, 50_000_000, 49_999_900));
-    assert!(below_minimum(&market, &trader, 0).unwrap());
+    // What lay below it before may become smaller still.
+    check_rest(&market, &trader, 0, Base(499_999)).unwrap();
     let _ = reduce(&mut market, &mut trader, 0, Base(499_999), PRICE, Charge::Trade).unwrap();
-    check_rest(&market, &trader, 0).unwrap();
+    check_rest(&market, &trader, 0, Base(500_000)).unwrap();
+}
+
+#[test]
+fn a_reduction_worsens_an_account_where_it_costs_more_than_the_margin_it_sets_free() {
+    let mut market = market();
+    let mut trader = account(dollars(1_000));
+    let _ = increase(&mut market, &mut trader, 0, units(2), true, PRICE).unwrap();
+    let ratio = market.params.maintenance_margin;
+    let at = |bps: u64| {
+        let (mut market, mut trader) = (market, trader);
+        let mark = Price(PRICE.0 / 10_000 * (10_000 - bps));
+        let fill = reduce(&mut market, &mut trader, 0, units(1), mark, Charge::Trade).unwrap();
+        worsens(&market, &fill, ratio).unwrap()
+    };
+    let margin = ratio.0 * 10_000 / RATIO_SCALE;
+    assert!(!at(0) && !at(margin / 2) && at(margin + 1), "margin {margin} bps");
+}
+
+#[test]
+fn two_fills_in_one_direction_are_one_at_the_average_price() {
+    let mut market = market();
+    let mut trader = account(dollars(1_000));
+    let _ = increase(&mut market, &mut trader, 0, units(2), false, PRICE).unwrap();
+    let closed = reduce(&mut market, &mut trader, 0, units(2), PRICE, Charge::Trade).unwrap();
+    let opened = increase(&mut market, &mut trader, 0, Base(1_234_567), true, Price(PRICE.0 + 7)).unwrap();
+    let both = closed.and(&opened).unwrap();
+    assert_eq!(both.size.0, units(2).0 + 1_234_567);
+    assert_eq!(both.cost.0, closed.cost.0 + opened.cost.0);
+    assert_eq!((both.fee.0, both.pnl), (closed.fee.0 + opened.fee.0, closed.pnl));
+    assert_eq!((both.buy, both.mark), (true, PRICE));
+    // Rounded against the buyer: at that price it costs no less, at one below it less.
+    let cost = |price: u64| u128::from(both.size.0) * u128::from(price);
+    let paid = u128::from(both.cost.0) * 1_000_000_000;
+    assert!(cost(both.price.0) >= paid && cost(both.price.0 - 1) < paid);
+}
+
+#[test]
+fn the_long_tail_is_for_isolated_accounts() {
+    let mut trader = account(dollars(1_000));
+    trader.isolated = 0;
+    let mut market = market();
+    check_mode(&market, &trader).unwrap();
+    market.index = 15;
+    check_mode(&market, &trader).unwrap();
+    market.index = 16;
+    assert_eq!(check_mode(&market, &trader).unwrap_err().error, Error::CrossNotAllowed);
+    trader.isolated = 1;
+    check_mode(&market, &trader).unwrap();
 }
 
 /// A step of a random history.

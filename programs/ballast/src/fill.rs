@@ -4,15 +4,14 @@
 use anchor_lang::Key as _;
 use anchor_lang::prelude::*;
 use ballast_engine::account::AccountState;
-use ballast_engine::constants::{CROSS_MARKETS, PRICE_SCALE};
 use ballast_engine::layout::Key;
 use ballast_engine::margin::{self, Purpose};
 use ballast_engine::market::MarketState;
-use ballast_engine::math::{fit, mul_div};
+use ballast_engine::math::fit;
 use ballast_engine::order::{OrderTerms, check_limit};
 use ballast_engine::pool::Realised;
 use ballast_engine::trade::{self, Charge, Fill};
-use ballast_engine::units::{Base, Price, Quote, Rounding, SignedBase, SignedQuote};
+use ballast_engine::units::{Base, Price, Quote, SignedBase};
 use ballast_engine::{Error as EngineError, Fault, Now, deleverage, liquidation, resolve};
 
 use crate::covenants::Bound;
@@ -59,87 +58,31 @@ impl<'a, 'info> Trader<'a, 'info> {
     }
 }
 
-/// What one or two fills did together.
-#[derive(Clone, Copy, Debug)]
-pub struct Done {
-    buy: bool,
-    size: Base,
-    mark: Price,
-    price: Price,
-    cost: Quote,
-    premium: SignedQuote,
-    fee: Quote,
-    pnl: SignedQuote,
-    funding: SignedQuote,
-    claimed: Quote,
-}
-
-impl Done {
-    /// Of one fill.
-    pub fn of(fill: &Fill) -> Self {
-        Self {
-            buy: fill.buy,
-            size: fill.size,
-            mark: fill.mark,
-            price: fill.price,
-            cost: fill.cost,
-            premium: fill.premium,
-            fee: fill.fee,
-            pnl: fill.pnl,
-            funding: fill.funding,
-            claimed: fill.realised.claimed,
-        }
-    }
-
-    /// Size filled.
-    pub const fn size(&self) -> Base {
-        self.size
-    }
-
-    /// With a second fill in the same direction, at the average price of both.
-    fn and(self, next: &Fill) -> ballast_engine::Result<Self> {
-        let size = self.size.plus(next.size)?;
-        let cost = self.cost.plus(next.cost)?;
-        let against = if self.buy { Rounding::Up } else { Rounding::Down };
-        Ok(Self {
-            size,
-            cost,
-            price: Price(mul_div(cost.0, PRICE_SCALE, size.0, against)?),
-            premium: self.premium.plus(next.premium)?,
-            fee: self.fee.plus(next.fee)?,
-            pnl: self.pnl.plus(next.pnl)?,
-            funding: self.funding.plus(next.funding)?,
-            claimed: self.claimed.plus(next.realised.claimed)?,
-            ..self
-        })
-    }
-
-    /// Its event.
-    pub fn event(
-        &self,
-        market: Pubkey,
-        state: &mut MarketState,
-        subaccount: Pubkey,
-        account: &mut AccountState,
-        order: Pubkey,
-    ) -> Result<Traded> {
-        Ok(Traded {
-            market,
-            subaccount,
-            order,
-            size: self.size.signed(self.buy).on_chain()?.0,
-            mark: self.mark.0,
-            price: self.price.0,
-            premium: self.premium.0,
-            fee: self.fee.0,
-            pnl: self.pnl.0,
-            funding: self.funding.0,
-            claimed: self.claimed.0,
-            position: position_of(account, state.index),
-            market_sequence: state.next_sequence().on_chain()?,
-            account_sequence: account.next_sequence().on_chain()?,
-        })
-    }
+/// A fill's event.
+pub fn event(
+    fill: &Fill,
+    market: Pubkey,
+    state: &mut MarketState,
+    subaccount: Pubkey,
+    account: &mut AccountState,
+    order: Pubkey,
+) -> Result<Traded> {
+    Ok(Traded {
+        market,
+        subaccount,
+        order,
+        size: fill.size.signed(fill.buy).on_chain()?.0,
+        mark: fill.mark.0,
+        price: fill.price.0,
+        premium: fill.premium.0,
+        fee: fill.fee.0,
+        pnl: fill.pnl.0,
+        funding: fill.funding.0,
+        claimed: fill.realised.claimed.0,
+        position: position_of(account, state.index),
+        market_sequence: state.next_sequence().on_chain()?,
+        account_sequence: account.next_sequence().on_chain()?,
+    })
 }
 
 /// The signed size held in a market.
@@ -188,16 +131,6 @@ pub fn pick_up(
     }))
 }
 
-/// That an account may hold this market: the long tail is for isolated accounts only, and so is what lies beyond the
-/// table of claims that cross markets keep on one another.
-pub fn check_mode(market: &MarketState, account: &AccountState) -> Result<()> {
-    if account.isolated == 0 {
-        let cross = market.rules().on_chain()?.cross && usize::from(market.index) < CROSS_MARKETS;
-        ensure(cross, EngineError::CrossNotAllowed)?;
-    }
-    Ok(())
-}
-
 /// What an order asks for now.
 pub fn ask(terms: &OrderTerms, market: &MarketState, account: &AccountState, now: &Now) -> Result<Ask> {
     let mark = terms.mark(market, account, now).on_chain()?;
@@ -210,21 +143,21 @@ pub fn ask(terms: &OrderTerms, market: &MarketState, account: &AccountState, now
 
 /// Fills what is asked for: reduces an opposite position first, opens or increases with the rest, and keeps every rule
 /// of either. The market has accrued just now.
-pub fn fill(market: &mut MarketState, trader: &mut Trader<'_, '_>, ask: &Ask, now: &Now) -> Result<Done> {
+pub fn fill(market: &mut MarketState, trader: &mut Trader<'_, '_>, ask: &Ask, now: &Now) -> Result<Fill> {
     let (buy, size) = (ask.size.0 > 0, ask.size.size());
     ensure(!size.is_zero(), EngineError::AmountZero)?;
     let held = trader.account.opposite(market.index, buy).map(|(slot, position)| (slot, position.base()));
     let Some((slot, held)) = held else {
         ensure(!ask.reduce_only, EngineError::PositionNotFound)?;
-        let done = Done::of(&increase(market, trader, size, buy, ask.mark, now)?);
-        return finish(market, trader, done, ask, now);
+        let fill = increase(market, trader, size, buy, ask.mark, now)?;
+        return finish(market, trader, fill, ask, now);
     };
     if ask.reduce_only || size <= held {
         return reduce(market, trader, slot, size.min(held), ask.mark, ask.limit, now);
     }
     let closed = close(market, trader, slot, held, ask.mark, now)?;
     let opened = increase(market, trader, size.less(held).on_chain()?, buy, ask.mark, now)?;
-    finish(market, trader, Done::of(&closed).and(&opened).on_chain()?, ask, now)
+    finish(market, trader, closed.and(&opened).on_chain()?, ask, now)
 }
 
 /// Reduces or closes the position in a slot. A part of it leaves the account no less healthy (section 7); the whole of it
@@ -237,33 +170,19 @@ pub fn reduce(
     mark: Price,
     limit: Price,
     now: &Now,
-) -> Result<Done> {
+) -> Result<Fill> {
     let position = trader.account.position(slot).on_chain()?;
     let held = position.base();
     let maintenance = margin::maintenance_ratio(market, position, now);
     let fill = close(market, trader, slot, size, mark, now)?;
     check_limit(fill.price, fill.buy, limit).on_chain()?;
     if size != held {
-        check_rest(market, trader.account, slot, held).on_chain()?;
-        // The account loses what the fill falls short of the maintenance price, and gains the margin set free. One
-        // price before and after: so it holds in every state of the price, and without the other markets.
-        let price = market.maintenance_price(!fill.buy).on_chain()?;
-        let value = fill.size.value(price, if fill.buy { Rounding::Down } else { Rounding::Up }).on_chain()?;
-        let short = if fill.buy { fill.cost.saturating_sub(value) } else { value.saturating_sub(fill.cost) };
-        let lost = short.plus(fill.fee).on_chain()?;
-        let notional = fill.size.value(market.price.last.price, Rounding::Down).on_chain()?;
-        if lost > notional.portion(maintenance, Rounding::Down).on_chain()? {
+        trade::check_rest(market, trader.account, slot, held).on_chain()?;
+        if trade::worsens(market, &fill, maintenance).on_chain()? {
             check_surplus(market, trader, now)?;
         }
     }
-    Ok(Done::of(&fill))
-}
-
-/// What is left is at least the minimum notional, unless even what was held before lay below it.
-fn check_rest(market: &MarketState, account: &AccountState, slot: usize, held: Base) -> ballast_engine::Result<()> {
-    let Err(fault) = trade::check_rest(market, account, slot) else { return Ok(()) };
-    let before = held.value(market.price.last.price, Rounding::Down)?;
-    if before < market.params.min_notional { Ok(()) } else { Err(fault) }
+    Ok(fill)
 }
 
 /// A reduction dearer than the margin it sets free is for accounts without a shortfall.
@@ -297,7 +216,7 @@ fn increase(
     now: &Now,
 ) -> Result<Fill> {
     ensure(!liquidation::is_flagged(trader.account, now), EngineError::FlaggedAccount)?;
-    check_mode(market, trader.account)?;
+    trade::check_mode(market, trader.account).on_chain()?;
     if let Some(bound) = &mut trader.covenant {
         bound.enrol(trader.account, now)?;
     }
@@ -308,8 +227,8 @@ fn increase(
 }
 
 /// What must hold after an increase.
-fn finish(market: &MarketState, trader: &mut Trader<'_, '_>, done: Done, ask: &Ask, now: &Now) -> Result<Done> {
-    check_limit(done.price, done.buy, ask.limit).on_chain()?;
+fn finish(market: &MarketState, trader: &mut Trader<'_, '_>, fill: Fill, ask: &Ask, now: &Now) -> Result<Fill> {
+    check_limit(fill.price, fill.buy, ask.limit).on_chain()?;
     legs::totals(trader.account, trader.exchange, Some(market), trader.others, Purpose::Increase, now)?
         .check_initial()
         .on_chain()?;
@@ -317,7 +236,7 @@ fn finish(market: &MarketState, trader: &mut Trader<'_, '_>, done: Done, ask: &A
         let _ = bound.touch(trader.account, trader.exchange, Some(market), trader.others, now)?;
         bound.covenant.check_increase(now).on_chain()?;
     }
-    Ok(done)
+    Ok(fill)
 }
 
 /// Runs `work` over all of the account's markets, this one and the others as passed, which must be writable.
@@ -391,8 +310,7 @@ pub fn check_solvent(
     pays: bool,
     now: &Now,
 ) -> Result<()> {
-    let elsewhere = account.slots().any(|(_, p)| p.is_open() && p.market != market.index);
-    if !pays || !elsewhere {
+    if !pays || !account.is_open_elsewhere(market.index) {
         return Ok(());
     }
     let totals = legs::totals(account, exchange, Some(market), others, Purpose::Maintenance, now)?;
@@ -410,8 +328,7 @@ pub fn check_sure(
     realised: &Realised,
     now: &Now,
 ) -> Result<()> {
-    let elsewhere = account.slots().any(|(_, p)| p.is_open() && p.market != market.index);
-    if !realised.pays() || !elsewhere {
+    if !realised.pays() || !account.is_open_elsewhere(market.index) {
         return Ok(());
     }
     let sure = legs::sure_equity(account, exchange, market, others, now)?;

@@ -116,6 +116,33 @@ const fn bit(slot: usize) -> u8 {
     if slot < 8 { 1 << slot } else { 0 }
 }
 
+/// Goes over all slots in use, each with its market: `own`, the instruction's own one, or the one passed for it.
+fn each(
+    account: &AccountState,
+    exchange: &Key,
+    own: Option<&MarketState>,
+    others: Others<'_>,
+    mut look: impl FnMut(usize, &Position, &MarketState) -> ballast_engine::Result<()>,
+) -> Result<()> {
+    others.check_count()?;
+    let mut rest = others.infos.iter();
+    for (slot, position) in account.positions.iter().enumerate() {
+        let passed = if others.has(slot) { Some(rest.next().ok_or(ErrorCode::AccountNotEnoughKeys)?) } else { None };
+        if position.is_free() {
+            continue;
+        }
+        match own {
+            Some(market) if market.index == position.market => look(slot, position, market),
+            _ => {
+                let market = view(passed.ok_or(ErrorCode::AccountNotEnoughKeys)?, exchange, position.market)?;
+                look(slot, position, &market.state)
+            }
+        }
+        .on_chain()?;
+    }
+    Ok(())
+}
+
 /// The totals of a margin test over all slots in use. `own` is the instruction's own market, which `others` leave out.
 pub fn totals(
     account: &AccountState,
@@ -125,24 +152,10 @@ pub fn totals(
     purpose: Purpose,
     now: &Now,
 ) -> Result<Totals> {
-    others.check_count()?;
     let mut sums = Totals::new(account.collateral).on_chain()?;
-    let mut rest = others.infos.iter();
-    for (slot, position) in account.positions.iter().enumerate() {
-        let passed = if others.has(slot) { Some(rest.next().ok_or(ErrorCode::AccountNotEnoughKeys)?) } else { None };
-        if position.is_free() {
-            continue;
-        }
-        let leg = match own {
-            Some(market) if market.index == position.market => margin::leg(market, position, purpose, now),
-            _ => {
-                let market = view(passed.ok_or(ErrorCode::AccountNotEnoughKeys)?, exchange, position.market)?;
-                margin::leg(&market.state, position, purpose, now)
-            }
-        }
-        .on_chain()?;
-        sums.add(slot, &leg).on_chain()?;
-    }
+    each(account, exchange, own, others, |slot, position, market| {
+        sums.add(slot, &margin::leg(market, position, purpose, now)?)
+    })?;
     Ok(sums)
 }
 
@@ -155,22 +168,11 @@ pub fn sure_equity(
     others: Others<'_>,
     now: &Now,
 ) -> Result<SignedQuote> {
-    others.check_count()?;
     let mut sum = account.collateral.signed().on_chain()?;
-    let mut rest = others.infos.iter();
-    for (slot, position) in account.positions.iter().enumerate() {
-        let passed = if others.has(slot) { Some(rest.next().ok_or(ErrorCode::AccountNotEnoughKeys)?) } else { None };
-        if position.is_free() {
-            continue;
-        }
-        let value = if own.index == position.market {
-            sure_value(own, position, true, now)
-        } else {
-            let market = view(passed.ok_or(ErrorCode::AccountNotEnoughKeys)?, exchange, position.market)?;
-            sure_value(&market.state, position, true, now)
-        };
-        sum = sum.plus(value.on_chain()?).on_chain()?;
-    }
+    each(account, exchange, Some(own), others, |_, position, market| {
+        sum = sum.plus(sure_value(market, position, true, now)?)?;
+        Ok(())
+    })?;
     Ok(sum)
 }
 
@@ -182,23 +184,8 @@ pub fn measure(
     others: Others<'_>,
     now: &Now,
 ) -> Result<Measure> {
-    others.check_count()?;
     let mut measure = Measure::new(account.collateral).on_chain()?;
-    let mut rest = others.infos.iter();
-    for (slot, position) in account.positions.iter().enumerate() {
-        let passed = if others.has(slot) { Some(rest.next().ok_or(ErrorCode::AccountNotEnoughKeys)?) } else { None };
-        if position.is_free() {
-            continue;
-        }
-        match own {
-            Some(market) if market.index == position.market => measure.add(market, position, now),
-            _ => {
-                let market = view(passed.ok_or(ErrorCode::AccountNotEnoughKeys)?, exchange, position.market)?;
-                measure.add(&market.state, position, now)
-            }
-        }
-        .on_chain()?;
-    }
+    each(account, exchange, own, others, |_, position, market| measure.add(market, position, now))?;
     Ok(measure)
 }
 

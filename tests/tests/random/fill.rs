@@ -192,9 +192,7 @@ impl Filler {
             return Ok(());
         }
         let price = self.market.price.last.price;
-        if held.value(price, Rounding::Down)? >= self.market.params.min_notional {
-            trade::check_rest(&self.market, &self.account.state, slot)?;
-        }
+        trade::check_rest(&self.market, &self.account.state, slot, held)?;
         let fair = self.market.maintenance_price(!fill.buy)?;
         let lost = if fill.buy {
             fill.cost.saturating_sub(size.value(fair, Rounding::Down)?)

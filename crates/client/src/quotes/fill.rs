@@ -5,15 +5,13 @@
 
 use ballast::state::Subaccount;
 use ballast_engine::account::AccountState;
-use ballast_engine::constants::{CROSS_MARKETS, PRICE_SCALE};
 use ballast_engine::error::ensure;
 use ballast_engine::liquidation::{self, Receipt};
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
-use ballast_engine::math::mul_div;
 use ballast_engine::order::{OrderTerms, check_limit, reduce_mark};
 use ballast_engine::trade::{self, Charge, Fill};
-use ballast_engine::{Base, Error, Fault, Now, Price, Quote, Result, Rounding, SignedQuote, resolve};
+use ballast_engine::{Base, Error, Fault, Now, Price, Quote, Result, SignedQuote, resolve};
 
 use crate::markets::Markets;
 
@@ -42,7 +40,6 @@ pub struct Filled {
     pub account: Box<AccountState>,
     /// The market after it.
     pub market: Box<MarketState>,
-    cost: Quote,
 }
 
 /// A liquidation's market and receipt.
@@ -60,7 +57,7 @@ struct Desk<'a> {
     market: Box<MarketState>,
     markets: &'a Markets,
     now: &'a Now,
-    filled: Option<Filled>,
+    filled: Option<Fill>,
 }
 
 /// What executing an order would do now.
@@ -146,7 +143,16 @@ impl<'a> Desk<'a> {
     }
 
     fn take(&mut self, fill: &Fill) -> Result<()> {
-        let next = Filled {
+        self.filled = Some(self.filled.map_or(Ok(*fill), |first| first.and(fill))?);
+        Ok(())
+    }
+
+    fn done(self) -> Result<Filled> {
+        let Self { account, market, filled, .. } = self;
+        market.invariant()?;
+        account.invariant()?;
+        let fill = filled.ok_or(Error::AmountZero)?;
+        Ok(Filled {
             buy: fill.buy,
             size: fill.size,
             mark: fill.mark,
@@ -156,40 +162,13 @@ impl<'a> Desk<'a> {
             pnl: fill.pnl,
             funding: fill.funding,
             claimed: fill.realised.claimed,
-            account: self.account.clone(),
-            market: self.market.clone(),
-            cost: fill.cost,
-        };
-        let Some(first) = self.filled.take() else {
-            self.filled = Some(next);
-            return Ok(());
-        };
-        // Two in the same direction, at the average price of both.
-        let (size, cost) = (first.size.plus(next.size)?, first.cost.plus(next.cost)?);
-        let against = if next.buy { Rounding::Up } else { Rounding::Down };
-        self.filled = Some(Filled {
-            size,
-            cost,
-            price: Price(mul_div(cost.0, PRICE_SCALE, size.0, against)?),
-            premium: first.premium.plus(next.premium)?,
-            fee: first.fee.plus(next.fee)?,
-            pnl: first.pnl.plus(next.pnl)?,
-            funding: first.funding.plus(next.funding)?,
-            claimed: first.claimed.plus(next.claimed)?,
-            ..next
-        });
-        Ok(())
-    }
-
-    fn done(self) -> Result<Filled> {
-        let Self { account, market, filled, .. } = self;
-        market.invariant()?;
-        account.invariant()?;
-        Ok(Filled { account, market, ..filled.ok_or(Error::AmountZero)? })
+            account,
+            market,
+        })
     }
 
     fn finish(self, limit: Price) -> Result<Filled> {
-        let filled = self.filled.as_ref().ok_or(Error::AmountZero)?;
+        let filled = self.filled.ok_or(Error::AmountZero)?;
         check_limit(filled.price, filled.buy, limit)?;
         self.totals(Purpose::Increase)?.check_initial()?;
         self.done()
@@ -197,10 +176,7 @@ impl<'a> Desk<'a> {
 
     fn increase(&mut self, size: Base, long: bool, mark: Price) -> Result<()> {
         ensure(!liquidation::is_flagged(&self.account, self.now), Error::FlaggedAccount)?;
-        if self.account.isolated == 0 {
-            let cross = self.market.rules()?.cross && usize::from(self.market.index) < CROSS_MARKETS;
-            ensure(cross, Error::CrossNotAllowed)?;
-        }
+        trade::check_mode(&self.market, &self.account)?;
         let slot = self.account.find_or_free(self.market.index)?;
         let fill = trade::increase(&mut self.market, &mut self.account, slot, size, long, mark)?;
         trade::check_increase(&self.market, &self.account, slot, self.now)?;
@@ -211,8 +187,7 @@ impl<'a> Desk<'a> {
     fn close(&mut self, slot: usize, size: Base, mark: Price) -> Result<Fill> {
         let fill = trade::reduce(&mut self.market, &mut self.account, slot, size, mark, Charge::Trade)?;
         self.pay_loss(slot, fill.realised.unpaid)?;
-        let elsewhere = self.account.slots().any(|(_, p)| p.is_open() && p.market != self.market.index);
-        if fill.realised.pays() && elsewhere {
+        if fill.realised.pays() && self.account.is_open_elsewhere(self.market.index) {
             ensure(self.totals(Purpose::Maintenance)?.full_equity.0 >= 0, Error::AccountBankrupt)?;
         }
         self.take(&fill)?;
@@ -243,16 +218,8 @@ impl<'a> Desk<'a> {
         if size == held {
             return Ok(());
         }
-        if let Err(fault) = trade::check_rest(&self.market, &self.account, slot) {
-            let before = held.value(self.market.price.last.price, Rounding::Down)?;
-            ensure(before < self.market.params.min_notional, fault)?;
-        }
-        let price = self.market.maintenance_price(!fill.buy)?;
-        let value = fill.size.value(price, if fill.buy { Rounding::Down } else { Rounding::Up })?;
-        let short = if fill.buy { fill.cost.saturating_sub(value) } else { value.saturating_sub(fill.cost) };
-        let lost = short.plus(fill.fee)?;
-        let notional = fill.size.value(self.market.price.last.price, Rounding::Down)?;
-        if lost > notional.portion(ratio, Rounding::Down)? {
+        trade::check_rest(&self.market, &self.account, slot, held)?;
+        if trade::worsens(&self.market, &fill, ratio)? {
             ensure(self.totals(Purpose::Maintenance)?.surplus()?.0 >= 0, Error::WorsensShortfall)?;
         }
         Ok(())

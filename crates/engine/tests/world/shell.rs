@@ -2,7 +2,6 @@
 
 use ballast_engine::account::{AccountState, Position};
 use ballast_engine::closing::sure_value;
-use ballast_engine::constants::CROSS_MARKETS;
 use ballast_engine::deleverage::pick_up;
 use ballast_engine::error::{Error, Fault, ensure};
 use ballast_engine::layout::Key;
@@ -15,7 +14,7 @@ use ballast_engine::pool::Realised;
 use ballast_engine::price::Status;
 use ballast_engine::settlement::close_settled;
 use ballast_engine::trade::{self, Charge, Fill};
-use ballast_engine::{Base, Price, Quote, Result, Rounding, SignedBase, resolve, settle};
+use ballast_engine::{Base, Price, Quote, Result, SignedBase, resolve, settle};
 
 use super::{Filed, KEEPER, Leaving, MARKETS, Op, Waiting, World};
 
@@ -305,9 +304,7 @@ impl World {
     fn increase(&mut self, account: usize, market: usize, size: Base, long: bool, mark: Price) -> Result<()> {
         let (state, trader) = (&mut self.markets[market], &mut self.accounts[account]);
         ensure(!liquidation::is_flagged(trader, &self.now), Error::FlaggedAccount)?;
-        if trader.isolated == 0 {
-            ensure(state.rules()?.cross && usize::from(state.index) < CROSS_MARKETS, Error::CrossNotAllowed)?;
-        }
+        trade::check_mode(state, trader)?;
         let slot = trader.find_or_free(state.index)?;
         let _ = trade::increase(state, trader, slot, size, long, mark)?;
         trade::check_increase(state, trader, slot, &self.now)?;
@@ -326,19 +323,11 @@ impl World {
     fn reduce(&mut self, account: usize, market: usize, slot: usize, size: Base, mark: Price) -> Result<()> {
         let position = self.accounts[account].positions[slot];
         let maintenance = margin::maintenance_ratio(&self.markets[market], &position, &self.now);
-        let was_below = trade::below_minimum(&self.markets[market], &self.accounts[account], slot)?;
         let fill = self.close(account, market, slot, size, mark)?;
         if size != position.base() {
             let state = &self.markets[market];
-            if !was_below {
-                trade::check_rest(state, &self.accounts[account], slot)?;
-            }
-            let price = state.maintenance_price(!fill.buy)?;
-            let value = fill.size.value(price, if fill.buy { Rounding::Down } else { Rounding::Up })?;
-            let (more, less) = if fill.buy { (fill.cost, value) } else { (value, fill.cost) };
-            let lost = more.saturating_sub(less).plus(fill.fee)?;
-            let notional = fill.size.value(state.price.last.price, Rounding::Down)?;
-            if lost > notional.portion(maintenance, Rounding::Down)? {
+            trade::check_rest(state, &self.accounts[account], slot, position.base())?;
+            if trade::worsens(state, &fill, maintenance)? {
                 let totals = self.totals(account, Purpose::Maintenance)?;
                 ensure(totals.surplus()?.0 >= 0, Error::WorsensShortfall)?;
             }
@@ -362,8 +351,7 @@ impl World {
 
     fn check_solvent(&self, account: usize, market: usize, pays: bool) -> Result<()> {
         let state = &self.accounts[account];
-        let elsewhere = state.slots().any(|(_, p)| p.is_open() && usize::from(p.market) != market);
-        if !pays || !elsewhere {
+        if !pays || !state.is_open_elsewhere(market as u16) {
             return Ok(());
         }
         ensure(self.totals(account, Purpose::Maintenance)?.full_equity.0 >= 0, Error::AccountBankrupt)
@@ -372,8 +360,7 @@ impl World {
     /// The same where anyone may call: what is surely there pays every loss.
     fn check_sure(&self, account: usize, market: usize, realised: &Realised) -> Result<()> {
         let state = &self.accounts[account];
-        let elsewhere = state.slots().any(|(_, p)| p.is_open() && usize::from(p.market) != market);
-        if !realised.pays() || !elsewhere {
+        if !realised.pays() || !state.is_open_elsewhere(market as u16) {
             return Ok(());
         }
         let mut sum = state.collateral.signed()?;

@@ -9,7 +9,7 @@ use crate::checks::check_version;
 use crate::emit::emit;
 use crate::error::OnChain;
 use crate::events::{DeficitBooked, PositionSettled};
-use crate::fill::{self, Done, Trader, pay_liquidated_loss};
+use crate::fill::{self, Trader, pay_liquidated_loss};
 use crate::legs;
 use crate::state::{Market, Subaccount};
 
@@ -63,7 +63,7 @@ pub fn handle<'info>(ctx: Context<'info, CloseSettled<'info>>) -> Result<()> {
         emit(&accounts.event_authority, &picked)?;
     }
     if let Some(filled) = closed.fill {
-        let traded = Done::of(&filled).event(market_key, market, key, account, Pubkey::default())?;
+        let traded = fill::event(&filled, market_key, market, key, account, Pubkey::default())?;
         emit(&accounts.event_authority, &traded)?;
     }
     if !deficit.is_zero() {

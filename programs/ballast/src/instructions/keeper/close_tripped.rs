@@ -86,7 +86,7 @@ pub fn handle<'info>(ctx: Context<'info, CloseTripped<'info>>) -> Result<()> {
         let _ = bound.touch_flat(account, &now)?;
         market.state.invariant().on_chain()?;
         account.invariant().on_chain()?;
-        let traded = done.event(market_key, &mut market.state, key, account, Pubkey::default())?;
+        let traded = fill::event(&done, market_key, &mut market.state, key, account, Pubkey::default())?;
         let enforced = CovenantEnforced {
             covenant: accounts.covenant.key(),
             subaccount: key,

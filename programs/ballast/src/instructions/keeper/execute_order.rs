@@ -87,14 +87,14 @@ pub fn handle<'info>(ctx: Context<'info, ExecuteOrder<'info>>) -> Result<()> {
         }
         let account = &mut subaccount.state;
         let fee = terms.fill_fee().on_chain()?;
-        let after = terms.after_fill(&market.state, account, done.size(), &now).on_chain()?;
+        let after = terms.after_fill(&market.state, account, done.size, &now).on_chain()?;
         if after != After::Exits {
             account.orders = account.orders.checked_sub(1).ok_or(EngineError::InvariantBroken.into()).on_chain()?;
         }
         market.state.invariant().on_chain()?;
         account.invariant().on_chain()?;
         let order = accounts.order.key();
-        let traded = done.event(market_key, &mut market.state, key, account, order)?;
+        let traded = fill::event(&done, market_key, &mut market.state, key, account, order)?;
         let exits = match after {
             After::Exits => Some(BracketActivated {
                 order,

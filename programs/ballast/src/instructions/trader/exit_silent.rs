@@ -6,7 +6,7 @@ use ballast_engine::{Error as EngineError, settle};
 use crate::checks::check_version;
 use crate::emit::emit;
 use crate::error::OnChain;
-use crate::fill::{self, Done, check_solvent};
+use crate::fill::{self, check_solvent};
 use crate::legs::{Others, now};
 use crate::state::{Market, Subaccount};
 
@@ -61,6 +61,6 @@ pub fn handle<'info>(ctx: Context<'info, ExitSilent<'info>>) -> Result<()> {
     if let Some(picked) = picked {
         emit(&accounts.event_authority, &picked)?;
     }
-    let traded = Done::of(&filled).event(market_key, market, key, account, Pubkey::default())?;
+    let traded = fill::event(&filled, market_key, market, key, account, Pubkey::default())?;
     emit(&accounts.event_authority, &traded)
 }

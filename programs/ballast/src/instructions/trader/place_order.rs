@@ -4,13 +4,13 @@ use anchor_lang::prelude::*;
 use ballast_engine::Now;
 use ballast_engine::delegate::{ORDERS, TRADE};
 use ballast_engine::order::OrderTerms;
+use ballast_engine::trade::check_mode;
 use ballast_engine::units::{Price, SignedBase};
 
 use crate::checks::{check_version, key_of};
 use crate::emit::emit;
 use crate::error::OnChain;
 use crate::events::OrderPlaced;
-use crate::fill::check_mode;
 use crate::legs::now;
 use crate::seeds;
 use crate::state::{ACCOUNT_VERSION, Market, Order, Subaccount};
@@ -120,7 +120,7 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
         let market = &accounts.market.load()?.state;
         let subaccount = &mut *accounts.subaccount.load_mut()?;
         let account = &mut subaccount.state;
-        check_mode(market, account)?;
+        check_mode(market, account).on_chain()?;
         let order = &mut *accounts.order.load_init()?;
         order.version = ACCOUNT_VERSION;
         order.bump = ctx.bumps.order;

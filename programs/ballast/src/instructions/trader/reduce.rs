@@ -83,6 +83,6 @@ pub fn handle<'info>(ctx: Context<'info, Reduce<'info>>, args: ReduceArgs) -> Re
     if let Some(picked) = picked {
         emit(&accounts.event_authority, &picked)?;
     }
-    let traded = done.event(market_key, &mut market.state, key, &mut subaccount.state, Pubkey::default())?;
+    let traded = fill::event(&done, market_key, &mut market.state, key, &mut subaccount.state, Pubkey::default())?;
     emit(&accounts.event_authority, &traded)
 }
