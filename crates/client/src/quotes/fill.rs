@@ -1,4 +1,4 @@
-//! What a fill, a reduction or a liquidation would do now: the program's own steps on copies, so that the answer is the
+//! What a fill, a reduction or a liquidation would do now: the program's steps on copies, so that the answer is the
 //! chain's to the atom, refusals included. `tests/tests/quotes.rs` compares each with what the program's file does.
 //!
 //! An instruction accrues funding in the market that it writes, and reads the others as they are stored; so does this.
