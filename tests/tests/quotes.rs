@@ -244,3 +244,46 @@ fn the_quoted_largest_increase_fills_and_one_more_does_not() {
         assert!(fill(most + 1).is_err(), "{long} {collateral}: {most} is not the largest");
     }
 }
+
+/// A deleveraging that a position has yet to pick up is picked up by the fill, so by the quote too.
+#[test]
+fn what_a_deleveraging_has_left_of_a_position_is_what_a_quote_reduces() {
+    let (mut setup, [alice, ..]) = Setup::after_an_episode();
+    let held = setup.position(&alice, 0);
+    let all = Ask { size: -held, reduce_only: true, ..Ask::default() };
+    let part = Ask { size: -held / 4, reduce_only: true, ..Ask::default() };
+    let orders = [all, part].map(|ask| setup.place(&alice, 0, ask).unwrap());
+    setup.later();
+    setup.deleverage(0).must();
+    let market = setup.market(0).state;
+    let slot = setup.account(&alice).state.find(0).unwrap();
+    let left = market.effective(&setup.account(&alice).state.positions[slot]).unwrap();
+    assert!(setup.position(&alice, 0) == held && left.size.0 < held, "not picked up yet, and smaller");
+    for order in &orders {
+        let mut setup = setup.clone();
+        let (terms, now) = (setup.order(order).terms, setup.world.now());
+        let quoted = quotes::order(&setup.account(&alice), &setup.markets(), 0, &terms, &now);
+        let outcome = {
+            let legs = ballast_client::instructions::leg_metas(&setup.account(&alice), Some(0), true);
+            let execute = ballast_client::instructions::execute_order(
+                &setup.market_key(0),
+                &alice.subaccount,
+                order,
+                &alice.address(),
+                None,
+                &ballast_client::instructions::pubkey(&setup.account(&alice).covenant),
+                &legs,
+            );
+            setup.world.send(&[execute], &[])
+        };
+        // The other order keeps its fee.
+        assert!(compare(&setup, &alice, quoted, outcome, terms.fee.0));
+    }
+    for size in [left.base().0, left.base().0 + 1] {
+        let mut setup = setup.clone();
+        let now = setup.world.now();
+        let quoted = quotes::reduction(&setup.account(&alice), &setup.markets(), 0, Base(size), Price(0), &now);
+        let outcome = setup.reduce(&alice, 0, size, true);
+        assert_eq!(compare(&setup, &alice, quoted, outcome, 0), size == left.base().0);
+    }
+}

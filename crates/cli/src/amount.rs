@@ -123,6 +123,22 @@ pub(crate) fn moment(unix: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
+/// A time as people write it, in seconds: a whole number with its unit, as `90s`, `15m`, `12h` or `3d`. Never nothing.
+pub(crate) fn seconds(text: &str) -> Result<i64, String> {
+    let wrong = || format!("{text:?} is no time; write it like 90s, 15m, 12h or 3d");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u32 = number.parse().ok().filter(|_| digits).ok_or_else(wrong)?;
+    Some(i64::from(number) * unit).filter(|seconds| *seconds > 0).ok_or_else(wrong)
+}
+
 /// So many seconds in words: days, hours, minutes.
 pub(crate) fn span(seconds: i64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds % 86_400 / 3_600, seconds % 3_600 / 60);
@@ -173,6 +189,16 @@ mod tests {
         );
         let spans = [59, 60, 3_660, 90_000].map(span);
         assert_eq!(spans, ["59 s", "1 min", "1 h 1 min", "1 d 1 h"]);
+    }
+
+    #[test]
+    fn times_are_whole_numbers_with_a_unit() {
+        for (text, wanted) in [("90s", 90), ("15m", 900), ("6h", 21_600), ("2d", 172_800)] {
+            assert_eq!(seconds(text), Ok(wanted));
+        }
+        for bad in ["", "6", "h", "6x", "-1h", "-1h1", "+1h", "0d", "1.5h", "3ü", "9999999999999999999d"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -64,12 +64,14 @@ pub(crate) enum Command {
     Deposit(commands::funds::Options),
     /// Take collateral out of a subaccount
     Withdraw(commands::funds::Options),
+    /// Move collateral between two subaccounts of one owner
+    Transfer(commands::funds::TransferOptions),
     /// Place an order; with --wait, fill it too
     Trade(commands::trade::Options),
     /// Fill an order that waits
-    Fill(commands::trade::FillOptions),
+    Fill(commands::order::FillOptions),
     /// Cancel an order that waits
-    Cancel(commands::cancel::Options),
+    Cancel(commands::order::Which),
     /// Orders that wait for a price: place, list, trigger, execute; the size for a risk
     Order(commands::order::Options),
     /// Limits that you bind yourself to: set, show, loosen, execute, touch, trip, close

@@ -1,67 +1,50 @@
 //! Reading the exchange from a chain, and sending to it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result, anyhow, bail};
-use ballast::state::{Exchange, Market};
-use ballast_client::{Markets, address, decode, errors};
+use ballast::state::{Exchange, Subaccount};
+use ballast_client::events::Event;
+use ballast_client::rpc::{AccountData, Fault, Filter, Rpc};
+use ballast_client::{Audit, Markets, address, errors};
 use ballast_engine::Now;
 use ballast_localnet::{SendError, Sender, Sent};
 use bytemuck::Pod;
-use solana_account::Account;
-use solana_commitment_config::CommitmentConfig;
 use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_rpc_client::nonblocking::rpc_client::RpcClient;
-use solana_rpc_client_api::config::{RpcAccountInfoConfig, RpcProgramAccountsConfig, UiAccountEncoding};
-use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
-use solana_sdk_ids::sysvar;
 use solana_signer::Signer;
+
+pub(crate) use ballast_client::rpc::ExchangeAccount;
 
 use crate::amount::Scale;
 use crate::args::Global;
 use crate::config;
 use crate::refusal::{Units, limits, told};
 
-/// The most that one getMultipleAccounts takes.
-const BATCH: usize = 100;
+/// How long a node has to answer: a local validator may have work of its own.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A chain with the program on it.
 #[derive(Clone)]
 pub(crate) struct Chain {
     /// Sends transactions.
     pub(crate) sender: Sender,
+    /// Reads accounts.
+    reader: Rpc,
     /// Its address.
     pub(crate) url: String,
     /// What a refusal's numbers are shown by, as far as it is known yet.
     units: Arc<Mutex<Units>>,
 }
 
-/// An exchange as it was read.
-pub(crate) struct ExchangeAccount {
-    /// Its address.
-    pub(crate) address: Pubkey,
-    /// Its contents.
-    pub(crate) state: Box<Exchange>,
-}
-
-impl ExchangeAccount {
-    /// Its collateral.
-    pub(crate) fn mint(&self) -> Pubkey {
-        Pubkey::new_from_array(self.state.mint.0)
-    }
-    /// Its vault.
-    pub(crate) fn vault(&self) -> Pubkey {
-        Pubkey::new_from_array(self.state.vault.0)
-    }
-}
-
 impl Chain {
     /// The chain at an address. Nothing is sent yet.
     pub(crate) fn at(url: String) -> Self {
-        Self { sender: Sender::new(&url), url, units: Arc::default() }
+        Self { sender: Sender::new(&url), reader: Rpc::with_patience(&url, PATIENCE), url, units: Arc::default() }
     }
 
     /// The chain that the options name.
@@ -84,79 +67,54 @@ impl Chain {
         self.sender.rpc()
     }
 
-    fn unreachable(&self, error: impl std::fmt::Display) -> anyhow::Error {
-        anyhow!("{} does not answer: {error}; start one with `ballast localnet`, or give another --url", self.url)
+    /// A node's failure in words that say what to do.
+    fn failure(&self, fault: Fault) -> anyhow::Error {
+        match fault {
+            Fault::Unreachable { detail, .. } => anyhow!(
+                "{} does not answer: {detail}; start one with `ballast localnet`, or give another --url",
+                self.url
+            ),
+            other => anyhow!("{other}"),
+        }
     }
 
     /// Accounts by address, `None` where there is none.
-    pub(crate) async fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>> {
-        let mut accounts = Vec::with_capacity(addresses.len());
-        for batch in addresses.chunks(BATCH) {
-            let config = RpcAccountInfoConfig {
-                encoding: Some(UiAccountEncoding::Base64),
-                commitment: Some(CommitmentConfig::confirmed()),
-                ..RpcAccountInfoConfig::default()
-            };
-            let answer = self.rpc().get_multiple_ui_accounts_with_config(batch, config).await;
-            let found = answer.map_err(|error| self.unreachable(error))?.value;
-            for account in found {
-                accounts.push(account.map(|ui| ui.to_account().context("an account cannot be decoded")).transpose()?);
-            }
-        }
-        Ok(accounts)
+    pub(crate) async fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<AccountData>>> {
+        Ok(self.reader.accounts(addresses).await.map_err(|fault| self.failure(fault))?.value)
     }
 
     /// The account at an address.
-    pub(crate) async fn account(&self, address: &Pubkey) -> Result<Option<Account>> {
-        Ok(self.accounts(&[*address]).await?.pop().flatten())
+    pub(crate) async fn account(&self, address: &Pubkey) -> Result<Option<AccountData>> {
+        self.reader.account(address).await.map_err(|fault| self.failure(fault))
     }
 
     /// The program's account at an address.
     pub(crate) async fn read<T: Discriminator + Pod>(&self, address: &Pubkey) -> Result<Box<T>> {
-        self.find(address).await?.with_context(|| format!("there is no account at {address}; check the address"))
+        self.reader.read(address).await.map_err(|fault| self.failure(fault))
     }
 
-    /// The same, `None` where there is no account.
+    /// The same, `None` where there is no account of the program's yet.
     pub(crate) async fn find<T: Discriminator + Pod>(&self, address: &Pubkey) -> Result<Option<Box<T>>> {
-        let Some(account) = self.account(address).await? else { return Ok(None) };
-        if account.owner != address::PROGRAM {
-            bail!("{address} does not belong to Ballast; check the address");
-        }
-        Ok(Some(decode(&account.data).with_context(|| format!("{address}"))?))
+        self.reader.find(address).await.map_err(|fault| self.failure(fault))
     }
 
     /// All accounts of a program that pass the filters.
-    pub(crate) async fn owned(&self, program: &Pubkey, filters: Vec<RpcFilterType>) -> Result<Vec<(Pubkey, Account)>> {
-        let config = RpcProgramAccountsConfig {
-            filters: (!filters.is_empty()).then_some(filters),
-            account_config: RpcAccountInfoConfig {
-                encoding: Some(UiAccountEncoding::Base64),
-                commitment: Some(CommitmentConfig::confirmed()),
-                ..RpcAccountInfoConfig::default()
-            },
-            ..RpcProgramAccountsConfig::default()
-        };
-        let answer = self.rpc().get_program_ui_accounts_with_config(program, config).await;
-        let mut accounts = Vec::new();
-        for (address, account) in answer.map_err(|error| self.unreachable(error))? {
-            let account = account.to_account().with_context(|| format!("{address} cannot be decoded"))?;
-            accounts.push((address, account));
-        }
-        Ok(accounts)
+    pub(crate) async fn owned(&self, program: &Pubkey, filters: &[Filter]) -> Result<Vec<(Pubkey, AccountData)>> {
+        Ok(self.reader.owned(program, filters).await.map_err(|fault| self.failure(fault))?.value)
     }
 
     /// All accounts of a kind, with a filter on bytes behind the discriminator.
     pub(crate) async fn all<T: Discriminator + Pod>(&self, at: usize, bytes: &[u8]) -> Result<Vec<(Pubkey, Box<T>)>> {
-        let kind = RpcFilterType::Memcmp(Memcmp::new_raw_bytes(0, T::DISCRIMINATOR.to_vec()));
-        let mut filters = vec![kind];
-        if !bytes.is_empty() {
-            filters.push(RpcFilterType::Memcmp(Memcmp::new_raw_bytes(at + T::DISCRIMINATOR.len(), bytes.to_vec())));
-        }
-        let accounts = self.owned(&address::PROGRAM, filters).await?;
-        accounts
-            .into_iter()
-            .map(|(address, account)| Ok((address, decode(&account.data).with_context(|| format!("{address}"))?)))
-            .collect()
+        self.reader.all(at, bytes).await.map_err(|fault| self.failure(fault))
+    }
+
+    /// An owner's subaccounts, by number.
+    pub(crate) async fn subaccounts(
+        &self,
+        exchange: &ExchangeAccount,
+        owner: &Pubkey,
+    ) -> Result<Vec<(Pubkey, Box<Subaccount>)>> {
+        self.reader.subaccounts(&exchange.address, owner).await.map_err(|fault| self.failure(fault))
     }
 
     /// The exchange of a mint, or the chain's only one.
@@ -190,30 +148,17 @@ impl Chain {
 
     /// An exchange's markets.
     pub(crate) async fn markets(&self, exchange: &ExchangeAccount) -> Result<Markets> {
-        let addresses: Vec<_> =
-            (0..exchange.state.markets).map(|index| address::market(&exchange.address, index)).collect();
-        let mut markets = Vec::new();
-        for account in self.accounts(&addresses).await?.into_iter().flatten() {
-            markets.push(decode::<Market>(&account.data)?);
-        }
-        Ok(markets.into_iter().collect())
+        self.reader.markets(exchange).await.map_err(|fault| self.failure(fault))
+    }
+
+    /// Every account of an exchange and its vault's tokens, added up, from the chain alone.
+    pub(crate) async fn audit(&self, exchange: &ExchangeAccount) -> Result<Audit> {
+        self.reader.audit(exchange).await.map_err(|fault| self.failure(fault))
     }
 
     /// The clock as the program sees it.
     pub(crate) async fn now(&self) -> Result<Now> {
-        let accounts = self.accounts(&[sysvar::clock::ID, sysvar::last_restart_slot::ID]).await?;
-        let word = |account: usize, at: usize| -> Option<[u8; 8]> {
-            accounts.get(account)?.as_ref()?.data.get(at..)?.first_chunk().copied()
-        };
-        // slot, epoch_start_timestamp, epoch, leader_schedule_epoch, unix_timestamp
-        let (Some(slot), Some(unix)) = (word(0, 0), word(0, 32)) else {
-            bail!("{} has no clock; is it a Solana validator?", self.url)
-        };
-        Ok(Now {
-            slot: u64::from_le_bytes(slot),
-            unix: i64::from_le_bytes(unix),
-            restart_slot: word(1, 0).map_or(0, u64::from_le_bytes),
-        })
+        Ok(self.reader.now().await.map_err(|fault| self.failure(fault))?.value)
     }
 
     /// That a key can pay for a transaction: a validator drops one that its payer has nothing for, without a word.
@@ -259,6 +204,12 @@ impl Chain {
     pub(crate) fn fault(&self, fault: &ballast_engine::Fault) -> String {
         told(fault, *self.units())
     }
+}
+
+/// Ballast's events of a transaction.
+pub(crate) fn events(sent: &Sent) -> impl Iterator<Item = Event> + '_ {
+    let ours = sent.details.inner.iter().filter(|inner| inner.program == address::PROGRAM);
+    ours.filter_map(|inner| Event::decode(&inner.data))
 }
 
 /// Ballast's own reason in a failure, if it was Ballast that refused.

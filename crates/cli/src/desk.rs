@@ -220,8 +220,7 @@ impl Desk {
 impl Tally {
     fn confirmed(&mut self, what: &str, instructions: &[Instruction], sent: &Sent, expect: Expect<'_>) -> Outcome {
         self.record_units(instructions, &sent.details.logs);
-        let inner = sent.details.inner.iter().filter(|inner| inner.program == address::PROGRAM);
-        let events: Vec<_> = inner.filter_map(|inner| Event::decode(&inner.data)).collect();
+        let events: Vec<_> = chain::events(sent).collect();
         self.events.extend(events.iter().cloned());
         if let Expect::Refused(reasons) = expect {
             return self.fail(format!("{what}: it went through, but had to be refused ({reasons:?})"));

@@ -5,7 +5,6 @@
 
 mod amount;
 mod args;
-mod audit;
 mod chain;
 mod commands;
 mod config;

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result};
 use ballast_client::address;
+use ballast_client::rpc::AccountData;
 use ballast_localnet::Kind;
 use solana_account::Account;
 
@@ -61,8 +62,16 @@ pub(crate) fn present() -> Result<i64> {
 /// The exchange's accounts, its price feeds, its mints and their token accounts.
 async fn dump(venue: &Venue) -> Result<Vec<(Pubkey, Account)>> {
     let chain = &venue.desk.chain;
-    let mut accounts = chain.owned(&address::PROGRAM, Vec::new()).await?;
-    accounts.extend(chain.owned(&price_feed::ID, Vec::new()).await?);
-    accounts.extend(chain.owned(&tokens::PROGRAM, Vec::new()).await?);
-    Ok(accounts)
+    let mut accounts = chain.owned(&address::PROGRAM, &[]).await?;
+    accounts.extend(chain.owned(&price_feed::ID, &[]).await?);
+    accounts.extend(chain.owned(&tokens::PROGRAM, &[]).await?);
+    let whole = |AccountData { lamports, owner, data }| Account {
+        lamports,
+        owner,
+        data,
+        executable: false,
+        // Exempt from rent, as all of these are.
+        rent_epoch: u64::MAX,
+    };
+    Ok(accounts.into_iter().map(|(key, account)| (key, whole(account))).collect())
 }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "a test")]
 
 mod govern;
+mod orders;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
+use solana_pubkey::Pubkey;
 
 const BALLAST: &str = env!("CARGO_BIN_EXE_ballast");
 
@@ -67,10 +69,20 @@ impl Net {
         self.dir.path().join("wallet.json")
     }
 
+    /// The wallet's key.
+    fn owner(&self) -> String {
+        use solana_signer::Signer;
+        solana_keypair::read_keypair_file(self.wallet()).expect("a key").pubkey().to_string()
+    }
+
+    fn exchange(&self) -> Pubkey {
+        self.ready["exchange"].as_str().and_then(|key| key.parse().ok()).expect("an exchange")
+    }
+
     fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(BALLAST);
         command.args(args).arg("--url").arg(&self.url).env_remove("BALLAST_MINT");
-        if self.wallet().exists() {
+        if self.wallet().exists() && !args.contains(&"--keypair") {
             command.arg("--keypair").arg(self.wallet());
         }
         command.output().expect("the command runs")
@@ -112,8 +124,11 @@ fn every_command_of_the_readme_works_on_a_local_validator() {
     let wallet = net.wallet().display().to_string();
     pays_nothing_without_sol(&net);
     net.says(&["faucet", "10000", "--new-wallet", &wallet]);
+    orders::lamports_are_no_account(&net);
     trades(&net);
+    orders::wait_for_prices(&net);
     binds(&net);
+    orders::act_for_another(&net);
     provides_liquidity(&net);
     insures(&net);
     governs(&net);
@@ -164,7 +179,7 @@ fn trades(net: &Net) {
     let placed = net.json(&["trade", "--market", "0", "buy", "5", "--anyway"]);
     assert!(placed.get("fill").is_none(), "{placed}");
     assert_eq!(net.json(&["account", "show"])[0]["open_orders"][0]["size"], 500_000_000);
-    assert!(net.says(&["account", "show"]).contains("waits: buy 5 in market 0 BTC"));
+    assert!(net.says(&["account", "show"]).contains("put aside"), "a table of orders");
     net.refused(&["fill", "1"], &["InitialMargin"]);
     // A reduction that asks for more than there is says what was filled.
     net.says(&["trade", "--market", "0", "buy", "0.01"]);
@@ -178,7 +193,7 @@ fn trades(net: &Net) {
 
 fn binds(net: &Net) {
     net.refused(&["covenant", "show"], &["has no covenant here", "ballast covenant set"]);
-    net.refused(&["covenant", "set", "--cool-down", "5"], &["is no time", "6h or 2d"]);
+    net.refused(&["covenant", "set", "--cool-down", "5"], &["is no time", "12h or 3d"]);
     net.says(&["covenant", "set", "--max-leverage", "8", "--daily-loss", "10%", "--drawdown", "500"]);
     let shown = net.json(&["covenant", "show"]);
     assert_eq!(shown["limits"]["max_leverage"], 8_000_000, "{shown}");
@@ -189,6 +204,11 @@ fn binds(net: &Net) {
     net.refused(&["covenant", "set", "--max-leverage", "9"], &["CovenantLooser"]);
     net.says(&["covenant", "set", "--max-leverage", "7"]);
     assert!(net.says(&["account", "show"]).contains("covenant: leverage 7.00 times"));
+    // What it forbids is foreseen.
+    let price = net.json(&["market", "show", "0"])["price"].as_f64().expect("a price") / 1e7;
+    let much = format!("{:.4}", 8_000.0 / price);
+    net.refused(&["trade", "buy", &much, "--market", "0"], &["CovenantLeverage", "nothing was sent"]);
+    net.refused(&["order", "place", "buy", &much, "--market", "0"], &["CovenantLeverage", "nothing was sent"]);
     net.says(&["covenant", "touch"]);
     net.refused(&["covenant", "trip"], &["CovenantNotBreached"]);
     net.refused(&["covenant", "execute"], &["CovenantNoRequest"]);

@@ -9,6 +9,7 @@ use ballast_engine::{Error, Now, Result};
 use serde::Serialize;
 
 use crate::markets::Markets;
+use crate::quotes::Filled;
 
 /// What a subaccount is worth to its owner's covenant, with markets as `find` knows them.
 ///
@@ -44,6 +45,39 @@ pub fn touched<'a>(
         }
     }
     Ok(state)
+}
+
+/// Whether an owner's covenant lets a fill pass that the margin test does, with all of `accounts`, the owner's, shown to it in
+/// front: what its limits are held to is the account and the market as the fill leaves them.
+///
+/// # Errors
+/// Those of [`CovenantState::check_increase`]; as [`touched`].
+pub fn check_fill<'a>(
+    covenant: &Covenant,
+    accounts: impl IntoIterator<Item = (&'a Pubkey, &'a Subaccount)>,
+    subaccount: &Pubkey,
+    filled: &Filled,
+    markets: &Markets,
+    now: &Now,
+) -> Result<()> {
+    if !filled.increases {
+        return Ok(());
+    }
+    let after = |index| match index == filled.market.index {
+        true => Some(&*filled.market),
+        false => markets.get(index).map(|market| &market.state),
+    };
+    let mut state = Box::new(covenant.state);
+    for (key, account) in accounts {
+        let (enrolled, mut account) = (Key(key.to_bytes()), Box::new(*account));
+        if key == subaccount {
+            account.state = *filled.account;
+        }
+        if state.find(&enrolled).is_some() || !account.state.is_flat() {
+            state.touch(&enrolled, &measure(&account, after, now)?, account.state.flow, now)?;
+        }
+    }
+    state.check_increase(now)
 }
 
 /// Whether a covenant would trip if all were touched now.

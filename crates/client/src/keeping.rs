@@ -20,8 +20,9 @@ pub struct Duty {
 }
 
 /// The positions whose loss settling would turn into cash now, the largest amount first; of equals the lower address. Each
-/// is tried on copies by the engine's own rule, so what is listed goes through if nothing changes meanwhile. `markets` are
-/// accrued until now; only those with unpaid claims are looked at where `owing` says so.
+/// is tried on copies by the engine's own rule, so what is listed goes through if nothing changes meanwhile; but for an account
+/// that cannot surely pay all its losses, whose settling the program refuses. `markets` are accrued until now; only those with
+/// unpaid claims are looked at where `owing` says so.
 ///
 /// A keeper settles from the front until the claims are gone.
 ///
@@ -50,36 +51,4 @@ pub fn losses<'a>(
     }
     duties.sort_by_key(|duty| (core::cmp::Reverse(duty.brings), duty.subaccount, duty.market));
     Ok(duties)
-}
-
-/// The positions that have yet to pick up their market's deleveraging: the next one waits for them.
-pub fn to_pick_up<'a>(
-    markets: &Markets,
-    accounts: impl IntoIterator<Item = (&'a Pubkey, &'a Subaccount)>,
-) -> Vec<(Pubkey, u16)> {
-    let mut found = Vec::new();
-    for (address, account) in accounts {
-        for (_, position) in account.state.slots() {
-            if markets.get(position.market).is_some_and(|m| m.state.is_deleveraged(position)) {
-                found.push((*address, position.market));
-            }
-        }
-    }
-    found
-}
-
-/// The positions of settled markets that anyone can close.
-pub fn to_close<'a>(
-    markets: &Markets,
-    accounts: impl IntoIterator<Item = (&'a Pubkey, &'a Subaccount)>,
-) -> Vec<(Pubkey, u16)> {
-    let mut found = Vec::new();
-    for (address, account) in accounts {
-        for (_, position) in account.state.slots().filter(|(_, p)| p.is_open() || !p.held.is_zero()) {
-            if markets.get(position.market).is_some_and(|m| m.state.is_settled()) {
-                found.push((*address, position.market));
-            }
-        }
-    }
-    found
 }

@@ -3,19 +3,21 @@
 use core::mem::offset_of;
 
 use anyhow::Result;
-use ballast::state::{Order, Proposal, Subaccount};
+use ballast::state::{Proposal, Subaccount};
 use ballast_client::covenants::CovenantView;
+use ballast_client::pending::{self, PendingView};
 use ballast_client::view::AccountView;
 use ballast_client::{Markets, instructions};
-use ballast_engine::governance::state;
+use ballast_engine::{Fault, Now};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
 use super::anyone::{self, OfPosition};
-use super::funds;
 use super::market::{self, index as market_index};
+use super::order::list as orders;
+use super::{funds, govern};
 use crate::amount::{self, Scale, moment, percent, quote};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
@@ -92,50 +94,47 @@ struct Opened {
 }
 
 #[derive(Serialize)]
-struct OrderLine {
-    address: String,
-    id: u64,
-    market: Option<u16>,
-    size: i64,
-    limit: u64,
-    reduce_only: bool,
-    placed_at: i64,
-    expires_at: i64,
-    fee: u64,
-}
-
-#[derive(Serialize)]
 struct Shown {
     address: String,
     #[serde(flatten)]
     account: AccountView,
     /// What may leave now; nothing where a price is missing.
     withdrawable: Option<u64>,
-    open_orders: Vec<OrderLine>,
+    open_orders: Vec<orders::Line>,
     /// What binds its owner, over all of its accounts.
     covenant: Option<CovenantView>,
-    /// Proposals that are pending in the markets of its positions.
-    pending: Vec<Pending>,
+    /// Governance's changes that wait and touch it.
+    pending: Vec<Waiting>,
 }
 
-/// A proposal that waits.
+/// A proposal that waits, with what it says in words.
 #[derive(Serialize)]
-struct Pending {
-    id: u64,
-    market: u16,
-    from: i64,
+struct Waiting {
+    #[serde(flatten)]
+    change: PendingView,
+    summary: String,
 }
 
-/// Proposals that wait in the markets of an account's positions.
-fn pending(all: &[(Pubkey, Box<Proposal>)], account: &AccountView) -> Vec<Pending> {
-    let held = |market| account.positions.iter().any(|p| p.market == market && p.size != 0);
-    let mut pending: Vec<_> = all
-        .iter()
-        .filter(|(_, p)| p.terms.state == state::PENDING && p.market.0 != [0; 32] && held(p.market_index))
-        .map(|(_, p)| Pending { id: p.id, market: p.market_index, from: p.terms.eta })
-        .collect();
-    pending.sort_by_key(|line| line.id);
-    pending
+/// Those that touch an account, in words.
+fn waiting(
+    all: &[(Pubkey, Box<Proposal>)],
+    account: &Subaccount,
+    open_orders: &[orders::Line],
+    (markets, exchange, now): (&Markets, &ExchangeAccount, &Now),
+) -> Result<Vec<Waiting>> {
+    let fault = |fault: Fault| anyhow::anyhow!("what is pending cannot be read: {fault:?}");
+    let ordered: Vec<u16> = open_orders.iter().map(orders::Line::market).collect();
+    let accrued = markets.accrued(now).map_err(fault)?;
+    let proposals = all.iter().map(|(key, proposal)| (key, &**proposal));
+    let views = pending::of(account, &ordered, proposals, &exchange.state, &accrued, now).map_err(fault)?;
+    let told = |change: PendingView| {
+        let proposal = all.iter().find(|(_, proposal)| proposal.id == change.id);
+        let base = change.market.and_then(|index| markets.get(index)).map_or(0, |market| market.state.base_decimals);
+        let scale = Scale { base, quote: exchange.state.quote_decimals };
+        let summary = proposal.map(|(_, proposal)| govern::summary(proposal, scale)).transpose()?.unwrap_or_default();
+        Ok(Waiting { change, summary })
+    };
+    views.into_iter().map(told).collect()
 }
 
 /// Runs it.
@@ -147,7 +146,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             let owner = config::keypair(global)?;
             let key = ballast_client::address::subaccount(&exchange.address, &owner.pubkey(), id);
             anyhow::ensure!(
-                chain.account(&key).await?.is_none(),
+                chain.find::<Subaccount>(&key).await?.is_none(),
                 "your subaccount {id} is open already ({key}); `ballast account show` shows it, `--id` opens another"
             );
             let open = instructions::open_subaccount(&exchange.address, &owner.pubkey(), id, isolated);
@@ -193,10 +192,7 @@ async fn show(
     owner: &Pubkey,
     id: Option<u16>,
 ) -> Result<()> {
-    let all = chain.all::<Subaccount>(offset_of!(Subaccount, owner), owner.as_ref()).await?;
-    let ours = |account: &Subaccount| account.exchange.0 == exchange.address.to_bytes();
-    let mut all: Vec<_> = all.into_iter().filter(|(_, a)| ours(a)).collect();
-    all.sort_by_key(|(_, account)| account.id);
+    let all = chain.subaccounts(exchange, owner).await?;
     let accounts: Vec<_> = all.iter().filter(|(_, a)| id.is_none_or(|id| a.id == id)).collect();
     if accounts.is_empty() {
         anyhow::bail!("{owner} has no such subaccount on this exchange; open one with `ballast account open`");
@@ -208,25 +204,10 @@ async fn show(
     for (address, account) in accounts {
         let view = AccountView::of(account, &markets, &now)
             .map_err(|fault| anyhow::anyhow!("subaccount {} cannot be read: {fault:?}", account.id))?;
-        let orders = chain.all::<Order>(offset_of!(Order, subaccount), address.as_ref()).await?;
-        let open_orders = orders
-            .into_iter()
-            .map(|(address, order)| OrderLine {
-                address: address.to_string(),
-                id: order.id,
-                market: (0..exchange.state.markets).find(|index| {
-                    ballast_client::address::market(&exchange.address, *index).to_bytes() == order.market.0
-                }),
-                size: order.terms.size.0,
-                limit: order.terms.limit.0,
-                reduce_only: order.terms.reduce_only != 0,
-                placed_at: order.terms.placed_at,
-                expires_at: order.terms.expires_at,
-                fee: order.terms.fee.0,
-            })
-            .collect();
+        let open_orders = orders::of(chain, exchange, address, account, &markets, &now).await?;
         let withdrawable = withdrawable(&view);
-        let (covenant, pending) = (covenant.clone(), pending(&proposals, &view));
+        let pending = waiting(&proposals, account, &open_orders, (&markets, exchange, &now))?;
+        let covenant = covenant.clone();
         shown.push(Shown { address: address.to_string(), account: view, withdrawable, open_orders, covenant, pending });
     }
     output::show(global.json, &shown, |shown| {
@@ -244,29 +225,6 @@ pub(crate) fn withdrawable(view: &AccountView) -> Option<u64> {
     }
     let surplus = i128::from(view.initial_equity?) - i128::from(view.initial?);
     Some(u64::try_from(surplus.max(0)).unwrap_or(u64::MAX).min(view.collateral))
-}
-
-fn order_text(order: &OrderLine, markets: &Markets, decimals: u8) -> String {
-    let base = order.market.and_then(|index| markets.get(index)).map_or(0, |m| m.state.base_decimals);
-    let scale = Scale { base, quote: decimals };
-    let mut text = format!(
-        "order {} waits: {} {} in market {}",
-        order.id,
-        if order.size < 0 { "sell" } else { "buy" },
-        amount::size(order.size.saturating_abs(), base),
-        order.market.map_or("?".to_owned(), |index| market::name(index, markets)),
-    );
-    if order.limit != 0 {
-        text += &format!(", limit {}", scale.show_price(order.limit));
-    }
-    if order.reduce_only {
-        text += ", reduce-only";
-    }
-    text += &format!("; counts as placed at {}", moment(order.placed_at));
-    if order.expires_at != 0 {
-        text += &format!(", expires at {}", moment(order.expires_at));
-    }
-    text + &format!("; {} put aside for whoever fills it", quote(order.fee, decimals))
 }
 
 /// A distance in millionths, in percent.
@@ -354,17 +312,25 @@ fn text(shown: &Shown, markets: &Markets, exchange: &ExchangeAccount) -> String 
             );
         }
     }
-    for line in &shown.pending {
+    if v.positions.iter().filter(|p| p.size != 0).count() > 1 {
+        text += "\neach liquidation price supposes that the other markets stand still";
+    }
+    for Waiting { change, summary } in &shown.pending {
         text += &format!(
-            "\npending: proposal {} on market {}, from {} on; `ballast govern list` says what",
-            line.id,
-            market::name(line.market, markets),
-            moment(line.from)
+            "\npending: proposal {}, {summary}, from {} on{}; `ballast govern explain {}` says more",
+            change.id,
+            moment(change.from),
+            if change.below_maintenance == Some(true) {
+                ", which would put this account BELOW MAINTENANCE"
+            } else {
+                ""
+            },
+            change.id,
         );
     }
-    for order in &shown.open_orders {
+    if !shown.open_orders.is_empty() {
         text += "\n";
-        text += &order_text(order, markets, d);
+        text += &orders::text(&shown.open_orders, markets, d);
     }
     text
 }

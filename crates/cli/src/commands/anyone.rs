@@ -11,10 +11,10 @@ use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use super::{funds, trade};
+use super::{funds, refresh};
 use crate::amount::{self, Scale, quote};
 use crate::args::Global;
-use crate::chain::{Chain, ExchangeAccount};
+use crate::chain::{self, Chain, ExchangeAccount};
 use crate::{config, output};
 
 /// Something done for a position.
@@ -63,10 +63,8 @@ async fn desk<'a>(
     market: u16,
 ) -> Result<(Desk<'a>, Pubkey, Box<Market>)> {
     let key = address::market(&exchange.address, market);
-    let count = exchange.state.markets;
     let found = chain.find::<Market>(&key).await?;
-    let state =
-        found.with_context(|| format!("there is no market {market}; the exchange has {count}, numbered from 0"))?;
+    let state = found.with_context(|| super::market::missing(market, exchange))?;
     let scale = Scale { base: state.state.base_decimals, quote: exchange.state.quote_decimals };
     chain.speak_of(scale);
     Ok((Desk { global, chain, exchange, signer: config::keypair(global)?, scale }, key, state))
@@ -95,9 +93,9 @@ pub(crate) async fn position(
         OfPosition::CloseSettled => instructions::close_settled(&key, &account, &legs),
     };
     let mut batch = match what {
-        OfPosition::Settle => trade::refresh(chain, exchange, &state, Some(market)).await?,
+        OfPosition::Settle => refresh::of_account(chain, exchange, &state, Some(market)).await?,
         // By no price, or by one that is fixed; the others' must be fresh.
-        _ => trade::newest_prices(chain, exchange, &others(&state, market)).await?,
+        _ => refresh::newest_prices(chain, exchange, &others(&state, market)).await?,
     };
     batch.push(step);
     desk.run(what_of(what), &batch).await
@@ -128,12 +126,12 @@ pub(crate) async fn market(
     let mut batch = Vec::new();
     let name = match what {
         OfMarket::Settle => {
-            batch.extend(trade::newest_prices(chain, exchange, &[market]).await?);
+            batch.extend(refresh::newest_prices(chain, exchange, &[market]).await?);
             batch.push(instructions::advance_settlement(&key));
             "settlement"
         }
         OfMarket::Deleverage => {
-            batch.extend(trade::newest_prices(chain, exchange, &[market]).await?);
+            batch.extend(refresh::newest_prices(chain, exchange, &[market]).await?);
             batch.push(instructions::deleverage(&key));
             "deleverage"
         }
@@ -149,9 +147,8 @@ pub(crate) async fn market(
 impl Desk<'_> {
     async fn run(&self, what: &str, batch: &[Instruction]) -> Result<()> {
         let sent = self.chain.send(what, batch, &self.signer, &[]).await?;
-        let events = sent.details.inner.iter().filter_map(|inner| Event::decode(&inner.data));
-        let done =
-            Done { did: events.filter_map(|event| self.text(&event)).collect(), signature: sent.signature.to_string() };
+        let did = chain::events(&sent).filter_map(|event| self.text(&event)).collect();
+        let done = Done { did, signature: sent.signature.to_string() };
         output::show(self.global.json, &done, |done| match done.did.as_slice() {
             [] => format!("{what}: done; nothing moved"),
             did => did.join("\n"),

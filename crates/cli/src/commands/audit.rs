@@ -5,7 +5,6 @@ use ballast_client::audit::Audit;
 
 use crate::amount::{grouped, quote};
 use crate::args::Global;
-use crate::audit;
 use crate::chain::Chain;
 use crate::output::{self, Unsound, table};
 
@@ -13,7 +12,7 @@ use crate::output::{self, Unsound, table};
 pub(crate) async fn run(global: &Global) -> Result<()> {
     let chain = Chain::open(global)?;
     let exchange = chain.exchange(global.mint).await?;
-    let result = audit::run(&chain, &exchange).await?;
+    let result = chain.audit(&exchange).await?;
     output::show(global.json, &result, |result| text(result, exchange.state.quote_decimals))?;
     if result.is_clean() {
         return Ok(());

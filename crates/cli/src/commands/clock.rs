@@ -7,7 +7,7 @@ use serde_json::json;
 use solana_rpc_client_api::request::RpcRequest;
 use solana_signer::Signer;
 
-use crate::amount::moment;
+use crate::amount::{self, moment};
 use crate::args::Global;
 use crate::chain::Chain;
 use crate::{keys, output};
@@ -33,19 +33,7 @@ struct Shown {
 
 /// So many seconds, from a number with its unit.
 fn distance(text: &str) -> Result<i64, String> {
-    let wrong = || "write how far forward it shall go: +90s, +15m, +3h or +2d".to_owned();
-    let number = text.strip_prefix('+').unwrap_or(text);
-    let unit = match number.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3_600,
-        Some('d') => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number = number.get(..number.len().saturating_sub(1)).unwrap_or_default();
-    let count: u32 = number.parse().map_err(|_| wrong())?;
-    match i64::from(count).saturating_mul(unit) {
-        0 => Err(wrong()),
+    match amount::seconds(text.strip_prefix('+').unwrap_or(text))? {
         seconds if seconds > FURTHEST => Err("at most 90 days at once".to_owned()),
         seconds => Ok(seconds),
     }

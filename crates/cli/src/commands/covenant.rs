@@ -1,9 +1,7 @@
 //! `ballast covenant`.
 
-use core::mem::offset_of;
-
 use anchor_lang::prelude::Pubkey;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use ballast::instructions::trader::SetCovenantArgs;
 use ballast::state::{Covenant, Subaccount};
 use ballast_client::covenants::{CovenantView, LimitsView};
@@ -191,7 +189,7 @@ impl Terms {
             None => Ok(old.unwrap_or(0)),
         };
         let time = |text: &Option<String>, old: Option<i64>, default: i64| match text {
-            Some(text) => seconds(text),
+            Some(text) => amount::seconds(text).map_err(anyhow::Error::msg),
             None => Ok(old.unwrap_or(default)),
         };
         let (cool_down, delay) = if self.none { (HOUR, DAY) } else { (DAY, 2 * DAY) };
@@ -221,23 +219,10 @@ fn share(text: &Option<String>) -> Result<Option<u64>> {
     text.as_deref().and_then(|text| text.strip_suffix('%')).map(|text| amount::parse(text.trim(), 4)).transpose()
 }
 
-/// A time such as `90m`, `6h` or `2d`, in seconds.
-fn seconds(text: &str) -> Result<i64> {
-    let hint = || format!("{text:?} is no time; write it like 90m, 6h or 2d");
-    let unit = match text.chars().last().with_context(hint)? {
-        'm' => 60,
-        'h' => HOUR,
-        'd' => DAY,
-        _ => bail!(hint()),
-    };
-    let number: i64 = text.get(..text.len() - 1).and_then(|digits| digits.parse().ok()).with_context(hint)?;
-    number.checked_mul(unit).with_context(hint)
-}
-
 /// That share of what all of the owner's accounts are worth now.
 async fn of_equity(chain: &Chain, exchange: &ExchangeAccount, owned: &Owned, share: u64) -> Result<u64> {
-    let (markets, now) = (chain.markets(exchange).await?.accrued(&chain.now().await?), chain.now().await?);
-    let markets = markets.map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
+    let now = chain.now().await?;
+    let markets = chain.markets(exchange).await?.accrued(&now).map_err(|fault| anyhow::anyhow!("{fault:?}"))?;
     let mut equity = 0_i128;
     for (_, account) in &owned.accounts {
         let find = |index| markets.get(index).map(|market| &market.state);
@@ -255,10 +240,17 @@ async fn read(chain: &Chain, covenant: &Pubkey, owner: &Pubkey) -> Result<Box<Co
 }
 
 async fn owned(chain: &Chain, exchange: &ExchangeAccount, owner: &Pubkey) -> Result<Owned> {
-    let all = chain.all::<Subaccount>(offset_of!(Subaccount, owner), owner.as_ref()).await?;
-    let ours = |account: &Subaccount| account.exchange.0 == exchange.address.to_bytes();
-    let accounts = all.into_iter().filter(|(_, account)| ours(account)).collect();
+    let accounts = chain.subaccounts(exchange, owner).await?;
     Ok(Owned { covenant: address::covenant(&exchange.address, owner), accounts })
+}
+
+/// What shows an account's owner's accounts to its covenant, where it has one.
+pub(super) async fn seen(chain: &Chain, exchange: &ExchangeAccount, account: &Subaccount) -> Result<Vec<Instruction>> {
+    if chain.find::<Covenant>(&instructions::pubkey(&account.covenant)).await?.is_none() {
+        return Ok(vec![]);
+    }
+    let owned = owned(chain, exchange, &instructions::pubkey(&account.owner)).await?;
+    touches(chain, exchange, &owned).await
 }
 
 /// Shows all accounts that hold anything to the covenant, their markets refreshed in front.
@@ -268,7 +260,7 @@ async fn touches(chain: &Chain, exchange: &ExchangeAccount, owned: &Owned) -> Re
         held.iter().flat_map(|(_, account)| account.state.slots().map(|(_, position)| position.market)).collect();
     indices.sort_unstable();
     indices.dedup();
-    let mut batch = super::trade::newest_prices(chain, exchange, &indices).await?;
+    let mut batch = super::refresh::newest_prices(chain, exchange, &indices).await?;
     batch.extend(held.iter().map(|(key, account)| {
         instructions::touch_covenant(&owned.covenant, key, &instructions::leg_metas(account, None, false))
     }));
@@ -290,7 +282,7 @@ pub(super) async fn view(
     accounts: &[(Pubkey, Box<Subaccount>)],
 ) -> Result<Option<CovenantView>> {
     let key = address::covenant(&exchange.address, owner);
-    let Some(covenant) = chain.find::<Covenant>(&key).await.unwrap_or_default() else { return Ok(None) };
+    let Some(covenant) = chain.find::<Covenant>(&key).await? else { return Ok(None) };
     let now = chain.now().await?;
     let fault = |fault| anyhow::anyhow!("the covenant cannot be read: {fault:?}");
     let markets = chain.markets(exchange).await?.accrued(&now).map_err(fault)?;
@@ -348,14 +340,18 @@ fn terms(limits: &LimitsView, decimals: u8) -> String {
 mod tests {
     use super::*;
 
+    /// What is not known is not said: no answer is not the answer that there is none.
+    #[tokio::test]
+    async fn a_node_that_does_not_answer_is_not_an_owner_without_a_covenant() {
+        let chain = Chain::at("http://127.0.0.1:1".to_owned());
+        let exchange = ExchangeAccount { address: Pubkey::default(), state: bytemuck::zeroed_box() };
+        let view = view(&chain, &exchange, &Pubkey::default(), &[]).await;
+        let error = view.expect_err("nobody answers there");
+        assert!(error.to_string().contains("does not answer"), "{error}");
+    }
+
     #[test]
-    fn times_and_shares_are_read_as_people_write_them() {
-        for (text, wanted) in [("90m", 5_400), ("6h", 21_600), ("2d", 172_800)] {
-            assert_eq!(seconds(text).unwrap(), wanted);
-        }
-        for wrong in ["", "6", "h", "6x", "-1h1", "9999999999999999999d"] {
-            assert!(seconds(wrong).is_err(), "{wrong}");
-        }
+    fn shares_are_told_from_amounts() {
         assert_eq!(share(&Some("5%".into())).unwrap(), Some(50_000));
         assert_eq!(share(&Some("12.5 %".into())).unwrap(), Some(125_000));
         assert_eq!(share(&Some("500".into())).unwrap(), None);

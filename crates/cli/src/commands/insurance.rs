@@ -34,7 +34,7 @@ struct ToppedUp {
 pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     let (chain, payer) = (Chain::open(global)?, config::keypair(global)?);
     let exchange = chain.exchange(global.mint).await?;
-    let (count, decimals) = (exchange.state.markets, exchange.state.quote_decimals);
+    let decimals = exchange.state.quote_decimals;
     let amount = amount::parse(&options.amount, decimals)?;
     let key = payer.pubkey();
     let purse = tokens::associated(&key, &exchange.mint());
@@ -48,7 +48,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     );
     let top_up = match options.market {
         Some(index) => {
-            ensure!(index < count, "there is no market {index}; the exchange has {count}, numbered from 0");
+            ensure!(index < exchange.state.markets, super::market::missing(index, &exchange));
             let market = address::market(&exchange.address, index);
             instructions::top_up_market_insurance(&exchange.address, &market, &key, &purse, amount)
         }

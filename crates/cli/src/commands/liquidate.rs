@@ -17,7 +17,7 @@ use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use super::{funds, trade};
+use super::{funds, refresh};
 use crate::amount::quote;
 use crate::args::Global;
 use crate::chain::{self, Chain, ExchangeAccount};
@@ -155,11 +155,11 @@ impl Pursuit<'_> {
                 line.outcome = if account.state.is_flat() { "closed" } else { "healthy again" }.to_owned();
                 return Ok(Some(line));
             };
-            let mut batch = trade::refresh(self.chain, self.exchange, &account, None).await?;
+            let mut batch = refresh::of_account(self.chain, self.exchange, &account, None).await?;
             batch.push(step);
             match self.chain.sender.send(&batch, self.owner, &[]).await {
                 Ok(sent) => {
-                    for event in sent.details.inner.iter().filter_map(|inner| Event::decode(&inner.data)) {
+                    for event in chain::events(&sent) {
                         if let Event::Liquidated(l) = event {
                             line.steps += 1;
                             line.closed += l.notional;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use super::trade::newest_prices;
+use super::refresh::newest_prices;
 use crate::amount::{self, quote};
 use crate::args::Global;
 use crate::chain::{self, Chain, ExchangeAccount};
@@ -153,8 +153,7 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     async fn of(chain: &'a Chain, exchange: &'a ExchangeAccount, index: u16) -> Result<Self> {
-        let count = exchange.state.markets;
-        ensure!(index < count, "there is no market {index}; the exchange has {count}, numbered from 0");
+        ensure!(index < exchange.state.markets, super::market::missing(index, exchange));
         let market = address::market(&exchange.address, index);
         Ok(Self { chain, exchange, index, market, lp_mint: address::lp_mint(&market) })
     }
@@ -220,7 +219,7 @@ impl<'a> Desk<'a> {
 fn outcome(sent: &Sent) -> Result<Executed> {
     let signature = sent.signature.to_string();
     let plain = |what, amount, shares| Executed { what, amount, shares, left: 0, held_back: None, signature };
-    for event in sent.details.inner.iter().filter_map(|inner| Event::decode(&inner.data)) {
+    for event in chain::events(sent) {
         return Ok(match event {
             Event::LiquidityAdded(e) => plain("deposit", e.amount, e.shares),
             Event::LiquidityRemoved(e) => Executed { left: e.left, ..plain("exit", e.amount, e.shares) },

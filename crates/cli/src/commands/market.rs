@@ -65,6 +65,20 @@ pub(crate) fn name(index: u16, markets: &Markets) -> String {
     symbol.map_or_else(|| index.to_string(), |symbol| format!("{index} {symbol}"))
 }
 
+/// That an exchange has no such market, in words.
+pub(crate) fn missing(index: u16, exchange: &ExchangeAccount) -> String {
+    format!("there is no market {index}; the exchange has {}, numbered from 0", exchange.state.markets)
+}
+
+/// All markets, and the decimals of the one that is spoken of from now on.
+pub(crate) async fn of(chain: &Chain, exchange: &ExchangeAccount, index: u16) -> Result<(Markets, Scale)> {
+    let markets = chain.markets(exchange).await?;
+    let market = markets.get(index).with_context(|| missing(index, exchange))?;
+    let scale = Scale { base: market.state.base_decimals, quote: exchange.state.quote_decimals };
+    chain.speak_of(scale);
+    Ok((markets, scale))
+}
+
 /// What a local feed's id says of its asset.
 fn symbol(feed: &[u8; 32]) -> Option<String> {
     let rest = feed.strip_prefix(b"ballast local feed ")?;
@@ -87,9 +101,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             output::show(global.json, &views, |views| list(views, &markets, &exchange))
         }
         Command::Show { market } => {
-            let count = exchange.state.markets;
-            let hint = || format!("there is no market {market}; the exchange has {count}, numbered from 0");
-            let view = view(markets.get(market).with_context(hint)?)?;
+            let view = view(markets.get(market).with_context(|| missing(market, &exchange))?)?;
             output::show(global.json, &view, |view| show(view, &markets, &exchange))
         }
         Command::Settle { market, close: None } => {

@@ -3,7 +3,6 @@
 pub(crate) mod account;
 mod anyone;
 pub(crate) mod audit;
-pub(crate) mod cancel;
 pub(crate) mod clock;
 pub(crate) mod covenant;
 pub(crate) mod delegate;
@@ -17,6 +16,7 @@ pub(crate) mod liquidity;
 pub(crate) mod localnet;
 pub(crate) mod market;
 pub(crate) mod order;
+mod refresh;
 pub(crate) mod roles;
 pub(crate) mod trade;
 
@@ -38,9 +38,10 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Account(options) => account::run(global, options).await,
         Command::Deposit(options) => funds::deposit(global, options).await,
         Command::Withdraw(options) => funds::withdraw(global, options).await,
+        Command::Transfer(options) => funds::transfer(global, options).await,
         Command::Trade(options) => trade::run(global, options).await,
-        Command::Fill(options) => trade::fill(global, options).await,
-        Command::Cancel(options) => cancel::run(global, options).await,
+        Command::Fill(options) => order::execute(global, &options).await,
+        Command::Cancel(which) => order::cancel(global, &which).await,
         Command::Order(options) => order::run(global, options).await,
         Command::Covenant(options) => covenant::run(global, options).await,
         Command::Delegate(options) => delegate::run(global, options).await,

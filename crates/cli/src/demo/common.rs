@@ -9,7 +9,6 @@ use ballast_client::audit::Audit;
 use serde::Serialize;
 
 use super::keeper;
-use crate::audit;
 use crate::desk::{Counts, Refusal};
 use crate::output::{self, Unsound};
 use crate::programs::ProgramInfo;
@@ -48,7 +47,7 @@ impl Common {
         begun: Instant,
     ) -> Result<Self> {
         let exchange = venue.desk.chain.exchange(Some(venue.mint)).await?;
-        let audit = audit::run(&venue.desk.chain, &exchange).await?;
+        let audit = venue.desk.chain.audit(&exchange).await?;
         let tally = venue.desk.tally();
         Ok(Self {
             scenario,

@@ -1,7 +1,8 @@
 //! What a fill, a reduction or a liquidation would do now: the program's steps on copies, so that the answer is the
 //! chain's to the atom, refusals included. `tests/tests/quotes.rs` compares each with what the program's file does.
 //!
-//! An instruction accrues funding in the market that it writes, and reads the others as they are stored; so does this.
+//! An instruction accrues funding in the market that it writes, lets the position there pick up a deleveraging, and reads the
+//! other markets as they are stored; so does this. An owner's covenant is another question: [`crate::covenants::check_fill`].
 
 use ballast::state::Subaccount;
 use ballast_engine::account::AccountState;
@@ -11,7 +12,7 @@ use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
 use ballast_engine::order::{OrderTerms, check_limit, reduce_mark};
 use ballast_engine::trade::{self, Charge, Fill};
-use ballast_engine::{Base, Error, Fault, Now, Price, Quote, Result, SignedQuote, resolve};
+use ballast_engine::{Base, Error, Fault, Now, Price, Quote, Result, SignedQuote, deleverage, resolve};
 
 use crate::markets::Markets;
 
@@ -36,6 +37,8 @@ pub struct Filled {
     pub funding: SignedQuote,
     /// Profit that becomes a claim.
     pub claimed: Quote,
+    /// Whether it opens or increases a position, after closing another one or not.
+    pub increases: bool,
     /// The account after it.
     pub account: Box<AccountState>,
     /// The market after it.
@@ -58,6 +61,7 @@ struct Desk<'a> {
     markets: &'a Markets,
     now: &'a Now,
     filled: Option<Fill>,
+    increases: bool,
 }
 
 /// What executing an order would do now.
@@ -127,7 +131,11 @@ impl<'a> Desk<'a> {
     fn new(account: &Subaccount, markets: &'a Markets, market: u16, now: &'a Now) -> Result<Self> {
         let mut state = Box::new(markets.get(market).ok_or(Error::WrongMarket)?.state);
         let _ = state.accrue(false, now)?;
-        Ok(Self { account: Box::new(account.state), market: state, markets, now, filled: None })
+        let mut account = Box::new(account.state);
+        if let Some(slot) = account.find(market) {
+            let _ = deleverage::pick_up(&mut state, &mut account, slot)?;
+        }
+        Ok(Self { account, market: state, markets, now, filled: None, increases: false })
     }
 
     fn totals(&self, purpose: Purpose) -> Result<Totals> {
@@ -148,7 +156,7 @@ impl<'a> Desk<'a> {
     }
 
     fn done(self) -> Result<Filled> {
-        let Self { account, market, filled, .. } = self;
+        let Self { account, market, filled, increases, .. } = self;
         market.invariant()?;
         account.invariant()?;
         let fill = filled.ok_or(Error::AmountZero)?;
@@ -162,6 +170,7 @@ impl<'a> Desk<'a> {
             pnl: fill.pnl,
             funding: fill.funding,
             claimed: fill.realised.claimed,
+            increases,
             account,
             market,
         })
@@ -180,6 +189,7 @@ impl<'a> Desk<'a> {
         let slot = self.account.find_or_free(self.market.index)?;
         let fill = trade::increase(&mut self.market, &mut self.account, slot, size, long, mark)?;
         trade::check_increase(&self.market, &self.account, slot, self.now)?;
+        self.increases = true;
         self.take(&fill)
     }
 

@@ -2,7 +2,7 @@
 
 use core::mem::offset_of;
 
-use anchor_lang::prelude::Pubkey;
+use anchor_lang::prelude::{Pubkey, system_program};
 use anchor_lang::{AccountDeserialize, Discriminator};
 use ballast::state::{Exchange, Market, Subaccount};
 use ballast_engine::Now;
@@ -184,12 +184,15 @@ impl Rpc {
         self.find(address).await?.ok_or_else(|| Fault::Missing(address.to_string()))
     }
 
-    /// The same, `None` where there is no account.
+    /// The same, `None` where there is no account: also where somebody has only sent lamports to its address.
     ///
     /// # Errors
     /// [`Fault::Invalid`] for an account of another kind, [`Fault`].
     pub async fn find<T: Discriminator + Pod>(&self, address: &Pubkey) -> Result<Option<Box<T>>> {
         let Some(account) = self.account(address).await? else { return Ok(None) };
+        if account.owner == system_program::ID && account.data.is_empty() {
+            return Ok(None);
+        }
         if account.owner != address::PROGRAM {
             return Err(Fault::Invalid(format!("{address} does not belong to Ballast; check the address")));
         }

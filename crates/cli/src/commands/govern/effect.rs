@@ -5,11 +5,9 @@ use std::mem::offset_of;
 
 use anyhow::Result;
 use ballast::state::{Market, Proposal, Subaccount};
-use ballast_client::{Markets, quotes};
+use ballast_client::{Markets, pending, quotes};
 use ballast_engine::Now;
-use ballast_engine::governance::kind;
 use ballast_engine::margin::Purpose;
-use ballast_engine::params::MarketParams;
 use serde::Serialize;
 
 use crate::chain::{Chain, ExchangeAccount};
@@ -45,29 +43,10 @@ impl Crowd {
 
     /// The effect of a proposal; `None` for one that no maintenance margin depends on.
     pub(super) fn effect(&self, proposal: &Proposal) -> Option<Effect> {
-        let margin = MarketParams::id("maintenance_margin")?;
-        let terms = &proposal.terms;
-        let new = match terms.kind {
-            kind::MARKET_PARAMETER if terms.parameter == margin => terms.new_value,
-            kind::MARKET_BATCH => proposal.batch.changes().iter().find(|change| change.parameter == margin)?.new_value,
-            _ => return None,
-        };
-        self.margin_changed(proposal.market_index, new)
-    }
-
-    fn margin_changed(&self, index: u16, margin: u64) -> Option<Effect> {
+        let index = proposal.market_index;
+        let margin = pending::margin_after(proposal)?;
         let accrued = self.markets.accrued(&self.now).ok()?;
-        let changed: Markets = accrued
-            .iter()
-            .map(|(at, market)| {
-                let mut market = Box::new(*market);
-                if at == index {
-                    market.state.params.maintenance_margin.0 = margin;
-                    market.state.grace_until = 0;
-                }
-                market
-            })
-            .collect();
+        let changed = pending::with_margin(&accrued, index, margin);
         let holds = |account: &&Subaccount| {
             account.state.slots().any(|(_, position)| position.market == index && position.is_open())
         };

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result, ensure};
 use ballast::instructions::governance::InitializeExchangeArgs;
-use ballast::state::Charter;
+use ballast::state::{Charter, Exchange};
 use ballast_client::{address, instructions as ix};
 use ballast_engine::governance::state;
 use clap::Subcommand;
@@ -65,7 +65,10 @@ pub(crate) async fn run(
 ) -> Result<()> {
     let done = match command {
         Command::Propose { collateral, fees, governance, guardian, committee, oracle_program, how } => {
-            ensure!(chain.account(&address::exchange(&collateral)).await?.is_none(), "{collateral} has one already");
+            ensure!(
+                chain.find::<Exchange>(&address::exchange(&collateral)).await?.is_none(),
+                "{collateral} has one already"
+            );
             let proposing = how.begin(chain, root, signer).await?;
             let mut oracle_programs = [Pubkey::default(); 2];
             oracle_programs.iter_mut().zip(oracle_program).for_each(|(place, program)| *place = program);

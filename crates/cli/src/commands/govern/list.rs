@@ -4,10 +4,11 @@ use core::mem::offset_of;
 
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Result, bail};
-use ballast::state::Proposal;
+use ballast::state::{Exchange, Proposal};
+use ballast_client::pending::{self, ChangeView};
 use ballast_engine::Now;
-use ballast_engine::governance::{Holds, SHARED_FUND, kind, state};
-use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS, Row};
+use ballast_engine::governance::{Holds, ProposalTerms, SHARED_FUND, kind, state};
+use ballast_engine::params::{EXCHANGE_ROWS, MARKET_ROWS, Row, Unit};
 use serde::Serialize;
 
 use super::effect::{Crowd, Effect};
@@ -74,19 +75,10 @@ pub(super) fn line(proposal: &Proposal, exchange: &ExchangeAccount, crowd: &Crow
     let pending = terms.state == state::PENDING;
     let ready_at = if pending { ready_at } else { terms.eta };
     let key = |bytes: [u8; 32]| (bytes != [0; 32]).then(|| Pubkey::new_from_array(bytes).to_string());
-    let current = exchange.state.roles.epoch.get(usize::from(terms.proposer)).copied();
-    let powerless = current != Some(terms.epoch);
+    let powerless = is_powerless(terms, &exchange.state);
     Ok(Line {
         id: proposal.id,
-        state: match terms.state {
-            state::PENDING if powerless => "dead with its proposer, not closed",
-            state::PENDING if now.unix >= dead_at => "expired, not closed",
-            state::PENDING => "pending",
-            state::EXECUTED => "executed",
-            state::VETOED => "vetoed",
-            state::REFUSED => "refused: its buffer holds something else",
-            _ => "expired",
-        },
+        state: state_of(terms, powerless, dead_at, now.unix),
         class: class(terms.class),
         what: what(proposal)?,
         changes: changes(proposal, scale),
@@ -108,31 +100,39 @@ pub(super) fn line(proposal: &Proposal, exchange: &ExchangeAccount, crowd: &Crow
     })
 }
 
-fn change(rows: &[Row], (parameter, old_value, new_value): (u16, u64, u64), scale: Scale) -> ChangeLine {
-    let row = rows.get(usize::from(parameter));
-    let show = |value: u64| row.map_or_else(|| value.to_string(), |row| value::show(row.unit, value, scale));
-    let name = row.map_or("?", |row| row.name).to_owned();
-    ChangeLine { name, old_value, new_value, old: show(old_value), new: show(new_value) }
+fn changes(proposal: &Proposal, scale: Scale) -> Vec<ChangeLine> {
+    let show =
+        |unit: Option<Unit>, value: u64| unit.map_or_else(|| value.to_string(), |u| value::show(u, value, scale));
+    let lines = pending::changes(proposal).into_iter().map(|ChangeView { name, unit, old, new }| ChangeLine {
+        name: name.to_owned(),
+        old_value: old,
+        new_value: new,
+        old: show(unit, old),
+        new: show(unit, new),
+    });
+    lines.collect()
 }
 
-fn changes(proposal: &Proposal, scale: Scale) -> Vec<ChangeLine> {
-    let terms = &proposal.terms;
-    let batch = |rows: &[Row]| {
-        let changes = proposal.batch.changes().iter();
-        changes.map(|c| change(rows, (c.parameter, c.old_value, c.new_value), scale)).collect()
-    };
-    let one = (terms.parameter, terms.old_value, terms.new_value);
-    match terms.kind {
-        kind::MARKET_PARAMETER => vec![change(MARKET_ROWS, one, scale)],
-        kind::EXCHANGE_PARAMETER => vec![change(EXCHANGE_ROWS, one, scale)],
-        kind::MARKET_BATCH => batch(MARKET_ROWS),
-        kind::EXCHANGE_BATCH => batch(EXCHANGE_ROWS),
-        _ => vec![],
+/// What has become of a proposal, or will of one that waits. `powerless` is one whose proposer's role has passed on.
+pub(super) fn state_of(terms: &ProposalTerms, powerless: bool, dead_at: i64, now: i64) -> &'static str {
+    match terms.state {
+        state::PENDING if powerless => "dead with its proposer, not closed",
+        state::PENDING if now >= dead_at => "expired, not closed",
+        state::PENDING => "pending",
+        state::EXECUTED => "executed",
+        state::VETOED => "vetoed",
+        state::REFUSED => "refused: its buffer holds something else",
+        _ => "expired",
     }
 }
 
+/// Whether the role that proposed it has passed on since.
+pub(super) fn is_powerless(terms: &ProposalTerms, exchange: &Exchange) -> bool {
+    exchange.roles.epoch.get(usize::from(terms.proposer)) != Some(&terms.epoch)
+}
+
 /// One that was just queued, in a few words.
-pub(super) fn summary(proposal: &Proposal, scale: Scale) -> Result<String> {
+pub(crate) fn summary(proposal: &Proposal, scale: Scale) -> Result<String> {
     let changes = changes(proposal, scale);
     let changes: Vec<_> = changes.iter().map(|c| format!("{} {} -> {}", c.name, c.old, c.new)).collect();
     let text = if changes.is_empty() { String::new() } else { format!(": {}", changes.join(", ")) };

@@ -10,6 +10,8 @@ mod seat;
 pub(crate) mod upgrade;
 mod value;
 
+pub(super) use list::summary;
+
 use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result, bail, ensure};
 use ballast::state::{Market, Proposal};

@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// Guardian: hold withdrawals and liquidity exits back, at most 12 hours, once in 14 days
     Pause {
         /// For how long: 90m, 12h
-        #[arg(value_parser = seconds)]
+        #[arg(value_parser = amount::seconds)]
         time: i64,
     },
     /// Guardian: refuse increases in a market, or lower its cap, for at most 72 hours; 96 in any 14 days
@@ -29,34 +29,19 @@ pub(super) enum Command {
         #[arg(long, short)]
         market: u16,
         /// Refuse increases for so long: 90m, 12h, 3d
-        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        #[arg(long, value_name = "TIME", value_parser = amount::seconds)]
         reduce_only: Option<i64>,
         /// A lower open-interest cap, in whole units of the collateral
         #[arg(long, value_name = "AMOUNT", requires = "cap_for")]
         cap: Option<String>,
         /// It holds for so long
-        #[arg(long, value_name = "TIME", value_parser = seconds, requires = "cap")]
+        #[arg(long, value_name = "TIME", value_parser = amount::seconds, requires = "cap")]
         cap_for: Option<i64>,
     },
     /// Take governance over, as the key that it was offered to; or take the offer back, as governance
     Accept,
     /// Governance: dismiss the committee, at once; what it has queued is dead
     Dismiss,
-}
-
-/// Seconds from a number and its unit.
-fn seconds(text: &str) -> Result<i64, String> {
-    let wrong = || format!("write a number and a unit, as 90m, 12h or 3d, not {text:?}");
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: i64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(unit).filter(|seconds| *seconds > 0).ok_or_else(wrong)
 }
 
 #[derive(Serialize)]
@@ -86,8 +71,7 @@ pub(super) async fn run(
                 cap: cap.as_ref().map_or(Ok(0), |cap| amount::parse(cap, decimals))?,
                 cap_seconds: cap_for.unwrap_or_default(),
             };
-            let count = exchange.state.markets;
-            ensure!(*market < count, "there is no market {market}; the exchange has {count}, numbered from 0");
+            ensure!(*market < exchange.state.markets, crate::commands::market::missing(*market, exchange));
             ("protect", instructions::protect_market(&key, at, *market, args))
         }
         Command::Accept => ("accept governance", instructions::accept_governance(&key, at)),
@@ -113,19 +97,4 @@ pub(super) async fn run(
         Command::Dismiss => "the committee is dismissed".to_owned(),
     };
     output::show(global.json, &Done { what, signature: sent.signature.to_string() }, |done| done.what.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_a_number_and_a_unit() {
-        for (text, expected) in [("90m", 5_400), ("12h", 43_200), ("3d", 259_200), ("45s", 45)] {
-            assert_eq!(seconds(text), Ok(expected));
-        }
-        for text in ["", "h", "12", "-1h", "0m", "1.5h", "12H", "1ö", "9999999999999999d"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
-    }
 }

@@ -38,10 +38,8 @@ pub(super) fn parse(text: &str, unit: Unit, scale: Scale) -> Result<u64, String>
             None => Err(format!("{text:?}: write an integer in the smallest unit, or whole units, 1000u")),
         },
         Unit::Seconds => {
-            let in_units = |end, seconds| number(end).and_then(|n| n.parse::<u64>().ok()?.checked_mul(seconds));
-            let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
-            let found = units.into_iter().find_map(|(end, seconds)| in_units(end, seconds));
-            found.ok_or_else(|| format!("{text:?}: write seconds, or 90s, 15m, 12h, 3d"))
+            let seconds = amount::seconds(text).ok().and_then(|seconds| u64::try_from(seconds).ok());
+            seconds.ok_or_else(|| format!("{text:?}: write seconds, or 90s, 15m, 12h, 3d"))
         }
     }
 }

@@ -3,59 +3,95 @@
 use core::mem::offset_of;
 
 use anyhow::Result;
-use ballast::state::Order;
-use ballast_client::address;
+use ballast::state::{Order, Subaccount};
 use ballast_client::orders::{OrderView, State};
-use solana_signer::Signer;
+use ballast_client::{Markets, address};
+use ballast_engine::Now;
+use serde::Serialize;
+use solana_pubkey::Pubkey;
 
-use super::Whose;
 use crate::amount::{self, Scale};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
-use crate::commands::funds;
-use crate::config;
+use crate::commands::funds::Whose;
 use crate::output::{self, table};
 
-pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccount, whose: Whose) -> Result<()> {
-    let owner = match whose.owner {
-        Some(owner) => owner,
-        None => config::keypair(global)?.pubkey(),
-    };
-    let (key, account) = funds::subaccount(chain, exchange, &owner, whose.account).await?;
-    let (markets, now) = (chain.markets(exchange).await?, chain.now().await?);
-    let mut views = Vec::new();
-    for (_, order) in chain.all::<Order>(offset_of!(Order, subaccount), key.as_ref()).await? {
+/// An order with its address.
+#[derive(Serialize)]
+pub(crate) struct Line {
+    address: String,
+    #[serde(flatten)]
+    order: OrderView,
+}
+
+impl Line {
+    /// Its market's index.
+    pub(crate) const fn market(&self) -> u16 {
+        self.order.market
+    }
+}
+
+/// A subaccount's orders by number, as they stand.
+pub(crate) async fn of(
+    chain: &Chain,
+    exchange: &ExchangeAccount,
+    key: &Pubkey,
+    account: &Subaccount,
+    markets: &Markets,
+    now: &Now,
+) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for (address, order) in chain.all::<Order>(offset_of!(Order, subaccount), key.as_ref()).await? {
         let own = |index: &u16| address::market(&exchange.address, *index).to_bytes() == order.market.0;
         let Some(index) = (0..exchange.state.markets).find(own) else { continue };
-        let view = OrderView::of(&order, &account, index, &markets, &now);
-        views.push(view.map_err(|fault| anyhow::anyhow!("order {} cannot be read: {fault:?}", order.id))?);
+        let view = OrderView::of(&order, account, index, markets, now);
+        let order =
+            view.map_err(|fault| anyhow::anyhow!("order {} cannot be read: {}", order.id, chain.fault(&fault)))?;
+        lines.push(Line { address: address.to_string(), order });
     }
-    views.sort_by_key(|view| view.id);
-    output::show(global.json, &views, |views| {
-        if views.is_empty() {
-            return format!("subaccount {} has no orders", whose.account);
-        }
-        let header = ["order", "market", "kind", "size", "limit", "trigger", "stop", "target", "trail", "state"];
-        let rows = views.iter().map(|view| {
-            let base = markets.get(view.market).map_or(0, |market| market.state.base_decimals);
-            let scale = Scale { base, quote: exchange.state.quote_decimals };
-            let price = |price: u64| if price == 0 { "-".to_owned() } else { scale.show_price(price) };
-            let kind = if view.bracket { format!("{}, bracket", view.kind) } else { view.kind.to_owned() };
-            vec![
-                view.id.to_string(),
-                view.market.to_string(),
-                kind,
-                amount::size(view.size, base),
-                price(view.limit),
-                price(view.trigger),
-                price(view.stop),
-                price(view.target),
-                price(view.trail),
-                state(view),
-            ]
-        });
-        table(&header, &[3, 4, 5, 6, 7, 8], rows.collect::<Vec<_>>())
+    lines.sort_by_key(|line| line.order.id);
+    Ok(lines)
+}
+
+pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccount, whose: &Whose) -> Result<()> {
+    let (key, account) = whose.find(global, chain, exchange).await?;
+    let (markets, now) = (chain.markets(exchange).await?, chain.now().await?);
+    let lines = of(chain, exchange, &key, &account, &markets, &now).await?;
+    output::show(global.json, &lines, |lines| match lines.as_slice() {
+        [] => format!("subaccount {} has no orders", account.id),
+        lines => text(lines, &markets, exchange.state.quote_decimals),
     })
+}
+
+/// Orders in a table.
+pub(crate) fn text(lines: &[Line], markets: &Markets, decimals: u8) -> String {
+    let header =
+        ["order", "market", "kind", "size", "limit", "trigger", "stop", "target", "trail", "put aside", "state"];
+    let rows = lines.iter().map(|Line { order: view, .. }| {
+        let base = markets.get(view.market).map_or(0, |market| market.state.base_decimals);
+        let scale = Scale { base, quote: decimals };
+        let price = |price: u64| if price == 0 { "-".to_owned() } else { scale.show_price(price) };
+        let mut kind = view.kind.to_owned();
+        if view.bracket {
+            kind += ", bracket";
+        } else if view.reduce_only && kind != "exit" {
+            kind += ", reduce-only";
+        }
+        vec![
+            view.id.to_string(),
+            crate::commands::market::name(view.market, markets),
+            kind,
+            amount::size(view.size, base),
+            price(view.limit),
+            price(view.trigger),
+            price(view.stop),
+            price(view.target),
+            price(view.trail),
+            amount::quote(view.fee, decimals),
+            state(view),
+        ]
+    });
+    table(&header, &[3, 4, 5, 6, 7, 8, 9], rows)
 }
 
 fn state(view: &OrderView) -> String {
@@ -66,5 +102,9 @@ fn state(view: &OrderView) -> String {
         State::Held => "not now",
         State::Dead => "anyone can cancel it",
     };
-    view.reason.map_or(what.to_owned(), |reason| format!("{what}: {reason}"))
+    let mut text = view.reason.map_or(what.to_owned(), |reason| format!("{what}: {reason}"));
+    if view.expires_at != 0 {
+        text += &format!("; expires at {}", amount::moment(view.expires_at));
+    }
+    text
 }

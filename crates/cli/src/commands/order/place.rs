@@ -1,20 +1,26 @@
 //! `ballast order place` and `size`.
 
 use anyhow::{Context, Result, ensure};
+use ballast::events::OrderPlaced;
 use ballast::instructions::trader::PlaceOrderArgs;
+use ballast::state::Subaccount;
 use ballast_client::events::Event;
-use ballast_client::{address, instructions, quotes};
+use ballast_client::{Markets, address, instructions, quotes};
 use ballast_engine::order::Kind;
 use ballast_engine::{Price, Quote};
 use clap::Args;
 use serde::Serialize;
+use solana_keypair::Keypair;
+use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use super::Side;
-use crate::amount::{self, Scale, quote};
+use super::foresee::Foreseen;
+use crate::amount::{self, quote};
 use crate::args::Global;
-use crate::chain::{Chain, ExchangeAccount};
-use crate::commands::funds;
+use crate::chain::{self, Chain, ExchangeAccount};
+use crate::commands::funds::Whose;
+use crate::commands::market;
+use crate::commands::trade::Side;
 use crate::{config, output};
 
 /// Options of `ballast order place`.
@@ -26,11 +32,10 @@ pub(super) struct Options {
     /// How much, in whole units of the asset
     size: String,
     /// Index of the market
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = market::index)]
     market: u16,
-    /// Number of the subaccount
-    #[arg(long, value_name = "ID", default_value_t = 0)]
-    account: u16,
+    #[command(flatten)]
+    whose: Whose,
     /// A limit order: fills at this price or better, once the price is there
     #[arg(long, value_name = "PRICE", conflicts_with_all = ["trigger", "exit", "worst"])]
     limit: Option<String>,
@@ -58,6 +63,9 @@ pub(super) struct Options {
     /// Only reduce a position, never open or turn one around
     #[arg(long)]
     reduce_only: bool,
+    /// Place it even if a fill would be refused as things stand
+    #[arg(long)]
+    anyway: bool,
 }
 
 /// Options of `ballast order size`.
@@ -67,11 +75,10 @@ pub(super) struct SizeOptions {
     #[arg(value_enum)]
     side: Side,
     /// Index of the market
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = market::index)]
     market: u16,
-    /// Number of the subaccount
-    #[arg(long, value_name = "ID", default_value_t = 0)]
-    account: u16,
+    #[command(flatten)]
+    whose: Whose,
     /// Where its stop is
     #[arg(long, value_name = "PRICE")]
     stop: String,
@@ -97,11 +104,42 @@ struct Sized {
     risk: u64,
 }
 
+/// An order about to be placed by whoever signs, the owner or its delegate, who pays its rent.
+pub(crate) struct Placing<'a> {
+    pub(crate) chain: &'a Chain,
+    pub(crate) exchange: &'a ExchangeAccount,
+    pub(crate) signer: &'a Keypair,
+    pub(crate) markets: &'a Markets,
+    pub(crate) market: u16,
+    pub(crate) key: Pubkey,
+    pub(crate) account: Box<Subaccount>,
+}
+
+impl Placing<'_> {
+    /// The order's number.
+    pub(crate) fn number(&self) -> u64 {
+        self.account.state.next_order
+    }
+
+    /// Places it; not what a fill would be refused for, unless it is to be placed `anyway`.
+    pub(crate) async fn send(&self, args: PlaceOrderArgs, anyway: bool) -> Result<OrderPlaced> {
+        let Self { chain, exchange, markets, market, key, account, .. } = self;
+        if !anyway {
+            let foreseen = Foreseen { chain, exchange, markets, market: *market, key, account };
+            foreseen.check(&args).await?;
+        }
+        let at = address::market(&exchange.address, *market);
+        let place = instructions::place_order(&self.signer.pubkey(), &at, key, self.number(), args);
+        let sent = chain.send("place order", &[place], self.signer, &[]).await?;
+        let placed = chain::events(&sent).filter_map(|e| if let Event::OrderPlaced(e) = e { Some(e) } else { None });
+        placed.last().context("the order was placed, but its event cannot be read; see `ballast order list`")
+    }
+}
+
 pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccount, options: Options) -> Result<()> {
-    let owner = config::keypair(global)?;
-    let (scale, _) = scale(chain, exchange, options.market).await?;
+    let signer = config::keypair(global)?;
+    let (markets, scale) = market::of(chain, exchange, options.market).await?;
     let price = |text: &Option<String>| text.as_deref().map_or(Ok(0), |text| scale.parse_price(text));
-    let size = i64::try_from(amount::parse(&options.size, scale.base)?).context("the size is too large")?;
     let kind = match (&options.limit, &options.trigger, options.exit) {
         (Some(_), ..) => Kind::Limit,
         (_, Some(_), _) => Kind::Stop,
@@ -110,7 +148,7 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
     };
     let now = chain.now().await?;
     let args = PlaceOrderArgs {
-        size: if options.side == Side::Buy { size } else { -size },
+        size: options.side.size(&options.size, scale.base)?,
         limit: if kind == Kind::Limit { price(&options.limit)? } else { price(&options.worst)? },
         expires_at: options.expires.map_or(0, |seconds| now.unix + i64::from(seconds)),
         reduce_only: options.reduce_only || kind == Kind::Exit,
@@ -126,15 +164,10 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
              a short's above; a reduction has no exits of its own"
         )
     })?;
-    let (key, account) = funds::subaccount(chain, exchange, &owner.pubkey(), options.account).await?;
-    let market = address::market(&exchange.address, options.market);
-    let number = account.state.next_order;
-    let place = instructions::place_order(&owner.pubkey(), &market, &key, number, args);
-    let sent = chain.send("place order", &[place], &owner, &[]).await?;
-    let events = sent.details.inner.iter().filter_map(|inner| Event::decode(&inner.data));
-    let mut placed = events.filter_map(|e| if let Event::OrderPlaced(placed) = e { Some(placed) } else { None });
-    let placed =
-        placed.next_back().context("the order was placed, but its event cannot be read; see `ballast order list`")?;
+    let (key, account) = options.whose.find(global, chain, exchange).await?;
+    let placing = Placing { chain, exchange, signer: &signer, markets: &markets, market: options.market, key, account };
+    let placed = placing.send(args, options.anyway).await?;
+    let number = placing.number();
     let done = Placed {
         order: placed.order.to_string(),
         number,
@@ -145,7 +178,7 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
     };
     output::show(global.json, &done, |done| {
         let size = amount::size(done.size, scale.base);
-        let fee = quote(done.fees_put_aside, exchange.state.quote_decimals);
+        let fee = quote(done.fees_put_aside, scale.quote);
         format!("order {number} placed: {size} in market {}; {fee} put aside for whoever fills it", done.market)
     })
 }
@@ -156,12 +189,11 @@ pub(super) async fn size(
     exchange: &ExchangeAccount,
     options: SizeOptions,
 ) -> Result<()> {
-    let owner = config::keypair(global)?;
-    let (scale, markets) = scale(chain, exchange, options.market).await?;
+    let (markets, scale) = market::of(chain, exchange, options.market).await?;
     let stop = Price(scale.parse_price(&options.stop)?);
     let risk = Quote(amount::parse(&options.risk, scale.quote)?);
     let long = options.side == Side::Buy;
-    let (_, account) = funds::subaccount(chain, exchange, &owner.pubkey(), options.account).await?;
+    let (_, account) = options.whose.find(global, chain, exchange).await?;
     let now = chain.now().await?;
     let wrong = || {
         format!(
@@ -170,36 +202,22 @@ pub(super) async fn size(
             if long { "below" } else { "above" }
         )
     };
-    let size = quotes::size_for_risk(&account, &markets, options.market, long, stop, risk, &now)
-        .map_err(|fault| anyhow::anyhow!("{}", fault.error.message()))
-        .with_context(wrong)?;
-    let market = &markets.get(options.market).context("no such market")?.state;
-    let loss = match size.is_zero() {
-        true => Quote::ZERO,
-        false => ballast_engine::quotes::loss_at_stop(market, size, long, stop, &now)
-            .map_err(|fault| anyhow::anyhow!("{}", fault.error.message()))?,
-    };
+    let fault = |fault: ballast_engine::Fault| anyhow::anyhow!("{}", chain.fault(&fault));
+    let size = quotes::size_for_risk(&account, &markets, options.market, long, stop, risk, &now);
+    let size = size.map_err(fault).with_context(wrong)?;
     ensure!(
         !size.is_zero(),
         "no size: the least that can be opened loses more than that at its stop, or a limit forbids any"
     );
+    let market = &markets.get(options.market).context("it was there")?.state;
+    let loss = ballast_engine::quotes::loss_at_stop(market, size, long, stop, &now).map_err(fault)?;
     let done = Sized { size: size.0, loss_at_stop: loss.0, risk: risk.0 };
     output::show(global.json, &done, |done| {
         let size = amount::size(i64::try_from(done.size).unwrap_or(i64::MAX), scale.base);
-        let loss = quote(done.loss_at_stop, exchange.state.quote_decimals);
+        let loss = quote(done.loss_at_stop, scale.quote);
         format!(
             "{size} loses {loss} if its stop fills at {}, fees and premiums included; a gap beyond the stop loses more",
             options.stop
         )
     })
-}
-
-async fn scale(chain: &Chain, exchange: &ExchangeAccount, index: u16) -> Result<(Scale, ballast_client::Markets)> {
-    let markets = chain.markets(exchange).await?;
-    let count = exchange.state.markets;
-    let market = markets
-        .get(index)
-        .with_context(|| format!("there is no market {index}; the exchange has {count}, numbered from 0"))?;
-    let scale = Scale { base: market.state.base_decimals, quote: exchange.state.quote_decimals };
-    Ok((scale, markets))
 }
