@@ -366,6 +366,25 @@ impl MarketState {
         debt.less(amount)
     }
 
+    /// What an account below zero has been allotted to this pool, as far as its own claim on it pays: pool and trader owe each
+    /// other. Collects into the collateral what the claim has been paid; returns what was set off.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub(crate) fn set_off_allotted(
+        &mut self,
+        collateral: &mut Quote,
+        claim: &mut Claim,
+        allotted: Quote,
+    ) -> Result<Quote> {
+        let before = self.collect(claim)?;
+        let rest = self.set_off(claim, allotted)?;
+        // Where that was all that the pool owes, what rounding has left of the claim was put aside and is paid.
+        *collateral = collateral.plus(before)?.plus(self.collect(claim)?)?;
+        self.sync_episode()?;
+        allotted.less(rest)
+    }
+
     /// Splits a trading fee (already taken from collateral) among pool, insurance and protocol; the rest that rounding
     /// leaves goes to the pool.
     ///

@@ -62,11 +62,12 @@ pub fn settle(market: &mut MarketState, account: &mut AccountState, slot: usize,
         let owed = market.side(long).index.owed(position.funding_entry, size)?;
         let mut value = size.value(market.price.last.price, rounding)?;
         let mut result = pnl_of(long, value, position.entry)?.plus(position.frozen)?.less(owed)?;
+        let mut moved = result;
         if result.0 < 0 {
             value = size.value(market.maintenance_price(long)?, rounding)?;
-            result = SignedQuote(pnl_of(long, value, position.entry)?.plus(position.frozen)?.less(owed)?.0.min(0));
+            result = pnl_of(long, value, position.entry)?.plus(position.frozen)?.less(owed)?;
+            moved = SignedQuote(result.0.min(0).max(collateral.signed()?.negated()?.0));
         }
-        let moved = SignedQuote(result.0.max(collateral.signed()?.negated()?.0));
         if moved.0 != 0 || position.frozen.0 != 0 {
             let left = result.less(moved)?;
             let payable = payable_for(market, moved)?;

@@ -284,27 +284,39 @@ pub fn increase(
     })
 }
 
-/// Reduces or closes the position in a slot, in a market that accrued just now. A deleveraging that the position has not
-/// picked up comes first; what one has frozen is realised along. A fee that the collateral cannot pay is
-/// taken as far as it goes; an unpaid loss is returned in `realised.unpaid` for [`crate::resolve::cover`].
+/// A part of a position that has left it and its side's sums. Its result is yet to be realised.
+pub(crate) struct TakenOff {
+    /// Whether it was bought back.
+    buy: bool,
+    cost: Quote,
+    premium: SignedQuote,
+    fee: Quote,
+    owed: SignedQuote,
+    pnl: SignedQuote,
+    /// PnL, what a deleveraging has frozen included, less the funding owed.
+    pub(crate) result: SignedQuote,
+    /// What can be paid on it, as it was before the part left.
+    pub(crate) payable: Payable,
+}
+
+/// Takes a part off the position in a slot, or all of it, in a market that accrued just now; no money moves. A deleveraging
+/// that the position has not picked up comes first; what one has frozen is in the result.
 ///
 /// The part of the entry that leaves is rounded against the trader; the rest stays in the position, so that the parts
 /// add up to the whole.
 ///
 /// # Errors
 /// [`Error::PositionNotFound`], [`Error::WrongMarket`], [`Error::SizeNotReducing`], [`Error::MathOverflow`].
-pub fn reduce(
+pub(crate) fn take_off(
     market: &mut MarketState,
     account: &mut AccountState,
     slot: usize,
     size: Base,
     mark: Price,
     charge: Charge,
-) -> Result<Fill> {
+) -> Result<TakenOff> {
     let _ = pick_up(market, account, slot)?;
-    let AccountState { collateral, positions, principal, .. } = account;
-    let before = *collateral;
-    let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
+    let position = account.position_mut(slot)?;
     ensure(position.is_open(), Error::PositionNotFound)?;
     ensure(position.market == market.index, Error::WrongMarket)?;
     let (old_size, long) = (position.base(), position.size.is_long());
@@ -334,7 +346,6 @@ pub fn reduce(
         let paid = notional.value(Rounding::Up)?.signed()?.plus(premium)?;
         (paid, leaving.signed()?.less(paid)?)
     };
-    let cost = cost.gain();
 
     let owed = market.side(long).index.owed(position.funding_entry, old_size)?;
     let mut result = pnl.less(owed)?;
@@ -342,32 +353,44 @@ pub fn reduce(
         result = SignedQuote::ZERO;
     }
     // What a deleveraging has frozen was seen at a good price.
-    let (frozen, pnl) = (position.frozen, pnl.plus(position.frozen)?);
-    result = result.plus(frozen)?;
-    market.freeze(position, long, SignedQuote::ZERO)?;
+    let pnl = pnl.plus(position.frozen)?;
+    result = result.plus(position.frozen)?;
+    // Before the part leaves the sums, and what is frozen with it.
     let payable = payable_for(market, result)?;
+    market.freeze(position, long, SignedQuote::ZERO)?;
     let entry = position.entry.less(leaving)?;
     rebook(market.side_mut(long), position, old_size.less(size)?, long, entry)?;
     if !position.is_open() {
         position.margin_version = 0;
         let _ = market.note_settled(position)?;
     }
+    Ok(TakenOff { buy, cost: cost.gain(), premium, fee, owed, pnl, result, payable })
+}
 
-    let realised = market.realise(collateral, &mut position.claim, &payable, result)?;
-    let fee = fee.min(*collateral);
+/// Reduces or closes the position in a slot, in a market that accrued just now, and realises its result. A fee that the
+/// collateral cannot pay is taken as far as it goes; an unpaid loss is returned in `realised.unpaid` for
+/// [`crate::resolve::cover`].
+///
+/// # Errors
+/// [`Error::PositionNotFound`], [`Error::WrongMarket`], [`Error::SizeNotReducing`], [`Error::MathOverflow`].
+pub fn reduce(
+    market: &mut MarketState,
+    account: &mut AccountState,
+    slot: usize,
+    size: Base,
+    mark: Price,
+    charge: Charge,
+) -> Result<Fill> {
+    let taken = take_off(market, account, slot, size, mark, charge)?;
+    let TakenOff { buy, cost, premium, owed, pnl, .. } = taken;
+    let AccountState { collateral, positions, principal, .. } = account;
+    let before = *collateral;
+    let position = positions.get_mut(slot).ok_or(Error::PositionNotFound)?;
+    let realised = market.realise(collateral, &mut position.claim, &taken.payable, taken.result)?;
+    let fee = taken.fee.min(*collateral);
     *collateral = collateral.less(fee)?;
     principal.follow(before, *collateral)?;
     market.split_fee(fee)?;
-    Ok(Fill {
-        size,
-        buy,
-        mark,
-        price: average(cost, size, buy)?,
-        cost,
-        premium,
-        fee,
-        funding: owed.negated()?,
-        pnl,
-        realised,
-    })
+    let price = average(cost, size, buy)?;
+    Ok(Fill { size, buy, mark, price, cost, premium, fee, funding: owed.negated()?, pnl, realised })
 }
