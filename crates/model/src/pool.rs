@@ -166,7 +166,7 @@ impl Exchange {
         must(written_off || !got.is_zero() && self.reaches(got, &q(1), 1), "CoverTooEarly")
     }
 
-    fn take_paid(&mut self, account: usize, slot: usize) -> Q {
+    pub(crate) fn take_paid(&mut self, account: usize, slot: usize) -> Q {
         let claim = &self.accounts[account].slots[slot].claim;
         if !claim.is_none() && self.writes_off(self.accounts[account].slots[slot].market) {
             self.accounts[account].slots[slot].claim.due = zero();
@@ -188,6 +188,11 @@ impl Exchange {
         if !self.markets[holder].held[debtor].is_none() && self.writes_off(debtor) {
             self.markets[holder].held[debtor].due = zero();
         }
+        self.take_between(debtor, holder)
+    }
+
+    /// What was set aside for a pool's claim goes to it.
+    pub(crate) fn take_between(&mut self, debtor: usize, holder: usize) -> Q {
         let got = core::mem::take(&mut self.markets[holder].held[debtor].paid);
         self.markets[debtor].cash -= &got;
         self.markets[debtor].set_aside -= &got;

@@ -1,7 +1,7 @@
 //! Sections 5 and 9: an account's profits pay its losses, an account below zero is resolved.
 
 use crate::margin::Purpose;
-use crate::number::{Q, least, zero};
+use crate::number::{Q, least, loss, zero};
 use crate::price::Status;
 use crate::state::Exchange;
 use crate::trade::Charge;
@@ -54,13 +54,14 @@ impl Exchange {
         Ok(rest)
     }
 
-    /// Moves a part of a slot's claim to another pool.
+    /// Moves a part of a slot's claim to another pool, which takes what it has been paid on its own so far. Cash that still
+    /// waits in a market without positions stays where it is until somebody collects.
     fn assign(&mut self, account: usize, slot: usize, holder: usize, amount: &Q) {
         if !amount.is_positive() {
             return;
         }
         let debtor = self.accounts[account].slots[slot].market;
-        self.collect_between(debtor, holder);
+        self.take_between(debtor, holder);
         self.accounts[account].slots[slot].claim.due -= amount;
         self.markets[holder].held[debtor].due += amount;
     }
@@ -135,52 +136,51 @@ impl Exchange {
         must(!self.reaches(&equity, &zero(), 24), "NotBankrupt")?;
         must(unflagged || newer && Self::seen_since(&sums, flagged), "FlagTooFresh")?;
 
-        // All positions close with an empty purse; everything in cash is one pot.
-        let mut pot = core::mem::take(&mut self.accounts[account].collateral);
-        let mut losses: Vec<Q> = Vec::new();
-        for slot in &slots {
-            losses.push(self.close_out(account, *slot, &mut pot));
-        }
-        let all: Q = losses.iter().cloned().sum();
-        let paid = least(&pot, &all);
-        let whole = losses.clone();
-        for ((slot, loss), was) in slots.iter().zip(&mut losses).zip(&whole) {
-            if was.is_positive() {
-                let share = &paid * was / &all;
+        // All positions close; what is lost is only counted.
+        let lost: Vec<Q> = slots.iter().map(|slot| self.close_out(account, *slot)).collect();
+        // Each market's share of all that there is, a claim at face whether it was paid or not.
+        let claims = self.accounts[account].slots.iter().map(|p| &p.claim.due + &p.claim.paid);
+        let there = claims.sum::<Q>() + &self.accounts[account].collateral;
+        let shares = pro_rata(&there, &lost);
+        self.hand_over(account, &slots, &shares);
+        for ((slot, loss), share) in slots.iter().zip(&lost).zip(&shares) {
+            let deficit = loss - share;
+            if deficit.is_positive() {
                 let market = self.accounts[account].slots[*slot].market;
-                self.receive(market, &share);
-                *loss -= share;
-            }
-        }
-        self.accounts[account].collateral = pot - &paid;
-
-        // Then claims, pro rata to what is left, the debtor itself left out.
-        for debtor in &slots {
-            self.collect(account, *debtor);
-            let claim = self.accounts[account].slots[*debtor].claim.due.clone();
-            let others: Vec<bool> = slots.iter().map(|slot| slot != debtor).collect();
-            let weights: Vec<Q> =
-                losses.iter().zip(&others).map(|(loss, other)| if *other { loss.clone() } else { zero() }).collect();
-            let whole: Q = weights.iter().cloned().sum();
-            let amount = least(&claim, &whole);
-            if !amount.is_positive() {
-                continue;
-            }
-            for ((holder, loss), weight) in slots.iter().zip(&mut losses).zip(&weights) {
-                let share = &amount * weight / &whole;
-                let market = self.accounts[account].slots[*holder].market;
-                self.assign(account, *debtor, market, &share);
-                *loss -= share;
-            }
-        }
-        for (slot, loss) in slots.iter().zip(&losses) {
-            if loss.is_positive() {
-                let market = self.accounts[account].slots[*slot].market;
-                self.absorb(market, loss);
+                self.absorb(market, &deficit);
             }
         }
         self.accounts[account].flag = None;
         Ok(())
+    }
+
+    /// Fills the shares of the markets of these slots: each one with the slot's own claim, then all alike with cash, then with
+    /// one claim after the other.
+    fn hand_over(&mut self, account: usize, slots: &[usize], shares: &[Q]) {
+        let mut open = shares.to_vec();
+        for (slot, open) in slots.iter().zip(&mut open) {
+            let market = self.accounts[account].slots[*slot].market;
+            self.take_paid(account, *slot);
+            let claim = &mut self.accounts[account].slots[*slot].claim.due;
+            let off = least(open, claim);
+            *claim -= &off;
+            *open -= off;
+            self.sync_episode(market);
+        }
+        let parts = pro_rata(&self.accounts[account].collateral, &open);
+        for ((slot, open), part) in slots.iter().zip(&mut open).zip(parts).filter(|(_, part)| part.is_positive()) {
+            self.receive(self.accounts[account].slots[*slot].market, &part);
+            self.accounts[account].collateral -= &part;
+            *open -= part;
+        }
+        for debtor in slots {
+            let parts = pro_rata(&self.accounts[account].slots[*debtor].claim.due, &open);
+            for ((slot, open), part) in slots.iter().zip(&mut open).zip(parts) {
+                let holder = self.accounts[account].slots[*slot].market;
+                self.assign(account, *debtor, holder, &part);
+                *open -= part;
+            }
+        }
     }
 
     /// Whether an account with a position in a settled market needs no flag: none can be had, or the settlement has waited for
@@ -244,29 +244,40 @@ impl Exchange {
         Ok((prices.valid.price.clone(), Charge::Silent))
     }
 
-    /// Closes one slot at the mark; its cash goes to the pot, its loss is returned.
-    fn close_out(&mut self, account: usize, slot: usize, pot: &mut Q) -> Q {
+    /// Closes one slot at the mark: a profit is realised, what is lost is returned.
+    fn close_out(&mut self, account: usize, slot: usize) -> Q {
         let market = self.accounts[account].slots[slot].market;
         let good = self.status(market) == Status::Good;
         if good && !self.accounts[account].slots[slot].held.is_zero() {
             self.release_holdback(account, slot);
         } else if !good {
             let position = &mut self.accounts[account].slots[slot];
-            *pot += core::mem::take(&mut position.held);
+            let held = core::mem::take(&mut position.held);
             position.held_size = zero();
             position.held_price = zero();
+            self.accounts[account].collateral += held;
         }
         self.collect(account, slot);
-        *pot += core::mem::take(&mut self.accounts[account].collateral);
         if !self.accounts[account].slots[slot].is_open() {
             return zero();
         }
         // Looked at before anything was closed.
         let Ok((mark, charge)) = self.closing_price(market) else { return zero() };
         let size = self.accounts[account].slots[slot].size.abs();
-        let closed = self.reduce(account, slot, &size, &mark, charge);
-        self.collect(account, slot);
-        *pot += core::mem::take(&mut self.accounts[account].collateral);
-        closed.unpaid
+        let taken = self.take_off(account, slot, &size, &mark, charge);
+        if taken.result.is_negative() {
+            return loss(&taken.result);
+        }
+        self.realise(account, slot, &taken.payable, &taken.result)
     }
+}
+
+/// An amount in proportion to weights, no more of it than they come to.
+fn pro_rata(amount: &Q, weights: &[Q]) -> Vec<Q> {
+    let whole: Q = weights.iter().cloned().sum();
+    if !whole.is_positive() {
+        return vec![zero(); weights.len()];
+    }
+    let part = least(amount, &whole) / whole;
+    weights.iter().map(|weight| weight * &part).collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::margin::Purpose;
 use crate::number::{Q, gain, least, q, zero};
+use crate::pool::Payable;
 use crate::state::{Exchange, Position};
 use crate::{No, R, must};
 
@@ -16,6 +17,17 @@ pub enum Charge {
     Plain,
     /// Neither, and a profit is forfeited.
     Silent,
+}
+
+/// A part of a position that has left it.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    premium: Q,
+    fee: Q,
+    /// What it has won or lost, funding included.
+    pub(crate) result: Q,
+    /// What could be paid on it before it left.
+    pub(crate) payable: Payable,
 }
 
 /// What a reduction did.
@@ -87,8 +99,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Takes `size` (positive) off a position.
-    pub fn reduce(&mut self, account: usize, slot: usize, size: &Q, mark: &Q, charge: Charge) -> Closed {
+    /// Takes `size` (positive) off a position; its result waits in what is returned.
+    pub(crate) fn take_off(&mut self, account: usize, slot: usize, size: &Q, mark: &Q, charge: Charge) -> Taken {
         self.take_up(account, slot);
         let old = self.accounts[account].slots[slot].clone();
         let (market, long) = (old.market, old.is_long());
@@ -119,8 +131,15 @@ impl Exchange {
             position.margin_version = 0;
             self.count_settled(account, slot);
         }
+        Taken { premium, fee, result, payable }
+    }
+
+    /// The same, and its result is realised.
+    pub fn reduce(&mut self, account: usize, slot: usize, size: &Q, mark: &Q, charge: Charge) -> Closed {
+        let Taken { premium, fee, result, payable } = self.take_off(account, slot, size, mark, charge);
         // What the slot's claim has been paid is the account's own money.
-        let purse = &self.accounts[account].collateral + &self.accounts[account].slots[slot].claim.paid;
+        let slots = &self.accounts[account].slots;
+        let (market, purse) = (slots[slot].market, &self.accounts[account].collateral + &slots[slot].claim.paid);
         let unpaid = self.realise(account, slot, &payable, &result);
         let paid_in = result.is_negative() && purse.is_positive();
         let fee = least(&fee, &self.accounts[account].collateral);
