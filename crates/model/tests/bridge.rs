@@ -312,7 +312,11 @@ pub(crate) fn run(model: &mut Exchange, world: &World, op: &Op) -> R<Did> {
             let waiting = &world.orders[order];
             let terms = &waiting.terms;
             let size = q(terms.size.0);
+            // One that only reduces goes with its position: like one that has lapsed, whoever comes first clears it away.
+            let of = world.accounts[waiting.account].opposite(waiting.market as u16, terms.buys());
+            let gone = terms.reduces() && of.is_none_or(|(_, position)| position.generation != terms.generation);
             match model.order_mark(waiting.market, terms.placed_at, terms.placed_slot, terms.size.0 > 0) {
+                _ if gone => {}
                 Err(No("OrderLapsed")) => {}
                 Err(no) => return Err(no),
                 Ok(mark) => {

@@ -33,7 +33,7 @@ fn shares(world: &World) -> Vec<u64> {
 }
 
 /// An order of so many, by dice or bytes.
-fn shuffled(count: usize, mut below: impl FnMut(usize) -> usize) -> Vec<usize> {
+pub(super) fn shuffled(count: usize, mut below: impl FnMut(usize) -> usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     for place in (1..count).rev() {
         order.swap(place, below(place + 1));

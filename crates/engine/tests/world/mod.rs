@@ -6,6 +6,7 @@
 pub(crate) mod check;
 pub(crate) mod leave;
 mod op;
+pub(crate) mod orders;
 mod shell;
 
 pub(crate) use op::{Bytes, Op};
@@ -73,6 +74,8 @@ pub(crate) struct World {
     pub(crate) shared: SharedInsurance,
     /// What the vault holds.
     pub(crate) vault: u128,
+    /// Deficits by account and market, as they were booked.
+    pub(crate) unpaid: [[u64; MARKETS]; ACCOUNTS],
     /// What each trader has put in less what it has taken out.
     pub(crate) put_in: [i128; ACCOUNTS],
     /// The same of each provider.
@@ -109,6 +112,7 @@ impl World {
             fund: Quote::ZERO,
             shared: SharedInsurance::default(),
             vault: 0,
+            unpaid: [[0; MARKETS]; ACCOUNTS],
             put_in: [0; ACCOUNTS],
             provided: [0; PROVIDERS],
         };

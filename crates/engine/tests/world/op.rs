@@ -140,6 +140,10 @@ impl<'a> Bytes<'a> {
     pub(crate) const fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
+    /// A seed made of what is left, which stays there (FNV-1a, Fowler, Noll and Vo).
+    pub(crate) fn sum(&self) -> u64 {
+        self.data.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+    }
     pub(crate) fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.data.split_first() else { return 0 };
         self.data = rest;

@@ -117,7 +117,10 @@ impl World {
                     let _ = market.accrue(false, &self.now)?;
                     let _ = pick_up(market, state, *slot)?;
                 }
-                let _ = resolve::resolve(state, &mut entries, &self.now)?;
+                let done = resolve::resolve(state, &mut entries, &self.now)?;
+                for (slot, market) in &entries {
+                    self.unpaid[account][usize::from(market.index)] += done.deficits[*slot].0;
+                }
             }
             Op::TopUp { market, amount } => {
                 let state = &mut self.markets[market];
@@ -205,7 +208,8 @@ impl World {
         if !unpaid.is_zero() {
             let trader = &mut self.accounts[account];
             let mut entries = entries(trader, &mut self.markets, Some(slot));
-            let _ = resolve::cover_liquidation(trader, slot, unpaid, &mut entries, &self.now)?;
+            self.unpaid[account][market] +=
+                resolve::cover_liquidation(trader, slot, unpaid, &mut entries, &self.now)?.deficit.0;
         }
         Ok(())
     }
@@ -381,7 +385,8 @@ impl World {
         let unpaid = receipt.fill.realised.unpaid;
         if !unpaid.is_zero() {
             let mut entries = entries(trader, &mut self.markets, Some(slot));
-            let _ = resolve::cover_liquidation(trader, slot, unpaid, &mut entries, &now)?;
+            self.unpaid[account][market] +=
+                resolve::cover_liquidation(trader, slot, unpaid, &mut entries, &now)?.deficit.0;
         }
         self.credit(KEEPER, receipt.keeper_fee)
     }
