@@ -3,12 +3,12 @@
 use ballast_engine::account::AccountState;
 use ballast_engine::constants::HOUR;
 use ballast_engine::deleverage::pick_up;
-use ballast_engine::margin::{Purpose, leg};
+use ballast_engine::margin::{Purpose, leg, unrealised};
 use ballast_engine::market::MarketState;
 use ballast_engine::settle::settle;
 use ballast_engine::trade::{Charge, increase, reduce};
 use ballast_engine::units::FundingIndex;
-use ballast_engine::{Base, Error, Now, Quote, SignedQuote};
+use ballast_engine::{Base, Error, Now, Price, Quote, SignedQuote};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -283,6 +283,50 @@ fn whoever_picks_up_first_and_however_the_sums_hold_and_the_pool_loses_nothing()
         assert_eq!((market.deleveraging.positions, market.long.positions + market.short.positions), (0, 0));
         assert_eq!(tokens(&[&market], &accounts), held);
     }
+}
+
+/// What is frozen is profit that the pool has yet to pay, as long as it is frozen: who closes is paid at the same `h` as who is
+/// settled.
+#[test]
+fn a_frozen_profit_is_paid_at_the_same_share_by_a_reduction_as_by_a_settling() {
+    let (mut market, mut accounts) = in_episode();
+    let now = at(&mut market, 48 * HOUR);
+    let _ = market.deleverage(&now).unwrap();
+    let _ = pick_up(&mut market, &mut accounts[1], 0).unwrap();
+    let position = accounts[1].positions[0];
+    let payable = market.payable().unwrap();
+    assert!(position.frozen.0 > 0 && payable.cash < payable.gross);
+    let (mut other, mut also) = (market, accounts.clone());
+    let settled = settle(&mut market, &mut accounts[1], 0, &now).unwrap();
+    let fill = reduce(&mut other, &mut also[1], 0, position.base(), price(130), Charge::Plain).unwrap();
+    assert_eq!(fill.pnl, settled.pnl);
+    assert_eq!((fill.realised.cash, fill.realised.claimed), (settled.realised.cash, settled.realised.claimed));
+}
+
+/// A loss that the credit of the maintenance test covers stays where it is when what was frozen is settled.
+#[test]
+fn settling_what_was_frozen_takes_no_more_than_the_maintenance_price_does() {
+    let (mut market, mut accounts) = in_episode();
+    let now = at(&mut market, 48 * HOUR);
+    let _ = market.deleverage(&now).unwrap();
+    let _ = pick_up(&mut market, &mut accounts[1], 0).unwrap();
+    let position = accounts[1].positions[0];
+    // The price has eaten up what was frozen, and half a basis point more; its confidence is one.
+    let lost = u128::from(position.frozen.gain().0) * 1_000_000_000 / u128::from(position.base().0);
+    let level = price(130).0 - lost as u64;
+    set_price_at(&mut market, Price(level - level / 20_000), &now);
+    let seen = |market: &MarketState, account: &AccountState| {
+        let position = &account.positions[0];
+        let value = leg(market, position, Purpose::Maintenance, &now).unwrap().full_equity.0;
+        let mark = unrealised(position, market.price.last.price).unwrap().0;
+        (account.collateral.0 as i64 + value, account.collateral.0 as i64 + mark)
+    };
+    let (was, held) = (seen(&market, &accounts[1]), accounts[1].collateral);
+    assert!(was.0 > held.0 as i64 && was.1 < held.0 as i64, "between the two prices: {was:?} {held:?}");
+    let settled = settle(&mut market, &mut accounts[1], 0, &now).unwrap();
+    assert!(settled.realised.cash.is_zero() && accounts[1].positions[0].frozen.is_zero());
+    assert_eq!(seen(&market, &accounts[1]), was);
+    assert_sums(&market, &accounts);
 }
 
 #[test]
