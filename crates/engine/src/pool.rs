@@ -3,18 +3,15 @@
 //! Free cash is `cash − claims_paid`: what the index has paid on claims belongs to their holders, who have yet to
 //! collect it. A side's *result* is its PnL less the funding it owes, for that is what its positions can realise.
 
+mod claims;
+
 use crate::Now;
-use crate::constants::{CLAIMS_THRESHOLD, DAY, FACTOR_ONE, RATIO_SCALE};
-use crate::error::{Error, Result, ensure};
+use crate::constants::DAY;
+use crate::error::Result;
 use crate::market::{Claim, MarketState, Pool};
-use crate::math::{mul_div, period, some};
+use crate::math::period;
 use crate::trade::Notional;
 use crate::units::{Price, Quote, Ratio, Rounding, SignedQuote};
-
-/// A payment that would bring the claim factor below this pays the rest too, where the pool has the cash: the factor
-/// keeps at least six digits, and what is left then is dust but for very odd histories. Without the cash the factor
-/// goes on falling, rounded up, which only makes holders wait.
-const FACTOR_LEAST: u64 = 1_000_000;
 
 /// What share of profit the pool can pay in cash: `h = min(1, cash / gross)`, kept as its two numbers. Claims are not
 /// subtracted: a profit that is paid at `h` leaves `h` as it was for everyone after it.
@@ -55,7 +52,7 @@ impl Payable {
     /// `profit × h`, rounded down and never more than the cash.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn of(&self, profit: Quote) -> Result<Quote> {
         if self.gross <= self.cash {
             return Ok(profit.min(self.cash));
@@ -100,39 +97,10 @@ impl Pool {
     /// Cash that is not set aside for claim holders.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     #[inline]
     pub fn free_cash(&self) -> Result<Quote> {
         self.cash.less(self.claims_paid)
-    }
-
-    /// Puts free cash aside for claims and lowers the index. Rounded up the factor never promises more than was put
-    /// aside: with each claim's outstanding amount `a × F/f`, the sum of those stays at or above `claims`, and the sum
-    /// of all `a` equals `claims + claims_paid`; so what can be collected never exceeds `claims_paid` (P1).
-    pub(crate) fn pay_claims(&mut self, amount: Quote) -> Result<()> {
-        if amount.is_zero() || self.claims.is_zero() {
-            return Ok(());
-        }
-        let mut paid = amount.min(self.claims);
-        let mut rest = self.claims.less(paid)?;
-        let mut factor = mul_div(self.claim_factor, rest.0, self.claims.0, Rounding::Up)?;
-        if factor < FACTOR_LEAST && !rest.is_zero() && self.free_cash()?.less(paid)? >= rest {
-            paid = self.claims;
-            rest = Quote::ZERO;
-            factor = 0;
-        }
-        self.claims_paid = self.claims_paid.plus(paid)?;
-        self.claims = rest;
-        self.claim_factor = factor;
-        self.end_epoch_if_paid()
-    }
-
-    fn end_epoch_if_paid(&mut self) -> Result<()> {
-        if self.claims.is_zero() {
-            self.claim_epoch = some(self.claim_epoch.checked_add(1))?;
-            self.claim_factor = FACTOR_ONE;
-        }
-        Ok(())
     }
 }
 
@@ -140,7 +108,7 @@ impl MarketState {
     /// Unrealised PnL of one side at a price, frozen results included, from the sums alone; rounded up (against the pool).
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn side_pnl(&self, long: bool, price: Price) -> Result<SignedQuote> {
         let side = self.side(long);
         let rounding = if long { Rounding::Up } else { Rounding::Down };
@@ -179,7 +147,7 @@ impl MarketState {
     /// What the pool can pay on profit at its stored price; where that is not valid, at the last valid one if that is less.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn payable(&self) -> Result<Payable> {
         // In a settlement nothing is paid before all positions are closed: what is won becomes a claim.
         if self.is_settled() {
@@ -191,7 +159,7 @@ impl MarketState {
     /// Premium that the curve pays back when the skew unwinds: `skew² × price / 2K`, rounded up.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn skew_premium(&self, price: Price) -> Result<Quote> {
         let skew = self.skew()?.size();
         if skew.is_zero() {
@@ -210,7 +178,7 @@ impl MarketState {
     /// other pools count nothing until they are paid.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn equity(&self, price: Price) -> Result<SignedQuote> {
         let values = Values::of(self, price)?;
         let results = self.side_result(true, &values)?.plus(self.side_result(false, &values)?)?;
@@ -221,7 +189,7 @@ impl MarketState {
     /// cash. Never above [`MarketState::equity`].
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn firm_equity(&self, price: Price) -> Result<SignedQuote> {
         self.firm_equity_at(price, &Values::of(self, price)?)
     }
@@ -230,25 +198,13 @@ impl MarketState {
         self.equity_base(price)?.less(self.gross(values)?.signed()?)
     }
 
-    /// Whether claims exceed 1 % of the pool's free cash.
-    pub fn claims_block(&self) -> bool {
-        let pool = &self.pool;
-        if pool.claims.is_zero() {
-            return false;
-        }
-        let free = pool.cash.saturating_sub(pool.claims_paid);
-        // No product of these overflows 128 bits.
-        u128::from(pool.claims.0).saturating_mul(u128::from(RATIO_SCALE))
-            > u128::from(free.0).saturating_mul(u128::from(CLAIMS_THRESHOLD))
-    }
-
     /// Cash arrives: shared pro rata between outstanding claims and what unrealised profit lacks (so that it does not
     /// matter who realised first), the rest is free. Cash beyond all profit pays claims too; an amount of zero does
     /// only that. Profit is taken at the stored price (or the last valid one, whichever is more), after the payer's position
     /// has left the sums.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn receive(&mut self, amount: Quote) -> Result<()> {
         let free = self.pool.free_cash()?;
         self.pool.cash = self.pool.cash.plus(amount)?;
@@ -268,57 +224,12 @@ impl MarketState {
         self.sync_episode()
     }
 
-    /// Adds to a claim (collected up to now first, by the caller).
-    ///
-    /// # Errors
-    /// [`Error::InvariantBroken`] for a claim with something to collect, [`Error::MathOverflow`].
-    pub fn add_claim(&mut self, claim: &mut Claim, amount: Quote) -> Result<()> {
-        let (outstanding, collectable) = self.claim_value(claim)?;
-        ensure(collectable.is_zero(), Error::InvariantBroken)?;
-        *claim =
-            Claim { amount: outstanding.plus(amount)?, factor: self.pool.claim_factor, epoch: self.pool.claim_epoch };
-        self.pool.claims = self.pool.claims.plus(amount)?;
-        Ok(())
-    }
-
-    /// Pays a holder what the index has paid on its claim: lowers the claim and the set-aside cash, returns the amount
-    /// (rounded down; what rounding leaves can be collected once all claims are paid).
-    ///
-    /// # Errors
-    /// [`Error::MathOverflow`].
-    pub fn collect(&mut self, claim: &mut Claim) -> Result<Quote> {
-        if claim.amount.is_zero() {
-            return Ok(Quote::ZERO);
-        }
-        let (outstanding, collectable) = self.claim_value(claim)?;
-        self.pool.claims_paid = self.pool.claims_paid.less(collectable)?;
-        self.pool.cash = self.pool.cash.less(collectable)?;
-        *claim = Claim { amount: outstanding, factor: self.pool.claim_factor, epoch: self.pool.claim_epoch };
-        Ok(collectable)
-    }
-
-    /// What a claim is worth at face now (outstanding, not collected), and what collecting would pay.
-    ///
-    /// # Errors
-    /// [`Error::MathOverflow`].
-    pub fn claim_value(&self, claim: &Claim) -> Result<(Quote, Quote)> {
-        let pool = &self.pool;
-        if claim.amount.is_zero() || claim.epoch != pool.claim_epoch {
-            return Ok((Quote::ZERO, claim.amount));
-        }
-        if claim.factor == pool.claim_factor {
-            return Ok((claim.amount, Quote::ZERO));
-        }
-        let outstanding = claim.amount.share(pool.claim_factor, claim.factor, Rounding::Up)?;
-        Ok((outstanding, claim.amount.less(outstanding)?))
-    }
-
     /// Books a realised result between collateral and pool: a loss as far as the collateral and then the slot's own
     /// claim on this pool go (at face: pool and trader owe each other), a profit at `payable` (taken before the position
     /// left the sums) in cash and the rest as a claim. What the claim has been paid is collected first.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn realise(
         &mut self,
         collateral: &mut Quote,
@@ -353,43 +264,11 @@ impl MarketState {
         Ok(realised)
     }
 
-    /// Cancels a claim (collected just now) against a debt to the same pool, at face; returns the debt that is left.
-    fn set_off(&mut self, claim: &mut Claim, debt: Quote) -> Result<Quote> {
-        // Rounding may leave claims an atom above their exact sum.
-        let amount = debt.min(claim.amount).min(self.pool.claims);
-        if amount.is_zero() {
-            return Ok(debt);
-        }
-        claim.amount = claim.amount.less(amount)?;
-        self.pool.claims = self.pool.claims.less(amount)?;
-        self.pool.end_epoch_if_paid()?;
-        debt.less(amount)
-    }
-
-    /// What an account below zero has been allotted to this pool, as far as its own claim on it pays: pool and trader owe each
-    /// other. Collects into the collateral what the claim has been paid; returns what was set off.
-    ///
-    /// # Errors
-    /// [`Error::MathOverflow`].
-    pub(crate) fn set_off_allotted(
-        &mut self,
-        collateral: &mut Quote,
-        claim: &mut Claim,
-        allotted: Quote,
-    ) -> Result<Quote> {
-        let before = self.collect(claim)?;
-        let rest = self.set_off(claim, allotted)?;
-        // Where that was all that the pool owes, what rounding has left of the claim was put aside and is paid.
-        *collateral = collateral.plus(before)?.plus(self.collect(claim)?)?;
-        self.sync_episode()?;
-        allotted.less(rest)
-    }
-
     /// Splits a trading fee (already taken from collateral) among pool, insurance and protocol; the rest that rounding
     /// leaves goes to the pool.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn split_fee(&mut self, fee: Quote) -> Result<()> {
         if fee.is_zero() {
             return Ok(());
@@ -408,7 +287,7 @@ impl MarketState {
     /// paid, all of it is the providers' (it is booked in `pool.deficits`).
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn absorb_deficit(&mut self, deficit: Quote, now: &Now) -> Result<Quote> {
         self.touch(now);
         let today = period(now.unix, DAY)?;
@@ -426,7 +305,7 @@ impl MarketState {
     /// that it does not matter which of the two came first.
     ///
     /// # Errors
-    /// [`Error::MathOverflow`].
+    /// [`crate::Error::MathOverflow`].
     pub fn insure(&mut self, amount: Quote) -> Result<()> {
         self.pool.insurance = self.pool.insurance.plus(amount)?;
         if self.insurance.beyond.is_zero() || self.insurance.day != period(self.clock, DAY)? {

@@ -180,6 +180,69 @@ fn accounts_in_several_markets_leave_the_same_deficits_in_whatever_order_they_ar
     assert!(ends.iter().all(|end| *end == ends[0]), "{ends:#?}");
 }
 
+/// What each pool has at face: free cash less what it owes, what others owe it, its bucket. And what it could not get.
+fn at_face(setup: &Setup, markets: usize) -> Vec<[i128; 2]> {
+    setup.audit();
+    let worth = |market: usize| {
+        let state = setup.market(market).state;
+        let (pool, held) =
+            (&state.pool, state.held[..markets].iter().map(|claim| i128::from(claim.amount.0)).sum::<i128>());
+        let free = i128::from(pool.cash.0) - i128::from(pool.claims_paid.0) + i128::from(pool.insurance.0);
+        [free - i128::from(pool.claims.0) + held, i128::from(pool.deficits.0) + i128::from(pool.insurance_paid.0)]
+    };
+    (0..markets).map(worth).collect()
+}
+
+/// Two accounts below zero, with losses in two markets and claims on one of them. Whichever is resolved first pays into that
+/// one, and so pays the other's claim in part: neither this nor who collects moves an atom from one market to the other.
+#[test]
+fn a_claim_on_a_pool_that_an_account_owes_counts_the_same_whoever_pays_or_collects_first() {
+    let (mut setup, traders) = Setup::in_episode();
+    let [alice, bob, carol] = &traders;
+    setup.settle(bob, 0).must();
+    for trader in [alice, bob] {
+        setup.open(trader, 1, whole(45_000));
+    }
+    setup.move_by(1, -4_000);
+    setup.move_by(0, -4_300);
+    setup.move_by(0, -2_500);
+    for trader in [alice, bob] {
+        assert!(equity(&setup, trader) < 0, "{}", equity(&setup, trader));
+        assert!(!setup.account(trader).state.positions[0].claim.amount.is_zero());
+        setup.flag(trader).must();
+    }
+    setup.tick(2);
+    let (mut ends, mut collected) = (Vec::new(), [false; 2]);
+    for order in orders(5) {
+        let mut setup = setup.clone();
+        for step in &order {
+            match step {
+                0 | 1 => drop(setup.resolve(&traders[*step]).must()),
+                2 | 3 => match setup.collect_claim(&traders[step - 2], 0) {
+                    Ok(_) => collected[step - 2] = true,
+                    // Nothing was paid on it yet, or it is another pool's by now.
+                    Err(refused) => {
+                        let nothing = [Some(Error::CoverTooEarly), Some(Error::PositionNotFound)];
+                        assert!(nothing.contains(&refused.error), "{refused}");
+                    }
+                },
+                _ => drop(setup.settle(carol, 0).must()),
+            }
+        }
+        for trader in [alice, bob] {
+            let account = setup.account(trader).state;
+            assert!(account.is_flat() && account.collateral.is_zero());
+        }
+        let end = at_face(&setup, 2);
+        assert!(ends.is_empty() || ends[0] == end, "{order:?}\n{end:?}\n{:?}", ends[0]);
+        ends.push(end);
+    }
+    assert!(
+        collected == [true; 2] && ends[0].iter().all(|[_, missing]| *missing > i128::from(units(1_000))),
+        "{ends:?}"
+    );
+}
+
 #[test]
 fn a_deleveraging_reduces_everybody_alike_in_whatever_order_it_is_picked_up() {
     let (mut setup, traders) = Setup::after_an_episode();
