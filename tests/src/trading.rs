@@ -143,11 +143,12 @@ impl Setup {
     /// The keeper cancels, for its fee, an order that its account cannot fill.
     pub fn cancel_unfillable(&mut self, trader: &Trader, market: usize, order: &Pubkey) -> Outcome {
         let own = u16::try_from(market).expect("few markets");
-        let legs = ix::leg_metas(&self.account(trader), Some(own), false);
+        let account = self.account(trader);
+        let (legs, covenant) = (ix::leg_metas(&account, Some(own), false), ix::pubkey(&account.covenant));
         let (keeper, market) = (self.keeper.clone(), self.market_key(market));
         let (caller, rent_to) = (keeper.address(), trader.address());
-        let reward = Some(&keeper.subaccount);
-        let cancel = ix::cancel_unfillable(&caller, &market, &trader.subaccount, order, &rent_to, reward, &legs);
+        let (account, reward, covenant) = (&trader.subaccount, Some(&keeper.subaccount), Some(&covenant));
+        let cancel = ix::cancel_unfillable(&caller, &market, account, order, &rent_to, reward, covenant, &legs);
         self.world.measure("cancel_order", cancel, &[&keeper.key])
     }
 

@@ -159,12 +159,13 @@ impl OrderTerms {
     /// once what could never fill; what may have changed by then is judged again at the fill.
     ///
     /// A flagged account's collateral pays its liquidation, not orders, and while a price is bad nothing leaves an account
-    /// with positions: their orders put nothing aside.
+    /// with positions: what only reduces puts nothing aside then, and what may open is refused, for nobody would be paid to
+    /// clear it away.
     ///
     /// # Errors
     /// Those of [`check`](Self::check); [`Error::MarketSettled`]; [`Error::OrderExpired`] and [`Error::OrderLimit`] with limit
-    /// and value; [`Error::PositionNotFound`] for a reduction of nothing; [`Error::FlaggedAccount`] and
-    /// [`Error::MarketReduceOnly`] for one that may open; [`Error::InsufficientCollateral`] for the fees.
+    /// and value; [`Error::PositionNotFound`] for a reduction of nothing; [`Error::FlaggedAccount`],
+    /// [`Error::MarketReduceOnly`] and a bad price's refusal for one that may open; [`Error::InsufficientCollateral`] for the fees.
     pub fn place(&mut self, market: &MarketState, account: &mut AccountState, now: &Now) -> Result<()> {
         self.check()?;
         market.check_not_settled()?;
@@ -183,10 +184,14 @@ impl OrderTerms {
                 market.check_open(now)?;
             }
         }
-        let free = flagged || !(market.status(now)? == Status::Good || account.is_flat());
-        let each = if free { Quote::ZERO } else { market.params.order_fee };
-        self.exit_fee = if self.is_bracket() { each } else { Quote::ZERO };
-        self.fee = each.plus(self.exit_fee)?;
+        let status = market.status(now)?;
+        let bad = status != Status::Good && !account.is_flat();
+        ensure(self.reduces() || !bad, status.refusal())?;
+        (self.fee, self.exit_fee) = (Quote::ZERO, Quote::ZERO);
+        if !(flagged || bad) {
+            self.exit_fee = if self.is_bracket() { market.params.order_fee } else { Quote::ZERO };
+            self.fee = self.fees(market)?;
+        }
         let fault = Fault::new(Error::InsufficientCollateral, account.collateral.0, self.fee.0);
         ensure(self.fee <= account.collateral, fault)?;
         account.collateral = account.collateral.less(self.fee)?;
@@ -300,6 +305,16 @@ impl OrderTerms {
         Ok(After::Exits)
     }
 
+    /// What it costs at the market's order fee: one, and another one for a bracket's exits. A delegate's budget is charged
+    /// with it even where nothing is put aside, or places would be for nothing.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn fees(&self, market: &MarketState) -> Result<Quote> {
+        let each = market.params.order_fee;
+        if self.is_bracket() { each.plus(each) } else { Ok(each) }
+    }
+
     /// What the keeper that fills it earns: not what is put aside for a bracket's exits.
     ///
     /// # Errors
@@ -310,8 +325,9 @@ impl OrderTerms {
 }
 
 /// Whether an order that may open is cancelled where its fill fails for this reason, once its price is there: the account
-/// lacks what it needs. Kept open it would be an option: its owner brings the margin when the outside market has moved. What
-/// is the market's or passes with the next price (a limit, a cap, a pause, a price that is not good) keeps it.
+/// lacks what it needs, or its owner's covenant forbids it. Kept open it would be an option: its owner brings the margin, or
+/// moves what the covenant counts, when the outside market has moved. What is the market's or passes with the next price (a
+/// limit, a cap, a pause, a price that is not good) keeps it, and so does what anyone can mend at once (a covenant's old view).
 pub const fn cancels(reason: Error) -> bool {
     matches!(
         reason,
@@ -322,5 +338,12 @@ pub const fn cancels(reason: Error) -> bool {
             | Error::NoFreePosition
             | Error::IsolatedSinglePosition
             | Error::CrossNotAllowed
+            | Error::LossNotCovered
+            | Error::CovenantTripped
+            | Error::CovenantNotEnrolled
+            | Error::CovenantFull
+            | Error::CovenantNotional
+            | Error::CovenantLeverage
+            | Error::CovenantLoss
     )
 }

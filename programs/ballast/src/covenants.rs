@@ -1,6 +1,6 @@
 //! The covenant of a subaccount's owner, as instructions find it at its address: there may be none.
 
-use core::cell::RefMut;
+use core::cell::{Ref, RefMut};
 
 use anchor_lang::error::ErrorCode;
 use anchor_lang::prelude::*;
@@ -18,12 +18,8 @@ use crate::state::{Covenant, Subaccount};
 
 /// The covenant of a subaccount's owner, to change; none where its address is empty, whatever lamports it was sent.
 pub fn of<'a>(info: &'a AccountInfo<'_>, subaccount: &Subaccount) -> Result<Option<RefMut<'a, Covenant>>> {
-    ensure(is(&subaccount.covenant, info.key), EngineError::WrongCovenant)?;
-    if *info.owner == System::id() && info.data_is_empty() {
+    if !exists(info, subaccount)? {
         return Ok(None);
-    }
-    if *info.owner != crate::ID {
-        return Err(ErrorCode::AccountOwnedByWrongProgram.into());
     }
     if !info.is_writable {
         return Err(ErrorCode::AccountNotMutable.into());
@@ -38,6 +34,35 @@ pub fn of<'a>(info: &'a AccountInfo<'_>, subaccount: &Subaccount) -> Result<Opti
     let covenant: RefMut<'a, Covenant> = covenant.map_err(|_| ErrorCode::AccountDiscriminatorMismatch)?;
     check_version(covenant.version)?;
     Ok(Some(covenant))
+}
+
+/// The same, to read.
+pub fn view<'a>(info: &'a AccountInfo<'_>, subaccount: &Subaccount) -> Result<Option<Ref<'a, Covenant>>> {
+    if !exists(info, subaccount)? {
+        return Ok(None);
+    }
+    let covenant = Ref::filter_map(info.try_borrow_data()?, |data| {
+        let (discriminator, body) = data.split_first_chunk::<8>()?;
+        if discriminator != Covenant::DISCRIMINATOR {
+            return None;
+        }
+        bytemuck::try_from_bytes(body.get(..core::mem::size_of::<Covenant>())?).ok()
+    });
+    let covenant: Ref<'a, Covenant> = covenant.map_err(|_| ErrorCode::AccountDiscriminatorMismatch)?;
+    check_version(covenant.version)?;
+    Ok(Some(covenant))
+}
+
+/// Whether there is a covenant at its address, which this must be.
+fn exists(info: &AccountInfo<'_>, subaccount: &Subaccount) -> Result<bool> {
+    ensure(is(&subaccount.covenant, info.key), EngineError::WrongCovenant)?;
+    if *info.owner == System::id() && info.data_is_empty() {
+        return Ok(false);
+    }
+    if *info.owner != crate::ID {
+        return Err(ErrorCode::AccountOwnedByWrongProgram.into());
+    }
+    Ok(true)
 }
 
 /// A covenant and which of its owner's subaccounts acts.

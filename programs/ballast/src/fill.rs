@@ -43,6 +43,9 @@ pub struct Trader<'a, 'info> {
     pub others: Others<'info>,
     /// Its owner's covenant, which an increase must pass; none where there is none, or where nothing can increase.
     pub covenant: Option<Bound<'a>>,
+    /// Whether it only tries, on copies: then the other markets, which are no copies, are left as they are, even where they
+    /// were passed writable (a message's accounts are so for all its instructions).
+    pub trial: bool,
 }
 
 impl<'a, 'info> Trader<'a, 'info> {
@@ -54,7 +57,12 @@ impl<'a, 'info> Trader<'a, 'info> {
         others: &'info [AccountInfo<'info>],
     ) -> Self {
         let others = Others::of(account, Some(market.index), others);
-        Self { account, exchange, others, covenant: None }
+        Self::with(account, exchange, others)
+    }
+
+    /// The same with markets that were looked through before anything moved.
+    pub const fn with(account: &'a mut AccountState, exchange: &'a Key, others: Others<'info>) -> Self {
+        Self { account, exchange, others, covenant: None, trial: false }
     }
 }
 
@@ -247,7 +255,8 @@ fn over_all<T>(
     unpaid: Quote,
     work: impl FnOnce(&mut AccountState, &mut [(usize, &mut MarketState)]) -> ballast_engine::Result<T>,
 ) -> Result<T> {
-    if trader.others.missing() || trader.others.infos.iter().any(|info| !info.is_writable) {
+    let read_only = trader.trial || trader.others.infos.iter().any(|info| !info.is_writable);
+    if read_only || trader.others.missing() {
         return Err(refuse(Fault::new(EngineError::LossNotCovered, 0, unpaid.0)));
     }
     let mut others = legs::change_all(trader.account, trader.exchange, Some(market.index), trader.others.infos)?;

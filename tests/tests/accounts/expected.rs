@@ -46,6 +46,11 @@ const REFUSALS: &[(&str, &str, &[&str])] = &[
     ("covenant", "cut to its discriminator", &["AccountDiscriminatorMismatch", "AccountDidNotDeserialize"]),
     ("covenant", "a byte short", &["AccountDiscriminatorMismatch", "AccountDidNotDeserialize"]),
     ("covenant", "nobody", &["WrongCovenant", "AccountOwnedByWrongProgram", "ConstraintSeeds"]),
+    // Where it is left out.
+    ("covenant", "Token-2022", &["WrongCovenant"]),
+    ("covenant", "another program", &["WrongCovenant"]),
+    ("covenant", "the system program for it", &["WrongCovenant"]),
+    ("covenant", "not executable", &["WrongCovenant"]),
     // Accounts of another exchange, market, owner.
     ("exchange", "of other roles", &["NotGovernance", "NotGuardian", "NotProposer"]),
     ("exchange", "of another exchange", &["WrongExchange", "WrongVault", "ConstraintSeeds"]),
@@ -379,6 +384,14 @@ const HARMLESS: &[(&str, &str, &str, &str)] = &[
     ("veto_proposal", "program", "*", "the program is there already, as the absent market"),
     ("expire_proposal", "program", "*", "the program is there already, as the absent market"),
     ("cancel_order (by its owner)", "program", "*", "the program is there already, as the absent keeper"),
+    ("cancel_order (dead)", "program", "*", "the program is there already, as the absent covenant"),
+    ("cancel_order (dead)", "keeper", "covenant again", ABSENT),
+    (
+        "cancel_order (unfillable)",
+        "covenant",
+        "program again",
+        "without it nothing is cleared away that only a covenant forbids",
+    ),
 ];
 
 /// Substitutions that look like `*'s*` and are refused nevertheless.

@@ -58,6 +58,30 @@ fn every_substitution_of_an_account_is_refused_or_known_to_be_harmless() {
     assert!(idle.is_empty(), "rows that nothing meets any more:\n{}", idle.join("\n"));
 }
 
+/// An account is writable for a whole transaction, whatever one of its instructions asks for: what one declares to read, or is
+/// given to read behind that, it leaves alone all the same.
+#[test]
+fn what_is_passed_writable_beyond_need_is_left_as_it_is() {
+    let mut tried = 0;
+    for case in cases::all() {
+        let mut metas = case.instruction.accounts.clone();
+        let to_read: Vec<_> = metas.iter().filter(|m| !m.is_writable).map(|m| m.pubkey).collect();
+        for meta in &mut metas {
+            meta.is_writable = true;
+        }
+        let (world, outcome) = case.send(&metas, &case.instruction.data, &[]);
+        if let Err(refused) = outcome {
+            panic!("{}: {refused}", case.title());
+        }
+        for at in to_read {
+            let (before, after) = (case.account(&at), world.svm.get_account(&at).unwrap_or_default());
+            assert!(before.data == after.data && before.owner == after.owner, "{}: {at} was to be read", case.title());
+            tried += 1;
+        }
+    }
+    assert!(tried > 300, "{tried}");
+}
+
 /// A borrow that fails says nothing to whoever sent the transaction.
 #[test]
 fn a_market_passed_twice_is_refused_by_its_name_and_not_by_a_failed_borrow() {

@@ -6,6 +6,7 @@ use ballast::instructions::trader::SetDelegateArgs;
 use ballast_client::instructions as ix;
 use ballast_engine::Error;
 use ballast_engine::constants::DAY;
+use ballast_engine::price::Status;
 use ballast_tests::{Ask, Expect as _, Terms, Trader, event, units};
 use solana_signer::Signer as _;
 
@@ -153,6 +154,16 @@ fn p04_a_delegate_trades_and_never_withdraws_or_changes_the_covenant() {
     setup.world.advance(DAY);
     setup.tick(1);
     setup.place(&as_desk, BTC, size).expect("another day");
+    // Beside an old price nothing is put aside: what may open is refused, and the places cost the delegate its budget all the same.
+    setup.world.advance(6);
+    assert_eq!(setup.status(BTC), Status::Ageing);
+    setup.place(&alice, BTC, size).expect_err("nobody would be paid to clear it away");
+    let exit = Ask { kind: 3, reduce_only: true, stop: 1, ..Ask::from(-size / 4) };
+    let order = setup.place(&as_desk, BTC, exit).expect("the second of the day");
+    assert!(setup.order(&order).terms.fee.is_zero());
+    setup.place(&as_desk, BTC, exit).expect("the third");
+    let spent = setup.place(&as_desk, BTC, exit).expect_err("one too many");
+    assert_eq!(spent.error, Some(Error::DelegateBudget));
     // Its right ends to the second, and at its owner's word.
     setup.world.advance(DAY);
     setup.tick(1);

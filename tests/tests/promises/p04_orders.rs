@@ -184,6 +184,33 @@ fn p04_what_an_account_cannot_fill_is_cancelled_with_the_reason_and_what_the_mar
     setup.audit();
 }
 
+/// Long in one market, short in the other; the long has lost more than the collateral, the short has won more than that.
+#[test]
+fn p04_a_trial_fill_changes_no_other_market_and_a_flip_whose_loss_is_not_covered_is_cleared_away() {
+    let mut setup = on_bank(&Terms::still());
+    let alice = setup.trader("alice", units(50_000));
+    setup.open(&alice, BTC, whole(200_000));
+    setup.open(&alice, ETH, whole(-200_000));
+    for _ in 0..6 {
+        setup.move_by(ETH, -500);
+        setup.move_by(BTC, -500);
+    }
+    let order = setup.place(&alice, BTC, setup.size_for(BTC, whole(-500_000_000))).expect("placed");
+    setup.later();
+    let account = setup.account(&alice);
+    let (keeper, market, rent_to) = (setup.keeper.clone(), setup.market_key(BTC), alice.address());
+    let before = setup.market(ETH);
+    // Its other market is passed to write, as it is in every transaction that also stores that market's price.
+    let (by, legs, covenant) =
+        (keeper.address(), ix::leg_metas(&account, Some(0), true), ix::pubkey(&account.covenant));
+    let (account, reward) = (&alice.subaccount, Some(&keeper.subaccount));
+    let cancel = ix::cancel_unfillable(&by, &market, account, &order, &rent_to, reward, Some(&covenant), &legs);
+    let gone = event!(setup.world.send(&[cancel], &[&keeper.key]).must(), OrderCancelled);
+    assert_eq!((gone.reason, gone.fee_to_keeper), (code(Error::LossNotCovered), fee(&setup, BTC)));
+    assert!(*setup.market(ETH) == *before, "the trial has changed the other market");
+    setup.audit();
+}
+
 /// A keeper that holds every update that was published, valid all of them, against one that does his work.
 #[test]
 fn p04_a_keeper_with_many_valid_updates_cannot_choose_an_orders_price() {

@@ -7,7 +7,7 @@ use ballast_engine::constants::{DAY, HOUR};
 use ballast_engine::price::Status;
 use ballast_tests::binding::{NO_LIMITS, TERMS};
 use ballast_tests::prices::Posted;
-use ballast_tests::{Expect as _, Outcome, Setup, Terms, Trader, event, units};
+use ballast_tests::{Ask, Expect as _, Outcome, Setup, Terms, Trader, event, units};
 
 use super::bank::on_bank;
 use super::{BTC, ETH, whole};
@@ -208,6 +208,47 @@ fn p12_a_tripped_covenant_reduces_only_for_the_cool_down_in_every_account_whatev
     setup.move_by(BTC, 0);
     setup.touch(&alice).must();
     try_more(&mut setup, &aside, 1_000).must();
+    setup.audit();
+}
+
+/// Kept, it would be an option: its owner makes room in the covenant once the outside market has moved.
+#[test]
+fn p12_an_order_that_the_covenant_forbids_does_not_rest_but_is_cleared_away_by_anyone() {
+    let (mut setup, alice) = bound();
+    let place = |setup: &mut Setup| {
+        let size = setup.size_for(BTC, whole(60_000));
+        let order = setup.place(&alice, BTC, size).expect("placed");
+        setup.later();
+        order
+    };
+    let code = |error: Error| u32::from(ballast::BallastError::from(error));
+    // Above the leverage; the margin is there.
+    let order = place(&mut setup);
+    setup.execute(&alice, BTC, &order).fails(Error::CovenantLeverage);
+    let gone = event!(setup.cancel_unfillable(&alice, BTC, &order).must(), OrderCancelled);
+    assert_eq!(gone.reason, code(Error::CovenantLeverage));
+    assert!(gone.fee_to_keeper > 0);
+    // With an old view of another account it is kept: whoever wants it filled or cleared away shows that account first.
+    let aside = setup.trader_with("alice", 7, false, units(4_000));
+    setup.open(&alice, BTC, whole(40_000));
+    let limit = setup.market(BTC).state.price.last.price.0 * 2;
+    let ask = Ask { kind: 1, limit, ..Ask::from(setup.size_for(BTC, whole(31_000))) };
+    let order = setup.place(&aside, BTC, ask).expect("placed");
+    setup.later();
+    setup.tick(12);
+    setup.cancel_unfillable(&aside, BTC, &order).fails(Error::CovenantStale);
+    setup.touch(&alice).must();
+    let gone = event!(setup.cancel_unfillable(&aside, BTC, &order).must(), OrderCancelled);
+    assert_eq!(gone.reason, code(Error::CovenantLeverage));
+    // Tripped, nothing that may open rests either.
+    let order = setup.place(&aside, BTC, Ask { size: ask.size / 100, ..ask }).expect("placed");
+    setup.move_by(BTC, -200);
+    setup.touch(&alice).must();
+    setup.trip(&alice).must();
+    setup.later();
+    setup.later();
+    let gone = event!(setup.cancel_unfillable(&aside, BTC, &order).must(), OrderCancelled);
+    assert_eq!(gone.reason, code(Error::CovenantTripped));
     setup.audit();
 }
 

@@ -248,8 +248,9 @@ impl Act {
                 let legs = metas(sim, order.sub, Some(order.market), legs);
                 let (rent_to, keeper) = (key(order.by), keeper.map(sub));
                 let (market, account) = (market(order.market), sub(order.sub));
-                let (order, keeper) = (&order.address, keeper.as_ref());
-                ix::cancel_unfillable(&key(by), &market, &account, order, &rent_to, keeper, &legs)
+                let covenant = address::covenant(exchange, &key(sim.subs[order.sub].owner));
+                let (order, keeper, covenant) = (&order.address, keeper.as_ref(), Some(&covenant));
+                ix::cancel_unfillable(&key(by), &market, &account, order, &rent_to, keeper, covenant, &legs)
             }
             Self::Trigger { order } => {
                 let order = &sim.orders[order];

@@ -41,7 +41,7 @@ fn may_hold(market: &MarketState, account: &AccountState) -> bool {
 }
 
 /// What stands in the way of placing an order.
-/// Returns the fee that it puts aside.
+/// Returns what a delegate's budget is charged.
 pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now: &Now, why: &mut Reasons) -> Quote {
     let reduces = account.opposite(market.index, ask.size > 0).is_some();
     let flagged = liquidation::is_flagged(account, now);
@@ -65,11 +65,12 @@ pub(crate) fn place(account: &AccountState, market: &MarketState, ask: &Ask, now
     why.need(reduces || !ask.reduce_only, Error::PositionNotFound);
     why.need(ask.reduce_only || !flagged, Error::FlaggedAccount);
     why.need(reduces || !market.reduce_only(now), Error::MarketReduceOnly);
-    let good = market.status(now).expect("a tier") == Status::Good;
-    let free = flagged || !(good || account.is_flat());
-    let fees = if ask.kind != 3 && has_exits { 2 } else { 1 };
-    why.need(free || market.params.order_fee.0 * fees <= account.collateral.0, Error::InsufficientCollateral);
-    if free { Quote::ZERO } else { Quote(market.params.order_fee.0 * fees) }
+    let status = market.status(now).expect("a tier");
+    let bad = status != Status::Good && !account.is_flat();
+    why.need(ask.reduce_only || !bad, status.refusal());
+    let fees = Quote(market.params.order_fee.0 * if ask.kind != 3 && has_exits { 2 } else { 1 });
+    why.need(flagged || bad || fees <= account.collateral, Error::InsufficientCollateral);
+    fees
 }
 
 /// What stands in the way of cancelling one.
@@ -86,7 +87,8 @@ pub(crate) fn cancel(sim: &Sim, view: &View, placed: &Placed, by: usize, legs: L
     // Anyone's, once its price is there and the account lacks what it needs.
     let others = account.state.slots().any(|(_, position)| position.market != market.index);
     let tried = !(order.terms.reduces() || others && legs == Legs::None);
-    let refused = filled(sim, view, placed, legs, false).err().filter(|_| tried);
+    let legs = if legs == Legs::Write { Legs::Read } else { legs };
+    let refused = filled(sim, view, placed, legs).err().filter(|_| tried);
     match refused {
         Some(fault) if cancels(fault.error) => {}
         refused => {
@@ -108,19 +110,17 @@ pub(crate) fn trigger(sim: &Sim, view: &View, placed: &Placed, why: &mut Reasons
 
 /// Fills an order.
 pub(crate) fn execute(sim: &Sim, view: &View, placed: &Placed, legs: Legs) -> Result<()> {
-    filled(sim, view, placed, legs, true)
+    filled(sim, view, placed, legs)
 }
 
-/// The same, under its owner's covenant or as if there were none: what a covenant stops is kept.
-fn filled(sim: &Sim, view: &View, placed: &Placed, legs: Legs, bound: bool) -> Result<()> {
+/// The same, whatever becomes of it.
+fn filled(sim: &Sim, view: &View, placed: &Placed, legs: Legs) -> Result<()> {
     let terms = sim.setup.world.read::<Order>(&placed.address).terms;
     let mut market = Box::new(*view.state(placed.market));
     let _ = market.accrue(false, &view.now)?;
     let mut filler = Filler::new(view, market, sim.account(placed.sub), legs);
-    if bound {
-        let sub = &sim.subs[placed.sub];
-        filler.covenant = sim.covenant(sub.owner).map(|covenant| (covenant, key_of(&sub.address)));
-    }
+    let sub = &sim.subs[placed.sub];
+    filler.covenant = sim.covenant(sub.owner).map(|covenant| (covenant, key_of(&sub.address)));
     let mark = terms.mark(&filler.market, &filler.account.state, &view.now)?;
     let mut size = terms.size.size();
     if let Some((_, held)) = filler.account.state.opposite(filler.market.index, terms.buys()) {

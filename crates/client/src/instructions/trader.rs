@@ -129,11 +129,12 @@ pub fn cancel_order(
     rent_to: &Pubkey,
     keeper: Option<&Pubkey>,
 ) -> Instruction {
-    cancel_unfillable(canceller, market, subaccount, order, rent_to, keeper, &[])
+    cancel_unfillable(canceller, market, subaccount, order, rent_to, keeper, None, &[])
 }
 
-/// The same for an order whose price is there and whose account lacks what it needs; `legs` are all other markets of the
-/// account, to read. Signed by anyone.
+/// The same for an order whose price is there and whose account lacks what it needs, or whose owner's covenant, to be passed
+/// then, forbids it; `legs` are all other markets of the account, to read. Signed by anyone.
+#[expect(clippy::too_many_arguments, reason = "one for each account of the instruction")]
 pub fn cancel_unfillable(
     canceller: &Pubkey,
     market: &Pubkey,
@@ -141,6 +142,7 @@ pub fn cancel_unfillable(
     order: &Pubkey,
     rent_to: &Pubkey,
     keeper: Option<&Pubkey>,
+    covenant: Option<&Pubkey>,
     legs: &[AccountMeta],
 ) -> Instruction {
     let accounts = accounts::CancelOrder {
@@ -150,6 +152,7 @@ pub fn cancel_unfillable(
         order: *order,
         rent_to: *rent_to,
         keeper: keeper.copied(),
+        covenant: covenant.copied(),
         event_authority: address::event_authority(),
         program: address::PROGRAM,
     };

@@ -31,7 +31,7 @@ struct Log {
     filled: [u32; 6],
     recorded: u32,
     expired: u32,
-    cancelled: u32,
+    cancelled: BTreeMap<&'static str, u32>,
     /// Fills that were refused, by reason; once for every price that a keeper tried again at.
     refused: BTreeMap<&'static str, u32>,
     /// Publish times.
@@ -104,7 +104,7 @@ fn a_day_of_200_traders_loses_no_more_than_their_covenants_say_and_the_gap() {
     let [entries, limits, breakouts, stops, trailing, targets] = log.filled;
     println!(
         "{TRADERS} traders, {} orders: {entries} filled at the market, {limits} limits, {breakouts} stop entries; {stops} stops, \
-         {trailing} trailing stops, {targets} targets; {} recorded, {} expired, {} cancelled for want of margin; refused {:?}",
+         {trailing} trailing stops, {targets} targets; {} recorded, {} expired, cancelled {:?}; refused {:?}",
         log.placed, log.recorded, log.expired, log.cancelled, log.refused
     );
     println!(
@@ -116,5 +116,5 @@ fn a_day_of_200_traders_loses_no_more_than_their_covenants_say_and_the_gap() {
     assert!(tripped > 10, "the day trips enough of them to mean something");
     assert!(log.filled.iter().all(|count| *count > 10), "every kind fills: {:?}", log.filled);
     assert!(log.recorded > 100, "stops and trails are recorded");
-    assert!(log.refused.get("CovenantTripped").is_some_and(|count| *count > 10), "who tries again is refused");
+    assert!(log.cancelled.get("CovenantTripped").is_some_and(|count| *count > 10), "who tries again is refused");
 }

@@ -383,6 +383,24 @@ fn placing_refuses_what_could_never_fill() {
     assert_eq!(refused.error, Error::MarketReduceOnly);
 }
 
+/// While a price is bad nothing leaves an account with positions; so what may open would pay nobody for clearing it away.
+#[test]
+fn beside_a_bad_price_a_position_places_exits_for_nothing_and_no_entries() {
+    let mut market = market();
+    let mut holder = holder(&mut market, true);
+    let fee = market.params.order_fee;
+    let place = |mut terms: OrderTerms, holder: &mut AccountState, seconds| {
+        terms.place(&market, holder, &later(&NOW, seconds)).map_err(|fault| fault.error).map(|()| terms.fee)
+    };
+    assert_eq!(place(limit_buy(), &mut holder, 4), Ok(fee));
+    assert_eq!(place(limit_buy(), &mut holder, 5), Err(Error::PriceStale));
+    assert_eq!(place(exit_sell(), &mut holder, 5), Ok(Quote(0)));
+    assert_eq!(exit_sell().fees(&market), Ok(fee), "which a delegate's budget is charged with");
+    assert_eq!(OrderTerms { stop: price(90), ..limit_buy() }.fees(&market), Ok(Quote(2 * fee.0)));
+    // What is flat has nothing that a price could change.
+    assert_eq!(place(limit_buy(), &mut account(dollars(100)), 5), Ok(fee));
+}
+
 #[test]
 fn an_order_is_locked_for_ten_seconds_after_it_was_placed_and_after_it_was_met() {
     let mut market = market();

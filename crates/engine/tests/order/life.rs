@@ -306,7 +306,20 @@ fn orders_fill_at_most_once_and_what_was_put_aside_for_them_is_earned_or_given_b
 #[test]
 fn an_order_whose_account_lacks_what_it_needs_is_cancelled_and_one_that_the_market_stops_is_kept() {
     use Error::*;
-    for reason in [InitialMargin, InsufficientCollateral, SizeBelowMinimum, PositionTooLarge, NoFreePosition] {
+    for reason in [
+        InitialMargin,
+        InsufficientCollateral,
+        SizeBelowMinimum,
+        PositionTooLarge,
+        NoFreePosition,
+        LossNotCovered,
+        CovenantTripped,
+        CovenantNotEnrolled,
+        CovenantFull,
+        CovenantNotional,
+        CovenantLeverage,
+        CovenantLoss,
+    ] {
         assert!(cancels(reason));
     }
     for reason in [
@@ -321,7 +334,7 @@ fn an_order_whose_account_lacks_what_it_needs_is_cancelled_and_one_that_the_mark
         OpenInterestStress,
         OpenInterestImpact,
         FlaggedAccount,
-        LossNotCovered,
+        CovenantStale,
         WrongMarketCount,
     ] {
         assert!(!cancels(reason), "{reason:?}");

@@ -120,7 +120,9 @@ pub(crate) fn allowed(op: &Op) -> &'static [Error] {
             PriceUnconfirmed,
             PriceSilent,
         ],
-        Op::Place { .. } => &[InsufficientCollateral, MarketSettled],
+        Op::Place { .. } => {
+            &[InsufficientCollateral, MarketSettled, PriceStale, PriceUncertain, PriceUnconfirmed, PriceSilent]
+        }
         Op::Execute { .. } => &[
             OrderTooEarly,
             PriceStale,

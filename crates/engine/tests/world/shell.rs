@@ -238,8 +238,10 @@ impl World {
         let (state, trader, now) = (&self.markets[market], &mut self.accounts[account], self.now);
         ensure(size != 0, Error::AmountZero)?;
         state.check_not_settled()?;
-        let good = state.status(&now)? == Status::Good;
-        let free = liquidation::is_flagged(trader, &now) || !(good || trader.is_flat());
+        let status = state.status(&now)?;
+        let bad = status != Status::Good && !trader.is_flat();
+        ensure(reduce_only || !bad, status.refusal())?;
+        let free = bad || liquidation::is_flagged(trader, &now);
         let fee = if free { Quote::ZERO } else { state.params.order_fee };
         ensure(fee <= trader.collateral, Error::InsufficientCollateral)?;
         trader.collateral = trader.collateral.less(fee)?;

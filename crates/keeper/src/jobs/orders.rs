@@ -177,8 +177,9 @@ impl What<'_> {
         let legs = instructions::leg_metas(&self.entry.account, Some(self.index), false);
         let legs = if unfillable { legs.as_slice() } else { &[] };
         let (market, rent_to) = (pubkey(&self.order.market), pubkey(&self.order.rent_to));
-        let (payer, account) = (&self.view.payer, &self.entry.key);
-        instructions::cancel_unfillable(payer, &market, account, self.key, &rent_to, self.keeper, legs)
+        let (payer, account, covenant) = (&self.view.payer, &self.entry.key, pubkey(&self.entry.account.covenant));
+        let (by, covenant) = (self.keeper, unfillable.then_some(&covenant));
+        instructions::cancel_unfillable(payer, &market, account, self.key, &rent_to, by, covenant, legs)
     }
 
     fn trigger(&self) -> Instruction {

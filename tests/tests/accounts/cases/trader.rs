@@ -162,8 +162,9 @@ fn orders() -> Vec<Case> {
     let order = setup.place(&trader, 0, more).expect("placed");
     setup.later();
     let legs = ix::leg_metas(&setup.account(&trader), Some(0), false);
-    let (account, keeper) = (trader.subaccount, Some(&keeper));
-    let unfillable = ix::cancel_unfillable(&by, &market, &account, &order, &owner, keeper, &legs);
+    let covenant = ix::pubkey(&setup.account(&trader).covenant);
+    let (account, keeper, covenant) = (trader.subaccount, Some(&keeper), Some(&covenant));
+    let unfillable = ix::cancel_unfillable(&by, &market, &account, &order, &owner, keeper, covenant, &legs);
     let unfillable = Case::new("cancel_order", setup, unfillable, &[&anyone]).variant("unfillable");
     vec![place, cancel, dead, unfillable, trigger()]
 }

@@ -123,16 +123,18 @@ pub(crate) async fn cancel(global: &Global, which: &Which) -> Result<()> {
     let found = which.find(global).await?;
     let (chain, market) = (&found.chain, found.market);
     // Another's that its account cannot fill: the program fills it for trial, on all its markets.
-    let (mut batch, legs) = match found.is_ours() {
-        true => (Vec::new(), Vec::new()),
+    let (mut batch, covenant, legs) = match found.is_ours() {
+        true => (Vec::new(), None, Vec::new()),
         false => (
             refresh::of_account(chain, &found.exchange, &found.account, Some(market)).await?,
+            Some(instructions::pubkey(&found.account.covenant)),
             instructions::leg_metas(&found.account, Some(market), false),
         ),
     };
     let (by, rent_to) = (found.signer.pubkey(), found.rent_to());
     let (key, address) = (&found.key, &found.address);
-    batch.push(instructions::cancel_unfillable(&by, &found.market_key, key, address, &rent_to, None, &legs));
+    let (market, covenant) = (&found.market_key, covenant.as_ref());
+    batch.push(instructions::cancel_unfillable(&by, market, key, address, &rent_to, None, covenant, &legs));
     let sent = chain.send("cancel", &batch, &found.signer, &[]).await?;
     let signature = sent.signature.to_string();
     let done = Cancelled { order: address.to_string(), fee_back: found.order.terms.fee.0, signature };

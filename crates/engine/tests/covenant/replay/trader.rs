@@ -169,7 +169,7 @@ impl Trader {
         if self.is_open() || self.order.is_some() || self.tried || dice.below(8) != 0 {
             return;
         }
-        // Under a tripped covenant placing is free, and filling is refused.
+        // Under a tripped covenant what is placed is cleared away once its price is there.
         self.tried = self.trip.is_some();
         let last = market.price.last.price;
         let notional = self.account.collateral.0 / 1_000_000 * self.limits.max_leverage.0.min(8_000_000) / 100 * share;
@@ -265,7 +265,7 @@ impl Trader {
                 self.order = after;
             }
             Err(fault) if cancels(fault.error) && !terms.reduces() => {
-                log.cancelled += 1;
+                *log.cancelled.entry(fault.error.name()).or_default() += 1;
                 self.cancel(&terms);
             }
             Err(fault) => *log.refused.entry(fault.error.name()).or_default() += 1,

@@ -48,7 +48,7 @@ pub fn handle<'info>(ctx: Context<'info, CloseSettled<'info>>) -> Result<()> {
     // Before anything moves: the claim may go, and with it the slot.
     let others = legs::Others::of(&subaccount.state, Some(market.index), ctx.remaining_accounts);
     let closed = settlement::close_settled(market, &mut subaccount.state, slot, &now).on_chain()?;
-    let mut trader = Trader { account: &mut subaccount.state, exchange: &subaccount.exchange, others, covenant: None };
+    let mut trader = Trader::with(&mut subaccount.state, &subaccount.exchange, others);
     // An account that cannot surely pay all its losing markets pays none of them here: it is resolved.
     if let Some(filled) = &closed.fill {
         fill::check_sure(market, trader.account, trader.exchange, trader.others, &filled.realised, &now)?;

@@ -83,7 +83,7 @@ pub fn handle<'info>(ctx: Context<'info, Liquidate<'info>>) -> Result<()> {
         };
         return emit(&accounts.event_authority, &event);
     };
-    let mut trader = Trader { account, exchange: &subaccount.exchange, others, covenant: None };
+    let mut trader = Trader::with(account, &subaccount.exchange, others);
     let deficit = pay_liquidated_loss(market, &mut trader, slot, receipt.fill.realised.unpaid, &now)?;
     if !deficit.is_zero() {
         let event = DeficitBooked {

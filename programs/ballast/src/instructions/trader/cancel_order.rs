@@ -1,5 +1,6 @@
 //! Cancels an order: its owner or a delegate after its first ten seconds; anyone, for the fee, once it can never fill again,
-//! or once its price is there and the account lacks what it needs to fill it. The event says why.
+//! or once its price is there and the account lacks what it needs to fill it, or its owner's covenant forbids it. The event
+//! says why.
 //!
 //! The fee goes to whoever clears it away, not back: else nobody would, and a dead order keeps its rent and one of the
 //! account's places. An owner who cancels gets it back. What is put aside for a bracket's exits goes back in either case.
@@ -12,7 +13,8 @@ use ballast_engine::units::Quote;
 use ballast_engine::{Error as EngineError, Now};
 
 use crate::BallastError;
-use crate::checks::check_version;
+use crate::checks::{check_version, key_of};
+use crate::covenants::{self, Bound};
 use crate::emit::emit;
 use crate::error::OnChain;
 use crate::events::OrderCancelled;
@@ -42,6 +44,9 @@ pub struct CancelOrder<'info> {
     /// Gets the fee of an order that its owner does not cancel; without it the fee goes back to the order's subaccount.
     #[account(mut)]
     pub keeper: Option<AccountLoader<'info, Subaccount>>,
+    /// The covenant address of the subaccount's owner, for an order that the covenant forbids; without it none is looked at.
+    /// CHECK: `covenants::view` compares its address.
+    pub covenant: Option<UncheckedAccount<'info>>,
 }
 
 impl CancelOrder<'_> {
@@ -53,13 +58,16 @@ impl CancelOrder<'_> {
             order,
             rent_to,
             keeper,
+            covenant,
             event_authority: _,
             program: _,
         } = self;
         let (market_key, key) = (market.key(), subaccount.key());
         let market = market.load()?;
         check_version(market.version)?;
-        subaccount.load()?.check(&market.exchange)?;
+        let subaccount = subaccount.load()?;
+        subaccount.check(&market.exchange)?;
+        covenant.as_ref().map_or(Ok(()), |info| covenants::view(info, &subaccount).map(drop))?;
         order.load()?.check(&key, &market_key, rent_to.key)?;
         keeper.as_ref().map_or(Ok(()), |keeper| check_keeper(keeper, &market.exchange, &key))
     }
@@ -75,7 +83,14 @@ impl CancelOrder<'_> {
             terms.check_cancel(&market.state, now).on_chain()?;
             return Ok(None);
         }
-        let refused = if terms.reduces() { None } else { unfillable(&order, &market, &subaccount, others, now) };
+        let covenant = match &self.covenant {
+            Some(info) => covenants::view(info, &subaccount)?,
+            None => None,
+        };
+        let mut covenant = covenant.map(|found| Copied::of(&found.state));
+        let bound = covenant.as_mut().and_then(Copied::get);
+        let bound = bound.map(|covenant| Bound { covenant, subaccount: key_of(&self.subaccount.key()) });
+        let refused = if terms.reduces() { None } else { unfillable(&order, &market, &subaccount, bound, others, now) };
         let refused = refused.ok_or(EngineError::WrongOwner.into()).on_chain()?;
         // What the market stops is kept, and says so.
         match reason_of(&refused).filter(|reason| cancels(*reason)) {
@@ -86,11 +101,13 @@ impl CancelOrder<'_> {
 }
 
 /// Why an order whose price is there cannot be filled: found by filling it, on copies that are thrown away. `None` where it can
-/// be, or its price is not there.
+/// be, or its price is not there. A flip whose closing loses more than the collateral counts as one that it cannot: other
+/// markets, whose profits might pay, are not copied.
 fn unfillable<'info>(
     order: &Order,
     market: &Market,
     subaccount: &Subaccount,
+    covenant: Option<Bound<'_>>,
     others: &'info [AccountInfo<'info>],
     now: &Now,
 ) -> Option<Error> {
@@ -99,7 +116,8 @@ fn unfillable<'info>(
     fill::accrue(Pubkey::default(), market, now).ok()?;
     fill::pick_up(Pubkey::default(), market, Pubkey::default(), account).ok()?;
     let ask = fill::ask(&order.terms, market, account, now).ok()?;
-    let mut trader = Trader::of(account, &subaccount.exchange, market, others);
+    let trader = Trader::of(account, &subaccount.exchange, market, others);
+    let mut trader = Trader { covenant, trial: true, ..trader };
     // Without its other markets nothing is shown.
     if trader.others.missing() {
         return None;

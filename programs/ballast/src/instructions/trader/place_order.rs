@@ -131,7 +131,7 @@ pub fn handle(ctx: Context<PlaceOrder>, args: PlaceOrderArgs) -> Result<()> {
         order.terms = args.terms();
         order.terms.place(market, account, &now).on_chain()?;
         if delegated {
-            subaccount.delegate.spend(order.terms.fee, &now).on_chain()?;
+            subaccount.delegate.spend(order.terms.fees(market).on_chain()?, &now).on_chain()?;
         }
         OrderPlaced {
             order: accounts.order.key(),

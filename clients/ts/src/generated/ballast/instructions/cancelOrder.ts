@@ -49,6 +49,7 @@ export type CancelOrderInstruction<
   TAccountOrder extends string | AccountMeta<string> = string,
   TAccountRentTo extends string | AccountMeta<string> = string,
   TAccountKeeper extends string | AccountMeta<string> = string,
+  TAccountCovenant extends string | AccountMeta<string> = string,
   TAccountEventAuthority extends string | AccountMeta<string> = '7nzC7RoHfZY96qkWsLC2M4bFcW3P7wZeskcvygyKbPnK',
   TAccountProgram extends string | AccountMeta<string> = 'FQ2KRxKdTVEsmqVUcHDHjus1T9bnT7xVVsjg9T76Y2bq',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -64,6 +65,7 @@ export type CancelOrderInstruction<
       TAccountOrder extends string ? WritableAccount<TAccountOrder> : TAccountOrder,
       TAccountRentTo extends string ? WritableAccount<TAccountRentTo> : TAccountRentTo,
       TAccountKeeper extends string ? WritableAccount<TAccountKeeper> : TAccountKeeper,
+      TAccountCovenant extends string ? ReadonlyAccount<TAccountCovenant> : TAccountCovenant,
       TAccountEventAuthority extends string ? ReadonlyAccount<TAccountEventAuthority> : TAccountEventAuthority,
       TAccountProgram extends string ? ReadonlyAccount<TAccountProgram> : TAccountProgram,
       ...TRemainingAccounts,
@@ -99,6 +101,7 @@ export type CancelOrderInput<
   TAccountOrder extends string = string,
   TAccountRentTo extends string = string,
   TAccountKeeper extends string = string,
+  TAccountCovenant extends string = string,
   TAccountEventAuthority extends string = string,
   TAccountProgram extends string = string,
 > = {
@@ -114,6 +117,8 @@ export type CancelOrderInput<
   rentTo: Address<TAccountRentTo>;
   /** Gets the fee of an order that its owner does not cancel; without it the fee goes back to the order's subaccount. */
   keeper?: Address<TAccountKeeper>;
+  /** The covenant address of the subaccount's owner, for an order that the covenant forbids; without it none is looked at. */
+  covenant?: Address<TAccountCovenant>;
   eventAuthority?: Address<TAccountEventAuthority>;
   program?: Address<TAccountProgram>;
 };
@@ -125,6 +130,7 @@ export function getCancelOrderInstruction<
   TAccountOrder extends string,
   TAccountRentTo extends string,
   TAccountKeeper extends string,
+  TAccountCovenant extends string,
   TAccountEventAuthority extends string,
   TAccountProgram extends string,
   TProgramAddress extends Address = typeof BALLAST_PROGRAM_ADDRESS,
@@ -136,6 +142,7 @@ export function getCancelOrderInstruction<
     TAccountOrder,
     TAccountRentTo,
     TAccountKeeper,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >,
@@ -148,6 +155,7 @@ export function getCancelOrderInstruction<
   TAccountOrder,
   TAccountRentTo,
   TAccountKeeper,
+  TAccountCovenant,
   TAccountEventAuthority,
   TAccountProgram
 > {
@@ -162,6 +170,7 @@ export function getCancelOrderInstruction<
     order: { value: input.order ?? null, isWritable: true },
     rentTo: { value: input.rentTo ?? null, isWritable: true },
     keeper: { value: input.keeper ?? null, isWritable: true },
+    covenant: { value: input.covenant ?? null, isWritable: false },
     eventAuthority: { value: input.eventAuthority ?? null, isWritable: false },
     program: { value: input.program ?? null, isWritable: false },
   };
@@ -186,6 +195,7 @@ export function getCancelOrderInstruction<
       getAccountMeta('order', accounts.order),
       getAccountMeta('rentTo', accounts.rentTo),
       getAccountMeta('keeper', accounts.keeper),
+      getAccountMeta('covenant', accounts.covenant),
       getAccountMeta('eventAuthority', accounts.eventAuthority),
       getAccountMeta('program', accounts.program),
     ],
@@ -199,6 +209,7 @@ export function getCancelOrderInstruction<
     TAccountOrder,
     TAccountRentTo,
     TAccountKeeper,
+    TAccountCovenant,
     TAccountEventAuthority,
     TAccountProgram
   >);
@@ -222,8 +233,10 @@ export type ParsedCancelOrderInstruction<
     rentTo: TAccountMetas[4];
     /** Gets the fee of an order that its owner does not cancel; without it the fee goes back to the order's subaccount. */
     keeper?: TAccountMetas[5] | undefined;
-    eventAuthority: TAccountMetas[6];
-    program: TAccountMetas[7];
+    /** The covenant address of the subaccount's owner, for an order that the covenant forbids; without it none is looked at. */
+    covenant?: TAccountMetas[6] | undefined;
+    eventAuthority: TAccountMetas[7];
+    program: TAccountMetas[8];
   };
   data: CancelOrderInstructionData;
 };
@@ -231,10 +244,10 @@ export type ParsedCancelOrderInstruction<
 export function parseCancelOrderInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedCancelOrderInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 8) {
+  if (instruction.accounts.length < 9) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 8,
+      expectedAccountMetas: 9,
     });
   }
   let accountIndex = 0;
@@ -256,6 +269,7 @@ export function parseCancelOrderInstruction<TProgram extends string, TAccountMet
       order: getNextAccount(),
       rentTo: getNextAccount(),
       keeper: getNextOptionalAccount(),
+      covenant: getNextOptionalAccount(),
       eventAuthority: getNextAccount(),
       program: getNextAccount(),
     },
