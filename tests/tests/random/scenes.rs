@@ -236,11 +236,12 @@ impl Sim {
         self.setup.world.advance(2 * 86_400 + 1);
         self.calm();
         self.step(Act::Deleverage { market: 0 });
+        let mut picked = false;
         for sub in 0..self.subs.len() {
             let state = self.account(sub).state;
             let waits = state.find(0).is_some_and(|slot| self.view().state(0).is_deleveraged(&state.positions[slot]));
-            if waits && self.percent(60) {
-                self.step(Act::PickUp { sub, market: 0 });
+            if waits && (!picked || self.percent(60)) {
+                picked |= self.step(Act::PickUp { sub, market: 0 });
             }
         }
         self.step(Act::Settle { sub: loser, market: 0, legs: Legs::Read });
