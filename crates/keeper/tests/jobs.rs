@@ -1,6 +1,9 @@
 //! What jobs plan goes through: on the state of a chain in process, each action of a plan is sent and has to be done, or be
 //! refused for a reason that the job knows; and when everything is done, nothing more is planned.
 
+mod accounts;
+mod orders;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anchor_lang::prelude::Pubkey;

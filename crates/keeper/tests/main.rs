@@ -7,6 +7,7 @@ mod fork;
 mod jobs;
 mod load;
 mod once;
+mod orders;
 mod soak;
 mod socket;
 mod support;
