@@ -11,3 +11,4 @@ mod quotes;
 mod random;
 mod registry;
 mod smoke;
+mod view;

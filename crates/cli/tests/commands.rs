@@ -285,6 +285,17 @@ fn governs(net: &Net) {
     let list = net.says(&["govern", "list"]);
     assert!(list.contains("0.0500 % -> 0.0600 %") && list.contains("the others cannot"), "{list}");
     assert!(net.says(&["govern", "explain", &first]).contains("none given"));
+    // Whoever holds a position there is told of it.
+    let account = net.json(&["account", "show"]);
+    let pending = account[0]["pending"].as_array().expect("a list");
+    assert_eq!(pending.len(), 2, "{account}");
+    assert_eq!(
+        (pending[0]["id"].to_string(), &pending[0]["changes"][0]["new"]),
+        (first.clone(), &600.into()),
+        "{account}"
+    );
+    let told = net.says(&["account", "show"]);
+    assert!(told.contains("taker_fee 0.0500 % -> 0.0600 %") && told.contains("% used"), "{told}");
     net.refused(&[&["govern", "execute", &first][..], &governance].concat(), &["ProposalNotReady", " UTC"]);
     net.refused(&[&["govern", "veto", &second][..], &governance].concat(), &["as its vetoer"]);
     net.says(&[&["govern", "veto", &second][..], &guardian].concat());
