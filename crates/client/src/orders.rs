@@ -6,7 +6,7 @@ use ballast_engine::{Error, Fault, Now};
 use serde::Serialize;
 
 use crate::markets::Markets;
-use crate::quotes;
+use crate::quotes::{self, Filled};
 
 /// An order as it stands. Prices as stored, 0 for none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,11 +64,19 @@ pub enum State {
 }
 
 impl OrderView {
-    /// Of an order and its subaccount.
+    /// Of an order and its subaccount. `allowed` is what else a fill is held to, its owner's covenant
+    /// ([`crate::covenants::check_fill`]).
     ///
     /// # Errors
     /// [`Error::WrongMarket`] for a missing market; those of [`ballast_engine::order::OrderTerms::follow`].
-    pub fn of(order: &Order, account: &Subaccount, index: u16, markets: &Markets, now: &Now) -> Result<Self, Fault> {
+    pub fn of(
+        order: &Order,
+        account: &Subaccount,
+        index: u16,
+        markets: &Markets,
+        allowed: impl Fn(&Filled) -> Result<(), Fault>,
+        now: &Now,
+    ) -> Result<Self, Fault> {
         let market = &markets.get(index).ok_or(Error::WrongMarket)?.state;
         let terms = &order.terms;
         let (progress, stage) = terms.follow(market, now)?;
@@ -76,11 +84,13 @@ impl OrderView {
             (Some(error), _) => (State::Dead, Some(error)),
             (None, Stage::Untriggered) => (State::Waiting, None),
             (None, Stage::Triggered) => (State::Met, None),
-            (None, Stage::Ready(_) | Stage::Late) => match quotes::order(account, markets, index, terms, now) {
-                Ok(_) => (State::Fillable, None),
-                Err(fault) if cancels(fault.error) && !terms.reduces() => (State::Dead, Some(fault.error)),
-                Err(fault) => (State::Held, Some(fault.error)),
-            },
+            (None, Stage::Ready(_) | Stage::Late) => {
+                match quotes::order(account, markets, index, terms, now).and_then(|filled| allowed(&filled)) {
+                    Ok(()) => (State::Fillable, None),
+                    Err(fault) if cancels(fault.error) && !terms.reduces() => (State::Dead, Some(fault.error)),
+                    Err(fault) => (State::Held, Some(fault.error)),
+                }
+            }
         };
         Ok(Self {
             id: order.id,

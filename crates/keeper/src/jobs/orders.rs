@@ -3,13 +3,14 @@
 //! nobody pays for.
 
 use ballast::state::Order;
+use ballast_client::covenants;
 use ballast_client::instructions::{self, pubkey};
 use ballast_client::markets::Markets;
-use ballast_client::quotes;
+use ballast_client::quotes::{self, Filled};
 use ballast_engine::constants::RING;
 use ballast_engine::market::MarketState;
 use ballast_engine::order::cancels;
-use ballast_engine::{Error, Now};
+use ballast_engine::{Error, Now, Result};
 use solana_instruction::Instruction;
 use solana_pubkey::Pubkey;
 
@@ -80,8 +81,9 @@ impl Job for Orders {
                 (what.cancel(false), true)
             } else if terms.mark(&mark.state, account, &view.now).is_ok() {
                 let markets = foreseen.get_or_insert_with(|| foresee(view));
-                match quotes::order(&entry.account, markets, index, terms, &view.now) {
-                    Ok(_) => (what.execute(), true),
+                let quoted = quotes::order(&entry.account, markets, index, terms, &view.now);
+                match quoted.and_then(|filled| allow(view, entry, &filled, markets)) {
+                    Ok(()) => (what.execute(), true),
                     Err(fault) if cancels(fault.error) && !terms.reduces() => (what.cancel(true), true),
                     Err(_) if is_forgotten_soon(order, &mark.state, &view.now) => (what.trigger(), false),
                     Err(_) => continue,
@@ -113,6 +115,14 @@ impl Job for Orders {
         }
         actions
     }
+}
+
+/// That the owner's covenant lets a fill pass, its accounts seen in front.
+fn allow(view: &View<'_>, entry: &Entry, filled: &Filled, markets: &Markets) -> Result<()> {
+    let Some(covenant) = view.book.covenant(&pubkey(&entry.account.covenant)) else { return Ok(()) };
+    let owned = view.book.accounts().iter().filter(|other| other.account.covenant == entry.account.covenant);
+    let owned = owned.map(|other| (&other.key, &other.account));
+    covenants::check_fill(covenant, owned, &entry.key, filled, markets, &view.now)
 }
 
 /// Shows the owner's other accounts with positions to its covenant.

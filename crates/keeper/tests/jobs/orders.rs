@@ -156,6 +156,22 @@ fn an_order_under_a_covenant_goes_with_the_owners_other_accounts_in_front() {
     assert!(setup.position(&aside, 0) > 0);
 }
 
+/// What its owner's covenant forbids is cleared away like what its account cannot fill.
+#[test]
+fn an_order_that_a_covenant_forbids_is_cleared_away() {
+    let mut setup = Setup::with(&Terms::still());
+    let alice = setup.bound("alice", units(10_000));
+    let aside = setup.trader_with("alice", 7, false, units(5_000));
+    setup.open(&alice, 0, units(40_000).cast_signed());
+    // Within its own margin and leverage; not within that of both.
+    let order = setup.place(&aside, 0, setup.size_for(0, units(38_000).cast_signed())).unwrap();
+    setup.later();
+    let planned = plan(&setup, "orders");
+    assert_eq!((planned.len(), planned[0].subject), (1, order));
+    assert_eq!(keep(&mut setup, "orders"), 1);
+    assert!(setup.position(&aside, 0) == 0 && !waits(&setup, &order) && earned(&setup) > 0);
+}
+
 /// The keeper's own order pays no fee to itself: it comes back to the account.
 #[test]
 fn the_keepers_own_order_is_filled_without_a_fee() {

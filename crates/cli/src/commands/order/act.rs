@@ -123,14 +123,12 @@ pub(crate) async fn cancel(global: &Global, which: &Which) -> Result<()> {
     let found = which.find(global).await?;
     let (chain, market) = (&found.chain, found.market);
     // Another's that its account cannot fill: the program fills it for trial, on all its markets.
-    let (mut batch, covenant, legs) = match found.is_ours() {
-        true => (Vec::new(), None, Vec::new()),
-        false => (
-            refresh::of_account(chain, &found.exchange, &found.account, Some(market)).await?,
-            Some(instructions::pubkey(&found.account.covenant)),
-            instructions::leg_metas(&found.account, Some(market), false),
-        ),
-    };
+    let (mut batch, mut covenant, mut legs) = (Vec::new(), None, Vec::new());
+    if !found.is_ours() {
+        batch = fill::front(chain, &found.exchange, &found.account, market).await?;
+        covenant = Some(instructions::pubkey(&found.account.covenant));
+        legs = instructions::leg_metas(&found.account, Some(market), false);
+    }
     let (by, rent_to) = (found.signer.pubkey(), found.rent_to());
     let (key, address) = (&found.key, &found.address);
     let (market, covenant) = (&found.market_key, covenant.as_ref());

@@ -8,6 +8,7 @@ use ballast_client::events::Event;
 use ballast_client::{address, instructions};
 use ballast_engine::Error;
 use serde::Serialize;
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 
@@ -51,6 +52,20 @@ pub(crate) fn text(fill: &Filled, scale: Scale) -> String {
     text
 }
 
+/// What goes in front of a fill, tried or real: newer prices; and where a covenant binds the owner, all accounts are shown to it,
+/// for it must have seen them just now.
+pub(super) async fn front(
+    chain: &Chain,
+    exchange: &ExchangeAccount,
+    account: &Subaccount,
+    market: u16,
+) -> Result<Vec<Instruction>> {
+    let mut batch = refresh::of_account(chain, exchange, account, Some(market)).await?;
+    let seen = covenant::seen(chain, exchange, account).await?;
+    batch.extend(seen.into_iter().filter(|step| !batch.contains(step)).collect::<Vec<_>>());
+    Ok(batch)
+}
+
 /// What is needed to fill a subaccount's orders in a market.
 pub(crate) struct Fill<'a> {
     pub(crate) chain: &'a Chain,
@@ -82,10 +97,7 @@ impl Fill<'_> {
                 continue;
             }
             let account = self.chain.read::<Subaccount>(&self.subaccount).await?;
-            let mut batch = refresh::of_account(self.chain, self.exchange, &account, Some(self.market)).await?;
-            // Its owner's other accounts must have been seen just now where a covenant binds them.
-            let seen = covenant::seen(self.chain, self.exchange, &account).await?;
-            batch.extend(seen.into_iter().filter(|step| !batch.contains(step)).collect::<Vec<_>>());
+            let mut batch = front(self.chain, self.exchange, &account, self.market).await?;
             let legs = instructions::leg_metas(&account, Some(self.market), true);
             let covenant = instructions::pubkey(&account.covenant);
             batch.push(instructions::execute_order(&key, &self.subaccount, order, rent_to, None, &covenant, &legs));

@@ -3,9 +3,10 @@
 use core::mem::offset_of;
 
 use anyhow::Result;
-use ballast::state::{Order, Subaccount};
+use ballast::state::{Covenant, Order, Subaccount};
 use ballast_client::orders::{OrderView, State};
-use ballast_client::{Markets, address};
+use ballast_client::quotes::Filled;
+use ballast_client::{Markets, address, covenants, instructions};
 use ballast_engine::Now;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -40,11 +41,19 @@ pub(crate) async fn of(
     markets: &Markets,
     now: &Now,
 ) -> Result<Vec<Line>> {
+    // What an owner's covenant forbids cannot be filled either.
+    let covenant = chain.find::<Covenant>(&instructions::pubkey(&account.covenant)).await?;
+    let owned = chain.subaccounts(exchange, &instructions::pubkey(&account.owner)).await?;
+    let allowed = |filled: &Filled| {
+        let owned = owned.iter().map(|(key, account)| (key, &**account));
+        let check = |covenant: &Covenant| covenants::check_fill(covenant, owned, key, filled, markets, now);
+        covenant.as_deref().map_or(Ok(()), check)
+    };
     let mut lines = Vec::new();
     for (address, order) in chain.all::<Order>(offset_of!(Order, subaccount), key.as_ref()).await? {
         let own = |index: &u16| address::market(&exchange.address, *index).to_bytes() == order.market.0;
         let Some(index) = (0..exchange.state.markets).find(own) else { continue };
-        let view = OrderView::of(&order, account, index, markets, now);
+        let view = OrderView::of(&order, account, index, markets, allowed, now);
         let order =
             view.map_err(|fault| anyhow::anyhow!("order {} cannot be read: {}", order.id, chain.fault(&fault)))?;
         lines.push(Line { address: address.to_string(), order });
