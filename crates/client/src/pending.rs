@@ -43,8 +43,8 @@ pub struct PendingView {
     pub below_maintenance: Option<bool>,
 }
 
-/// The proposals that wait and touch an account: those on markets in which it has a slot in use or an order (`ordered`), and of the
-/// exchange its parameters, its oracle programs, and the program itself. `markets` are accrued.
+/// The proposals that wait and touch an account: those on markets in which it has a slot in use or an order (`ordered`), and of
+/// the exchange its parameters, its oracle programs, and the program itself. `markets` are accrued.
 ///
 /// # Errors
 /// [`ballast_engine::Error::MathOverflow`].

@@ -18,8 +18,9 @@ pub fn update_market(market: &Pubkey, oracle: &Pubkey) -> Instruction {
     build(accounts, instruction::UpdateMarket {}, &[])
 }
 
-/// Fills an order; `rent_to` is who paid its rent, `covenant` the covenant address of the subaccount's owner. `legs` are the account's other markets: all of them, writable
-/// where their profits must pay a loss; none will do for a reduction in profit.
+/// Fills an order; `rent_to` is who paid its rent, `covenant` the covenant address of the subaccount's owner. `legs`
+/// are the account's other markets: all of them, writable where their profits must pay a loss; none will do for a
+/// reduction in profit.
 pub fn execute_order(
     market: &Pubkey,
     subaccount: &Pubkey,

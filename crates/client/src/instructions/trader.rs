@@ -77,8 +77,8 @@ pub fn withdraw(
     build(accounts, instruction::Withdraw { amount }, legs)
 }
 
-/// Moves collateral between two subaccounts of one owner, whose covenant address is `covenant`; `legs` are all markets of the
-/// first. Signed by the owner, or by a delegate of both for collateral.
+/// Moves collateral between two subaccounts of one owner, whose covenant address is `covenant`; `legs` are all markets
+/// of the first. Signed by the owner, or by a delegate of both for collateral.
 pub fn transfer(
     trader: &Pubkey,
     from: &Pubkey,
@@ -98,8 +98,8 @@ pub fn transfer(
     build(accounts, instruction::Transfer { amount }, legs)
 }
 
-/// Places an order with the number `id`, which must be the subaccount's next. Signed by the owner or a delegate who may trade: whoever signs pays
-/// its rent.
+/// Places an order with the number `id`, which must be the subaccount's next. Signed by the owner or a delegate who may
+/// trade: whoever signs pays its rent.
 pub fn place_order(
     trader: &Pubkey,
     market: &Pubkey,
@@ -119,8 +119,8 @@ pub fn place_order(
     build(accounts, instruction::PlaceOrder { args }, &[])
 }
 
-/// Cancels an order; `rent_to` is who paid its rent, `keeper` gets a dead order's fee. Signed by the owner or a delegate for
-/// orders, or by anyone where the order can never fill again.
+/// Cancels an order; `rent_to` is who paid its rent, `keeper` gets a dead order's fee. Signed by the owner or a
+/// delegate for orders, or by anyone where the order can never fill again.
 pub fn cancel_order(
     canceller: &Pubkey,
     market: &Pubkey,
@@ -132,8 +132,8 @@ pub fn cancel_order(
     cancel_unfillable(canceller, market, subaccount, order, rent_to, keeper, None, &[])
 }
 
-/// The same for an order whose price is there and whose account lacks what it needs, or whose owner's covenant, to be passed
-/// then, forbids it; `legs` are all other markets of the account, to read. Signed by anyone.
+/// The same for an order whose price is there and whose account lacks what it needs, or whose owner's covenant, to be
+/// passed then, forbids it; `legs` are all other markets of the account, to read. Signed by anyone.
 #[expect(clippy::too_many_arguments, reason = "one for each account of the instruction")]
 pub fn cancel_unfillable(
     canceller: &Pubkey,
