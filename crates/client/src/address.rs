@@ -17,6 +17,14 @@ pub fn exchange(mint: &Pubkey) -> Pubkey {
     find(&[seeds::EXCHANGE, mint.as_ref()])
 }
 
+/// Pyth's push oracle, which keeps an account of its own for each feed.
+const PUSH_ORACLE: Pubkey = Pubkey::from_str_const("pythWSnswVUd12oZpeFP8e9CVaEqJg25g1Vtc2biRsT");
+
+/// The account of a feed that its sponsors keep fresh (shard 0 of Pyth's push oracle). Others may hold the same feed.
+pub fn sponsored_oracle(feed_id: &[u8; 32]) -> Pubkey {
+    Pubkey::find_program_address(&[&0_u16.to_le_bytes(), feed_id], &PUSH_ORACLE).0
+}
+
 /// An exchange's vault.
 pub fn vault(exchange: &Pubkey) -> Pubkey {
     find(&[seeds::VAULT, exchange.as_ref()])

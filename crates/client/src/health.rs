@@ -15,8 +15,8 @@ use ballast_engine::market::MarketState;
 use ballast_engine::price::{RawUpdate, Status};
 use ballast_engine::{Error, Now, Result};
 
-/// Each market's oracle accounts with their prices.
-pub type Oracles = BTreeMap<u16, BTreeMap<Pubkey, RawUpdate>>;
+/// Each market's oracle accounts with their prices. The newest is taken, of two of one time the one that stands first.
+pub type Oracles = BTreeMap<u16, Vec<(Pubkey, RawUpdate)>>;
 
 /// A market to judge by.
 #[derive(Clone, Debug)]
@@ -49,6 +49,7 @@ impl Marks {
             let newer = |raw: &RawUpdate| open && raw.publish_time > state.price.last.publish_time;
             let mut prices: Vec<_> =
                 oracles.get(&state.index).into_iter().flatten().filter(|(_, raw)| newer(raw)).collect();
+            // A stable sort: the order of what is as new stays.
             prices.sort_by_key(|(_, raw)| core::cmp::Reverse(raw.publish_time));
             for (key, raw) in prices {
                 let mut taken = state.clone();

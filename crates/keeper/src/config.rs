@@ -9,6 +9,11 @@ use serde::Deserialize;
 /// Lamports of a SOL.
 pub const SOL: u128 = 1_000_000_000;
 
+/// Slots of 400 ms.
+const SLOTS_AN_HOUR: u64 = 9_000;
+/// Markets whose prices go into one transaction: as many as fit.
+pub(crate) const TOGETHER: usize = 8;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
@@ -45,6 +50,8 @@ pub struct ChainConfig {
     pub subaccount: u16,
     /// Whether to open it if it is not there.
     pub open_subaccount: bool,
+    /// Oracle accounts to prefer to others with as new a price, beside the sponsored ones.
+    pub oracles: Vec<String>,
     /// An address lookup table to shorten transactions with; `ballast-keeper table` makes one.
     pub lookup_table: Option<String>,
 }
@@ -150,6 +157,16 @@ pub struct FeeConfig {
     pub most_per_unit: u64,
     /// Lamports an hour for what nobody pays for: prices, unflagging, settling, resolving, tickets, proposals.
     pub unpaid_hourly: u64,
+    /// Of each hour's budget so many percent are kept for what cannot wait: liquidations, resolutions, trips, settling.
+    pub reserve_percent: u8,
+    /// Of `unpaid_hourly` at most so many percent go into prices for their own sake.
+    pub prices_percent: u8,
+    /// Of it at most so many percent go into recording stops and trails.
+    pub records_percent: u8,
+    /// At most so many such transactions an hour for one subaccount.
+    pub records_hourly: u64,
+    /// Lamports an hour for what lands and fails though it was to earn something.
+    pub failed_hourly: u64,
     /// The base fee of a signature, lamports.
     pub base: u64,
 }
@@ -189,6 +206,7 @@ impl Default for ChainConfig {
             keypair: PathBuf::from("keeper.json"),
             subaccount: 0,
             open_subaccount: true,
+            oracles: Vec::new(),
             lookup_table: None,
         }
     }
@@ -234,9 +252,41 @@ impl Default for FeeConfig {
             reward_percent: 50,
             percentile: 75,
             most_per_unit: 1_000_000,
-            unpaid_hourly: 20_000_000,
+            unpaid_hourly: 25_000_000,
+            reserve_percent: 25,
+            prices_percent: 60,
+            records_percent: 10,
+            records_hourly: 200,
+            failed_hourly: 100_000_000,
             base: 5_000,
         }
+    }
+}
+
+impl FeeConfig {
+    fn part(budget: u64, percent: u8) -> u64 {
+        u64::try_from(u128::from(budget) * u128::from(percent) / 100).unwrap_or(u64::MAX)
+    }
+
+    /// What can wait may use of an hour's budget.
+    pub fn but_the_reserve(&self, budget: u64) -> u64 {
+        budget.saturating_sub(Self::part(budget, self.reserve_percent))
+    }
+
+    /// An hour's prices may cost so much, lamports.
+    pub fn for_prices(&self) -> u64 {
+        Self::part(self.unpaid_hourly, self.prices_percent)
+    }
+
+    /// An hour's records may cost so much, lamports.
+    pub fn for_records(&self) -> u64 {
+        Self::part(self.unpaid_hourly, self.records_percent)
+    }
+
+    /// Of so many markets all prices are kept for an hour without a priority fee, if nobody else stores any: lamports.
+    pub fn prices_cost(&self, markets: u64, timing: &Timing) -> u64 {
+        let turns = SLOTS_AN_HOUR.div_ceil(timing.price_age_slots.max(1));
+        markets.div_ceil(TOGETHER as u64).saturating_mul(turns).saturating_mul(self.base)
     }
 }
 
@@ -292,15 +342,43 @@ impl Config {
             chain.websocket.is_empty() || chain.websocket.len() == chain.rpc.len(),
             "chain.websocket: give one for each of chain.rpc, or none"
         );
+        for key in &chain.oracles {
+            ensure!(key.parse::<solana_pubkey::Pubkey>().is_ok(), "chain.oracles: {key:?} is no address");
+        }
         ensure!(serve.listen.ip().is_loopback(), "serve.listen: {} is not on loopback", serve.listen);
         ensure!(fees.reward_percent <= 100, "fees.reward_percent: a fee above the reward would be a loss");
         ensure!(fees.percentile <= 100, "fees.percentile is at most 100");
+        ensure!(
+            u16::from(fees.reserve_percent) + u16::from(fees.prices_percent) <= 100 && fees.records_percent <= 100,
+            "fees: prices_percent and reserve_percent are parts of the same budget"
+        );
         ensure!(fees.sol_price > 0, "fees.sol_price: give what a SOL is worth");
         let seconds = [timing.reconcile_seconds, timing.poll_seconds, timing.silence_seconds, timing.clock_millis];
         ensure!(seconds.iter().all(|s| *s > 0), "timing: the intervals are above zero");
         ensure!(timing.confirm_millis > 0, "timing.confirm_millis: above zero");
         ensure!(timing.in_flight > 0, "timing.in_flight: at least one transaction");
         Ok(())
+    }
+
+    /// What makes sense and is still likely a mistake, of an exchange with so many markets.
+    pub fn doubts(&self, markets: u64) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let (cost, has) = (self.fees.prices_cost(markets, &self.timing), self.fees.for_prices());
+        if self.jobs.prices && cost > has {
+            doubts.push(format!(
+                "fees: prices of {markets} markets every {} slots cost {cost} lamports an hour, and prices_percent of \
+                 unpaid_hourly is {has}: for the rest of each hour they are left to others",
+                self.timing.price_age_slots
+            ));
+        }
+        if self.chain.lookup_table.is_none() && self.jobs.covenants && markets >= TOGETHER as u64 {
+            doubts.push(
+                "chain.lookup_table: none; an owner's accounts in many markets are shown to a covenant in several \
+                 transactions, which may miss one another's slot (`ballast-keeper table` makes one)"
+                    .to_owned(),
+            );
+        }
+        doubts
     }
 
     /// Each node's websocket.
@@ -360,6 +438,23 @@ mod tests {
         refused(|c| c.serve.listen = "0.0.0.0:9464".parse().unwrap(), "loopback");
         refused(|c| c.fees.reward_percent = 101, "loss");
         refused(|c| c.timing.clock_millis = 0, "above zero");
+        refused(|c| c.fees.prices_percent = 80, "same budget");
+        refused(|c| c.chain.oracles = vec!["no address".into()], "chain.oracles");
+    }
+
+    #[test]
+    fn it_says_when_the_purse_does_not_cover_the_prices() {
+        let mut config = Config::default();
+        config.chain.lookup_table = Some(String::new());
+        assert_eq!(config.fees.prices_cost(8, &config.timing), 2_250 * 5_000);
+        assert_eq!(config.doubts(8), Vec::<String>::new(), "the default is for eight markets");
+        assert!(config.doubts(9)[0].contains("9 markets every 4 slots cost 22500000 lamports"), "two transactions");
+        config.fees.unpaid_hourly *= 2;
+        assert!(config.doubts(9).is_empty());
+        config.chain.lookup_table = None;
+        assert!(config.doubts(9)[0].contains("lookup_table"));
+        config.jobs = Jobs::only(&["liquidate".to_owned()]).unwrap();
+        assert!(config.doubts(64).is_empty());
     }
 
     #[test]

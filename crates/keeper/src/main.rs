@@ -42,6 +42,12 @@ async fn run(command: Command) -> Result<ExitCode> {
             let config = common.load()?;
             // The key is a path here: nothing secret is shown.
             println!("{config:#?}");
+            config.check()?;
+            // How many there are only the chain knows; `run` says at its start where these are fewer.
+            let covered = (0..=ballast_engine::constants::MAX_MARKETS)
+                .take_while(|markets| config.fees.prices_cost(*markets, &config.timing) <= config.fees.for_prices())
+                .last();
+            println!("fees.unpaid_hourly keeps the prices of {} markets", covered.unwrap_or(0));
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -22,6 +22,11 @@ const HELP: &[(&str, &str, &str)] = &[
         "counter",
         "Accounts that a socket told of with a slot that they cannot have, and that were read again.",
     ),
+    (
+        "ballast_keeper_failed_lamports_left",
+        "gauge",
+        "Left of this hour's budget for what lands and fails though it was to earn something.",
+    ),
     ("ballast_keeper_fees_lamports_total", "counter", "Fees paid, lamports."),
     ("ballast_keeper_in_flight", "gauge", "Transactions under way."),
     (
@@ -30,6 +35,7 @@ const HELP: &[(&str, &str, &str)] = &[
         "From the price or the state that called for it to its confirmation.",
     ),
     ("ballast_keeper_missed_updates_total", "counter", "Accounts that a reconciliation had to mend."),
+    ("ballast_keeper_oracles_refused_total", "counter", "Times an oracle's account was no oracle's any more."),
     ("ballast_keeper_price_age_seconds", "gauge", "Age of each market's stored price."),
     ("ballast_keeper_reconciliations_total", "counter", "Whole readings of the exchange."),
     ("ballast_keeper_rewards_total", "counter", "Rewards earned, collateral's smallest unit."),
@@ -39,7 +45,11 @@ const HELP: &[(&str, &str, &str)] = &[
     ("ballast_keeper_slot", "gauge", "Newest slot seen."),
     ("ballast_keeper_socket_lost_total", "counter", "Times the websocket was lost."),
     ("ballast_keeper_socket_up", "gauge", "Whether the websocket is up."),
-    ("ballast_keeper_unpaid_lamports_left", "gauge", "Left of this hour's budget for what nobody pays for."),
+    (
+        "ballast_keeper_unpaid_lamports_left",
+        "gauge",
+        "Left of this hour's budget for what nobody pays for, by what for.",
+    ),
 ];
 
 type Key = (&'static str, String);

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use ballast_client::rpc::tables;
-use ballast_client::{Rpc, rpc::ExchangeAccount};
+use ballast_client::{Rpc, address, rpc::ExchangeAccount};
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
@@ -15,7 +15,10 @@ pub async fn make(rpc: &Rpc, exchange: &ExchangeAccount, payer: &Keypair, table:
     let mut oracles = Vec::new();
     let markets = rpc.markets(exchange).await?;
     for (_, market) in markets.iter() {
-        oracles.extend(rpc.oracles(market).await?.pop().map(|oracle| oracle.address));
+        let found: Vec<Pubkey> = rpc.oracles(market).await?.iter().map(|oracle| oracle.address).collect();
+        // A stranger's may be gone tomorrow.
+        let sponsored = address::sponsored_oracle(&market.feed_id.0);
+        oracles.extend(found.iter().find(|key| **key == sponsored).or(found.last()));
     }
     let wanted = tables::shared(&exchange.address, exchange.state.markets, &oracles);
     let me = payer.pubkey();

@@ -11,7 +11,7 @@ use ballast_client::errors;
 use ballast_engine::Error;
 use ballast_keeper::config::FeeConfig;
 use ballast_keeper::dispatch::{Dispatcher, Done, Outcome, Parts};
-use ballast_keeper::fees::Purse;
+use ballast_keeper::fees::{Need, Purse};
 use ballast_keeper::jobs::Action;
 use ballast_keeper::ledger::Ledger;
 use ballast_keeper::metrics::Metrics;
@@ -56,12 +56,17 @@ fn action(reward: u64) -> Action {
         may_vanish: true,
         reward,
         own_flag: false,
+        need: Need::Safety,
         rank: 0,
     }
 }
 
 async fn perform(dispatcher: &Dispatcher, reward: u64) -> Done {
-    let done = tokio::time::timeout(Duration::from_secs(60), dispatcher.perform(action(reward), Instant::now())).await;
+    perform_this(dispatcher, action(reward)).await
+}
+
+async fn perform_this(dispatcher: &Dispatcher, action: Action) -> Done {
+    let done = tokio::time::timeout(Duration::from_secs(60), dispatcher.perform(action, Instant::now())).await;
     dispatcher.ledger().flush();
     done.expect("it ends")
 }
@@ -259,4 +264,70 @@ async fn what_cannot_land_is_given_up_as_lost_and_nothing_is_left_open() {
     let done = perform(&dispatcher, 50_000).await;
     assert_eq!(done.outcome.word(), "lost", "{done:?}");
     assert!(Ledger::unfinished(&folder.path().join("ledger.sqlite")).unwrap().is_empty());
+}
+
+/// An inner instruction that says that the keeper was paid so much.
+fn paid(fee: u64) -> Value {
+    use anchor_lang::Event;
+    let event = ballast::events::OrderCancelled {
+        order: Pubkey::default(),
+        subaccount: Pubkey::default(),
+        reason: 0,
+        fee_to_keeper: fee,
+        account_sequence: 1,
+    };
+    let data = [ballast_client::events::TAG, &event.data()].concat();
+    let data = bs58::encode(data).into_string();
+    json!([{ "index": 2, "instructions": [{ "programIdIndex": 1, "accounts": [], "data": data, "stackHeight": 2 }] }])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_promises_more_than_the_engine_makes_no_fee_higher() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = Arc::new(Mutex::new(None));
+    let seen = sent.clone();
+    let node = Fake::new(move |method, params| match method {
+        "simulateTransaction" => at(
+            100,
+            json!({ "err": null, "logs": [], "unitsConsumed": 20_000, "innerInstructions": paid(1_000_000_000) }),
+        ),
+        "getRecentPrioritizationFees" => Say::Result(json!([{ "slot": 1, "prioritizationFee": 900_000_000_000_u64 }])),
+        "sendTransaction" => {
+            *seen.lock().unwrap() = Some(fee(params));
+            Say::Result(json!(signature(params)))
+        }
+        "getSignatureStatuses" => at(101, confirmed(101)),
+        _ => usual(method, 0, 40),
+    })
+    .await;
+    let fees = FeeConfig { most_per_unit: u64::MAX, ..FeeConfig::default() };
+    let (dispatcher, _) = dispatcher(&[&node.url], folder.path(), fees);
+    // Half of 0.05 at 150 a SOL: what the engine says it earns.
+    let done = perform_this(&dispatcher, Action { job: "orders", ..action(50_000) }).await;
+    assert_eq!(done.outcome, Outcome::Done, "{done:?}");
+    let fee = sent.lock().unwrap().unwrap();
+    assert!(fee > 5_000 && fee <= 166_666, "{fee}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lands_and_fails_is_paid_from_a_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Fake::new(move |method, params| match method {
+        "sendTransaction" => Say::Result(json!(signature(params))),
+        "getSignatureStatuses" => {
+            let err = json!({ "InstructionError": [2, { "Custom": 1 }] });
+            let status = json!({ "Err": err });
+            at(101, json!([{ "slot": 101, "confirmations": 1, "err": err, "status": status, "confirmationStatus": "confirmed" }]))
+        }
+        _ => usual(method, 0, 40),
+    })
+    .await;
+    let fees = FeeConfig { failed_hourly: 12_000, reserve_percent: 25, ..FeeConfig::default() };
+    let (dispatcher, _) = dispatcher(&[&node.url], folder.path(), fees);
+    for _ in 0..2 {
+        assert_eq!(perform(&dispatcher, 50_000).await.outcome.word(), "refused");
+    }
+    assert_eq!((node.count("sendTransaction"), dispatcher.purse().failing_left(Need::Safety)), (2, 2_000));
+    assert_eq!(perform(&dispatcher, 50_000).await.outcome, Outcome::Unprofitable, "used up for this hour");
+    assert_eq!(node.count("sendTransaction"), 2);
 }

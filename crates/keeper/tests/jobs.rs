@@ -19,6 +19,7 @@ use ballast_keeper::config::{Jobs, Timing};
 use ballast_keeper::jobs::{self, Action, View};
 use ballast_tests::binding::{NO_LIMITS, TERMS};
 use ballast_tests::{Expect, Setup, Terms, units};
+use solana_message::AddressLookupTableAccount;
 use solana_signer::Signer;
 
 /// The book of everything that a chain holds.
@@ -34,16 +35,21 @@ fn book(setup: &Setup) -> Book {
     let accounts: Vec<_> = all(&ballast::ID).collect();
     let _ = book.reconcile(slot, &accounts);
     for (key, data) in all(&price_feed::ID) {
-        book.apply_oracle(key, &data);
+        book.apply_oracle(key, slot, &data);
     }
     assert!(book.is_ready());
     book
 }
 
 /// What one job, by its name in the configuration, plans.
-fn plan(setup: &Setup, name: &str) -> Vec<Action> {
+pub(crate) fn plan(setup: &Setup, name: &str) -> Vec<Action> {
+    plan_with(setup, name, &[])
+}
+
+/// The same with tables to shorten transactions.
+pub(crate) fn plan_with(setup: &Setup, name: &str, tables: &[AddressLookupTableAccount]) -> Vec<Action> {
     let (book, now, timing) = (book(setup), setup.world.now(), Timing::default());
-    let marks = Marks::new(book.markets().map(|market| &market.state), book.oracles(), &now).unwrap();
+    let marks = Marks::new(book.markets().map(|market| &market.state), &book.oracles(), &now).unwrap();
     let scan = scan(book.accounts(), &marks, &now, 1);
     let held = HashSet::new();
     let view = View {
@@ -54,6 +60,7 @@ fn plan(setup: &Setup, name: &str) -> Vec<Action> {
         reward: setup.keeper.subaccount,
         payer: setup.world.payer.pubkey(),
         timing: &timing,
+        tables,
         held: &held,
     };
     let mut only = jobs::all(&Jobs::only(&[name.to_owned()]).unwrap());
@@ -62,7 +69,7 @@ fn plan(setup: &Setup, name: &str) -> Vec<Action> {
 }
 
 /// Lets a job do all it finds to do; how many transactions went through.
-fn keep(setup: &mut Setup, name: &str) -> usize {
+pub(crate) fn keep(setup: &mut Setup, name: &str) -> usize {
     let mut done = 0;
     for _ in 0..20 {
         let actions = plan(setup, name);
@@ -266,11 +273,12 @@ fn prices_go_together_and_alone_where_that_was_refused() {
     assert_eq!((planned.len(), planned[0].instructions.len()), (1, 3), "one transaction");
     // The same with that one refused before.
     let (book, now, timing) = (book(&setup), setup.world.now(), Timing::default());
-    let marks = Marks::new(book.markets().map(|market| &market.state), book.oracles(), &now).unwrap();
+    let marks = Marks::new(book.markets().map(|market| &market.state), &book.oracles(), &now).unwrap();
     let scan = scan(book.accounts(), &marks, &now, 1);
     let held = HashSet::from([(planned[0].job, planned[0].subject)]);
     let (reward, payer) = (setup.keeper.subaccount, setup.world.payer.pubkey());
-    let view = View { now, book: &book, marks: &marks, scan: &scan, reward, payer, timing: &timing, held: &held };
+    let view =
+        View { now, book: &book, marks: &marks, scan: &scan, reward, payer, timing: &timing, tables: &[], held: &held };
     let alone = jobs::all(&Jobs::only(&["prices".to_owned()]).unwrap())[0].plan(&view);
     assert_eq!(alone.len(), 3);
     let subjects: BTreeSet<Pubkey> = alone.iter().map(|action| action.subject).collect();

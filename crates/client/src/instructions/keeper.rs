@@ -1,5 +1,6 @@
 //! Instructions of keepers: anyone sends them, nobody signs. A keeper's reward goes to a subaccount that it names.
 
+use anchor_lang::Discriminator;
 use anchor_lang::prelude::{AccountMeta, Pubkey};
 use anchor_lang::solana_program::instruction::Instruction;
 use ballast::{accounts, instruction};
@@ -16,6 +17,12 @@ pub fn update_market(market: &Pubkey, oracle: &Pubkey) -> Instruction {
         program: address::PROGRAM,
     };
     build(accounts, instruction::UpdateMarket {}, &[])
+}
+
+/// The oracle account that an instruction stores the price of; `None` for any but [`update_market`].
+pub fn stored_oracle(any: &Instruction) -> Option<Pubkey> {
+    let stores = any.program_id == address::PROGRAM && any.data.starts_with(instruction::UpdateMarket::DISCRIMINATOR);
+    any.accounts.get(1).filter(|_| stores).map(|meta| meta.pubkey)
 }
 
 /// Fills an order; `rent_to` is who paid its rent, `covenant` the covenant address of the subaccount's owner. `legs`

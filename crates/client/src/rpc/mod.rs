@@ -22,7 +22,7 @@ use solana_rpc_client_api::request::RpcRequest;
 
 pub use fault::{Fault, Refusal, Result};
 pub use read::{AccountData, ExchangeAccount, FEED_ID_OFFSET, Filter, Keyed, OracleAccount, oracle_message};
-pub use send::{Blockhash, Fees, Landed, Simulated, Standing, sign, unit_limit, unit_price};
+pub use send::{Blockhash, Fees, Landed, PACKET, Simulated, Standing, sign, size, unit_limit, unit_price};
 
 /// How long a node has to answer.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -282,7 +282,8 @@ impl Rpc {
         Ok(At { slot: found.slot, value: now })
     }
 
-    /// The accounts of a market's oracle program that hold its feed, the newest price last.
+    /// The accounts of a market's oracle program that hold its feed, the newest price last; of equally new ones the
+    /// sponsored account's.
     ///
     /// # Errors
     /// [`Fault`].
@@ -296,7 +297,8 @@ impl Rpc {
                 Some(OracleAccount { address, message, posted_slot })
             })
             .collect();
-        oracles.sort_by_key(|oracle| oracle.message.publish_time);
+        let sponsored = address::sponsored_oracle(&market.feed_id.0);
+        oracles.sort_by_key(|oracle| (oracle.message.publish_time, oracle.address == sponsored));
         Ok(oracles)
     }
 

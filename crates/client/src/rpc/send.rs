@@ -22,6 +22,8 @@ use solana_transaction_status_client_types::{
 use super::{Fault, Result, Rpc};
 use crate::events::Event;
 
+/// The most bytes that a transaction may have.
+pub const PACKET: usize = 1_232;
 /// The most that one getSignatureStatuses takes.
 const STATUSES: usize = 256;
 
@@ -108,6 +110,14 @@ pub fn unit_price(micro_lamports: u64) -> Instruction {
 
 fn budget(data: Vec<u8>) -> Instruction {
     Instruction { program_id: solana_sdk_ids::compute_budget::ID, accounts: Vec::new(), data }
+}
+
+/// Bytes of a transaction that the payer alone signs; [`PACKET`] at most can be sent. `None` for instructions that do not fit
+/// one message at all.
+pub fn size(instructions: &[Instruction], payer: &Pubkey, tables: &[AddressLookupTableAccount]) -> Option<usize> {
+    let message = v0::Message::try_compile(payer, instructions, tables, Hash::default()).ok()?;
+    // One signature, and how many there are.
+    Some(VersionedMessage::V0(message).serialize().len() + 65)
 }
 
 /// A signed version 0 transaction. `signers` are those beside the payer.

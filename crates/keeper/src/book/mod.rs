@@ -1,15 +1,16 @@
 //! What the keeper knows of the exchange: every account, with the slot it was true in.
 
+mod oracles;
+
 use std::collections::{BTreeMap, HashMap};
 
 use ballast::state::{Covenant, Exchange, LpDeposit, LpWithdrawal, Market, Order, Proposal, Subaccount};
 use ballast_client::Account;
-use ballast_client::health::Oracles;
 use ballast_client::instructions::pubkey;
-use ballast_client::rpc::{AccountData, oracle_message};
+use ballast_client::rpc::AccountData;
 use ballast_engine::Now;
 use ballast_engine::constants::FUTURE_TOLERANCE;
-use ballast_engine::price::RawUpdate;
+use oracles::Feeds;
 use solana_pubkey::Pubkey;
 
 /// An account may be heard of so many slots before its slot is; further ahead, its slot is another chain's.
@@ -77,7 +78,7 @@ pub struct Book {
     proposals: HashMap<Pubkey, Kept<Box<Proposal>>>,
     tickets: HashMap<Pubkey, Kept<Ticket>>,
     covenants: HashMap<Pubkey, Kept<Box<Covenant>>>,
-    oracles: Oracles,
+    oracles: Feeds,
     /// Accounts that are gone, with the slot in which they were: a late answer must not bring them back.
     gone: HashMap<Pubkey, u64>,
 }
@@ -164,11 +165,6 @@ impl Book {
         self.covenants.iter().map(|(key, kept)| (key, &*kept.value))
     }
 
-    /// Each market's oracle accounts.
-    pub fn oracles(&self) -> &Oracles {
-        &self.oracles
-    }
-
     /// The slot in which an account was last seen.
     pub fn seen(&self, key: &Pubkey) -> Option<u64> {
         self.account(key)
@@ -183,7 +179,7 @@ impl Book {
 
     /// Forgets everything: the chain went back.
     pub fn clear(&mut self) {
-        *self = Self::new(self.exchange);
+        *self = Self { oracles: self.oracles.anew(), ..Self::new(self.exchange) };
     }
 
     /// Takes a program account as it was in a slot. An older one than what is known changes nothing; of two of one slot
@@ -191,7 +187,7 @@ impl Book {
     pub fn apply(&mut self, key: Pubkey, slot: u64, data: &AccountData) -> Changed {
         let mut changed = Changed::default();
         if data.lamports == 0 || data.data.is_empty() {
-            let known = self.seen(&key).is_some();
+            let known = self.seen(&key).is_some() || self.oracles.seen(&key).is_some();
             changed.any = self.remove(&key, slot);
             changed.late = known && !changed.any;
             return changed;
@@ -261,14 +257,15 @@ impl Book {
 
     /// Takes note that there is no account at an address any more.
     pub fn remove(&mut self, key: &Pubkey, slot: u64) -> bool {
-        if self.seen(key).is_some_and(|seen| seen > slot) {
+        if self.seen(key).or_else(|| self.oracles.seen(key)).is_some_and(|seen| seen > slot) {
             return false;
         }
         self.gone.insert(*key, slot);
         let mut removed = self.orders.remove(key).is_some()
             | self.proposals.remove(key).is_some()
             | self.tickets.remove(key).is_some()
-            | self.covenants.remove(key).is_some();
+            | self.covenants.remove(key).is_some()
+            | self.oracles.forget(key, slot);
         if let Some(place) = self.places.remove(key) {
             self.accounts.swap_remove(place);
             if let Some(moved) = self.accounts.get(place) {
@@ -277,31 +274,6 @@ impl Book {
             removed = true;
         }
         removed
-    }
-
-    /// Takes an oracle's account.
-    pub fn apply_oracle(&mut self, key: Pubkey, data: &AccountData) -> Changed {
-        let mut changed = Changed::default();
-        let Some((message, posted_slot)) = oracle_message(&data.data) else { return changed };
-        let raw = RawUpdate {
-            price: message.price,
-            conf: message.conf,
-            exponent: message.exponent,
-            publish_time: message.publish_time,
-            prev_publish_time: message.prev_publish_time,
-            posted_slot,
-        };
-        for kept in self.markets.values() {
-            let market = &kept.value;
-            if market.feed_id.0 != message.feed_id || pubkey(&market.oracle_program) != data.owner {
-                continue;
-            }
-            let index = market.state.index;
-            if self.oracles.entry(index).or_default().insert(key, raw) != Some(raw) {
-                (changed.any, changed.price) = (true, true);
-            }
-        }
-        changed
     }
 
     /// Compares the book with a whole answer of one slot, and mends it: what is missing there and not newer here is gone.
@@ -345,7 +317,7 @@ impl Book {
 
     /// A clock that is no older than what is known of the chain: the oracles' accounts say when they were posted.
     pub fn clock(&self, now: Now) -> Now {
-        let known = || self.oracles.values().flat_map(BTreeMap::values);
+        let known = || self.oracles.raws();
         let near = now.slot.saturating_add(HEARD_AHEAD);
         let posted = known().map(|raw| raw.posted_slot).filter(|slot| *slot <= near).max().unwrap_or(0);
         // What lies further ahead is no price for the chain either.

@@ -101,3 +101,118 @@ fn tickets_are_kept_and_go() {
     assert_eq!(book.reconcile(12, &[]), 1, "the other one is not there any more");
     assert_eq!(book.tickets().count(), 0);
 }
+
+/// A market that takes its price from this feed.
+fn market(index: u16, feed: u8) -> AccountData {
+    let mut market = Market { version: ACCOUNT_VERSION, exchange: Key([1; 32]), ..Market::default() };
+    (market.oracle_program, market.feed_id) = (Key(price_feed::ID.to_bytes()), Key([feed; 32]));
+    market.state.index = index;
+    data(encode(&market))
+}
+
+fn oracle(feed: u8, publish_time: i64) -> AccountData {
+    use anchor_lang::AccountSerialize;
+    use price_feed::{PriceFeedMessage, PriceUpdateV2, VerificationLevel};
+    let update = PriceUpdateV2 {
+        write_authority: Pubkey::default(),
+        verification_level: VerificationLevel::Full,
+        price_message: PriceFeedMessage {
+            feed_id: [feed; 32],
+            price: 100,
+            conf: 1,
+            exponent: -2,
+            publish_time,
+            prev_publish_time: publish_time - 1,
+            ema_price: 100,
+            ema_conf: 1,
+        },
+        posted_slot: 1,
+    };
+    let mut bytes = Vec::new();
+    update.try_serialize(&mut bytes).unwrap();
+    // An update that is verified in full leaves the last byte unused.
+    bytes.resize(134, 0);
+    AccountData { lamports: 1, owner: price_feed::ID, data: bytes }
+}
+
+/// Accounts of the first market's feed with their publish times, in the order of ties.
+fn held(book: &Book) -> Vec<(Pubkey, i64)> {
+    book.oracles()[&0].iter().map(|(key, raw)| (*key, raw.publish_time)).collect()
+}
+
+fn with_market() -> Book {
+    let mut book = Book::new(exchange());
+    book.apply(key(100), 1, &market(0, 7));
+    book
+}
+
+#[test]
+fn an_oracle_that_is_gone_is_believed_no_longer() {
+    let closed = AccountData { lamports: 0, owner: Pubkey::default(), data: Vec::new() };
+    let foreign = AccountData { owner: key(66), ..oracle(7, 10) };
+    // Closed, filled with another feed, given to another program: each leaves the older price of the other account.
+    for instead in [closed, oracle(8, 11), foreign] {
+        let mut book = with_market();
+        book.apply_oracle(key(1), 5, &oracle(7, 10));
+        book.apply_oracle(key(2), 5, &oracle(7, 9));
+        assert_eq!(held(&book), [(key(1), 10), (key(2), 9)]);
+        assert!(book.apply_oracle(key(1), 6, &instead).price);
+        assert_eq!(held(&book), [(key(2), 9)]);
+        assert!(book.apply_oracle(key(1), 5, &oracle(7, 10)).late, "from before it was gone");
+        assert_eq!(held(&book), [(key(2), 9)]);
+        book.apply_oracle(key(1), 7, &oracle(7, 12));
+        assert_eq!(held(&book), [(key(2), 9), (key(1), 12)], "there again");
+    }
+    // A reading that finds nothing, and one of everything in which it is missing.
+    let mut book = with_market();
+    for n in 1..4 {
+        book.apply_oracle(key(n), 5, &oracle(7, 10));
+    }
+    book.apply_oracle(key(4), 9, &oracle(7, 10));
+    assert!(book.remove(&key(1), 6));
+    assert!(!book.remove(&key(2), 4), "read before it was heard of");
+    book.reconcile_oracles(8, &[(key(2), oracle(7, 10))]);
+    assert_eq!(held(&book), [(key(2), 10), (key(4), 10)], "the last was heard of later than that was read");
+    book.reconcile_oracles(9, &[]);
+    assert!(held(&book).is_empty());
+    // A market with another feed takes nothing from accounts of the old one.
+    book.apply_oracle(key(5), 10, &oracle(7, 10));
+    book.apply(key(100), 11, &market(0, 8));
+    assert!(held(&book).is_empty());
+}
+
+#[test]
+fn a_known_oracle_comes_first_and_no_number_of_others_crowds_it_out() {
+    use ballast_client::address::sponsored_oracle;
+    assert_eq!(
+        // Pyth's SOL/USD.
+        sponsored_oracle(&hex("ef0d8b6fda2ceba41da15d4095d1da392a0d2f8ed0c6c7bc0f4cfac8c280b56d")).to_string(),
+        "7UVimffxr9ow1uXYxsr4LHAcV58mLzhmwaeKvJ1pjLiE"
+    );
+    let (sponsored, named) = (sponsored_oracle(&[7; 32]), key(200));
+    let mut book = with_market();
+    book.vouch(vec![named]);
+    for n in 1..=60 {
+        book.apply_oracle(key(n), 5, &oracle(7, 100 + i64::from(n)));
+    }
+    book.apply_oracle(sponsored, 5, &oracle(7, 50));
+    book.apply_oracle(named, 5, &oracle(7, 60));
+    for n in 61..=90 {
+        book.apply_oracle(key(n), 5, &oracle(7, 100 + i64::from(n)));
+    }
+    let held = held(&book);
+    assert_eq!((held.len(), held[0], held[1]), (32, (sponsored, 50), (named, 60)));
+    assert!(held[2..].iter().all(|(_, time)| *time > 160), "of the others the newest: {held:?}");
+    assert!(book.may_be_gone(&key(90), 5) && !book.may_be_gone(&key(90), 4) && !book.may_be_gone(&named, 9));
+    let but = book.oracles_but(|key| *key == named);
+    assert!(but[&0].iter().all(|(key, _)| *key != named) && but[&0].len() == 31);
+    book.clear();
+    book.apply(key(100), 1, &market(0, 7));
+    book.apply_oracle(key(1), 5, &oracle(7, 9));
+    book.apply_oracle(named, 5, &oracle(7, 9));
+    assert_eq!(book.oracles()[&0][0].0, named, "still known after the chain began anew");
+}
+
+fn hex(text: &str) -> [u8; 32] {
+    core::array::from_fn(|place| u8::from_str_radix(&text[2 * place..2 * place + 2], 16).unwrap())
+}

@@ -31,6 +31,7 @@ impl Dispatcher {
         blockhash: &Blockhash,
         offer: Offer,
         limit: u32,
+        paid: bool,
         since: Instant,
     ) -> Attempt {
         let signature = transaction.signatures[0];
@@ -56,8 +57,8 @@ impl Dispatcher {
             // No answer: it may have arrived all the same. Only the very same one may be sent again.
             Err(fault) => tracing::debug!(%fault, "no answer to a submission"),
         }
-        if action.reward == 0 {
-            self.purse.spend(offer.fee);
+        if !paid {
+            self.purse.spend(action.need, offer.fee);
         }
         let Some((slot, failed)) = self.confirmed(transaction, blockhash).await else {
             book(&ended(action, Outcome::Lost("not taken into a block in time".to_owned())), 0);
@@ -68,6 +69,9 @@ impl Dispatcher {
         let mut done = ended(action, Outcome::Done);
         (done.slot, done.fee) = (slot, landed.as_ref().map_or(offer.fee, |landed| landed.fee));
         if failed {
+            if paid {
+                self.purse.fail(action.need, done.fee);
+            }
             let fault = landed.as_ref().and_then(|landed| landed.failed.clone());
             done.outcome = match fault {
                 Some(Fault::Refused(refusal)) => classify(action, &refusal),

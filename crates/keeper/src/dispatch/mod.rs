@@ -141,9 +141,9 @@ impl Dispatcher {
         self.dry
     }
 
-    /// Left of the budget for what nobody pays for, lamports.
-    pub fn unpaid_left(&self) -> u64 {
-        self.purse.left()
+    /// What may be spent.
+    pub fn purse(&self) -> &Purse {
+        &self.purse
     }
 
     /// Sees an action through. `since` is when what calls for it was first known.
@@ -186,6 +186,9 @@ impl Dispatcher {
                 tracing::info!(job, %subject, slot = done.slot, reward = done.reward, fee = done.fee, millis, "done");
             }
             Outcome::Raced(reason) => tracing::debug!(job, %subject, reason, "somebody else, or too late"),
+            Outcome::Oracle(oracle) => {
+                tracing::debug!(job, %subject, %oracle, "an oracle's account is not one any more")
+            }
             Outcome::Refused(reason) => tracing::warn!(job, %subject, reason, "refused"),
             Outcome::Lost(reason) => tracing::warn!(job, %subject, reason, "it did not land"),
             Outcome::Unprofitable => tracing::debug!(job, %subject, "not worth its fee"),
@@ -209,11 +212,11 @@ impl Dispatcher {
             Err(fault) if fault.is_passing() => return Attempt::Again(fault.to_string()),
             Err(fault) => return end(ended(action, Outcome::Refused(fault.to_string()))),
         };
-        let reward = if action.reward == 0 { 0 } else { self.earned(action, &simulated.events).max(promised(action)) };
+        let reward = self.expected(action, &simulated.events);
         let salt = self.salt.fetch_add(1, Ordering::Relaxed) % SALT;
         let limit = unit_limit_for(simulated.units, action.instructions.len(), salt);
         let recent = self.recent_fees(action).await.percentile(self.percentile);
-        let Some(offer) = self.purse.offer(reward, limit, recent) else {
+        let Some(offer) = self.purse.offer(action.need, reward, limit, recent) else {
             return end(ended(action, Outcome::Unprofitable));
         };
         if self.dry {
@@ -223,7 +226,7 @@ impl Dispatcher {
             Ok(transaction) => transaction,
             Err(fault) => return end(ended(action, Outcome::Refused(fault.to_string()))),
         };
-        self.send(action, &transaction, &blockhash, offer, limit, since).await
+        self.send(action, &transaction, &blockhash, offer, limit, reward > 0, since).await
     }
 
     async fn simulate(&self, action: &Action, blockhash: &Blockhash) -> Result<Simulated, Fault> {
@@ -279,6 +282,15 @@ impl Dispatcher {
         fees
     }
 
+    /// What a fee is measured by: what the simulation says, and never more than the engine does. A node can say anything.
+    fn expected(&self, action: &Action, events: &[Event]) -> u64 {
+        match action.job {
+            // It is paid later, by the liquidation.
+            "flag" => action.reward,
+            _ => self.earned(action, events).min(action.reward),
+        }
+    }
+
     /// What events say the keeper earned by an action.
     fn earned(&self, action: &Action, events: &[Event]) -> u64 {
         let of = |event: &Event| match event {
@@ -286,6 +298,7 @@ impl Dispatcher {
                 e.keeper_fee.saturating_sub(if action.own_flag { 0 } else { e.flagger_fee })
             }
             Event::OrderCancelled(e) => e.fee_to_keeper,
+            Event::CovenantEnforced(e) if e.keeper == self.reward => e.fee,
             // The event of a fill does not name the fee that was put aside.
             Event::Traded(_) if action.job == "orders" => action.reward,
             _ => 0,
@@ -309,6 +322,7 @@ impl Dispatcher {
     fn book(&self, done: &Done, signature: String, offer: Offer, units: u64, since: Instant) {
         let reason = match &done.outcome {
             Outcome::Raced(reason) | Outcome::Refused(reason) | Outcome::Lost(reason) => reason.clone(),
+            Outcome::Oracle(key) => format!("{key} is no oracle's account any more"),
             Outcome::Done | Outcome::Unprofitable | Outcome::Dry => String::new(),
         };
         self.ledger.write(Row {
@@ -333,11 +347,6 @@ fn unit_limit_for(simulated: u64, instructions: usize, salt: u32) -> u32 {
     let least = LEAST_UNITS.saturating_mul(instructions as u64);
     let units = simulated.saturating_add(simulated / 5).max(least).saturating_add(salt.into());
     u32::try_from(units).unwrap_or(MAX_UNITS).min(MAX_UNITS)
-}
-
-/// A flag's reward is paid later, by the liquidation.
-fn promised(action: &Action) -> u64 {
-    if action.job == "flag" { action.reward } else { 0 }
 }
 
 #[cfg(test)]

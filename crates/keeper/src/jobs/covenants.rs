@@ -1,9 +1,9 @@
 //! Owners' covenants: refreshes what they know of the accounts, trips those whose loss has reached its limit, and closes what
 //! their owners want closed then, for the fee. Puts in force what an owner has asked for when its delay is over.
 //!
-//! Refreshing and tripping go in one transaction: all of an owner's accounts are then seen at the same prices. Where nobody
-//! has looked for a while an account is shown all the same: a high that nobody sees raises no mark, and a day begins with
-//! the last sum that was seen.
+//! Refreshing and tripping go in one transaction, if they fit: all of an owner's accounts are then seen at the same prices. Where
+//! nobody has looked for a while an account is shown all the same: a high that nobody sees raises no mark, and a day begins
+//! with the last sum that was seen.
 
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use ballast::state::Covenant;
 use ballast_client::instructions::{self, leg_metas, pubkey};
 use ballast_client::{address, covenants};
 use ballast_engine::Error;
+use ballast_engine::covenant::CovenantState;
 use ballast_engine::layout::Key;
 use ballast_engine::price::Status;
 use solana_instruction::Instruction;
@@ -18,9 +19,12 @@ use solana_pubkey::Pubkey;
 
 use super::{Action, Job, View, rank};
 use crate::book::Entry;
+use crate::fees::Need;
 
 /// An entry with positions is refreshed when it is so old, slots (ten minutes).
 const STALE_SLOTS: u64 = 1_500;
+/// Accounts that were shown in several transactions, in vain, are shown again after so many slots.
+const AGAIN_SLOTS: u64 = 10;
 /// Somebody was first, or the moment has passed.
 const RACE: &[Error] = &[
     Error::CovenantNotBreached,
@@ -79,6 +83,7 @@ fn action(key: &Pubkey, covenant: &Covenant, instructions: Vec<Instruction>) -> 
         may_vanish: true,
         reward: 0,
         own_flag: false,
+        need: Need::Upkeep,
         rank: rank::REST,
     }
 }
@@ -90,41 +95,89 @@ fn execute(view: &View<'_>, key: &Pubkey, covenant: &Covenant) -> Option<Action>
     Some(action(key, covenant, vec![instructions::execute_loosening(key)]))
 }
 
-/// Shows all accounts with positions where that trips the covenant, or where one has not been seen for long.
-fn trip_or_touch(view: &View<'_>, key: &Pubkey, covenant: &Covenant, own: &[&Entry]) -> Option<Action> {
-    let state = &covenant.state;
-    let shown: Vec<&&Entry> = own
-        .iter()
-        .filter(|entry| {
-            // One that was closed in the meantime still stands as open there.
-            let known = state.find(&Key(entry.key.to_bytes())).and_then(|place| state.entries.get(place));
-            !entry.account.state.is_flat() || known.is_some_and(|known| known.positions != 0)
-        })
-        .collect();
-    let find = |index| view.marks.get(index).map(|mark| &*mark.state);
-    let accounts = shown.iter().map(|entry| (&entry.key, &entry.account));
-    let touched = covenants::touched(covenant, accounts, find, &view.now).ok()?;
-    let trips = covenants::would_trip(&touched, &view.now).is_some();
-    let old = |entry: &&Entry| {
-        let place = state.find(&Key(entry.key.to_bytes()));
-        let seen = place.and_then(|place| state.entries.get(place)).map_or(0, |entry| entry.slot);
-        view.now.slot.saturating_sub(seen) > STALE_SLOTS
-    };
-    if !trips && !shown.iter().any(|entry| old(entry)) {
-        return None;
+/// Shows all accounts with positions where that trips the covenant, or where one has not been seen for long. Accounts for
+/// which it has no place (positions older than the covenant, or claims) are left out.
+fn trip_or_touch(view: &View<'_>, key: &Pubkey, covenant: &Covenant, own: &[&Entry]) -> Vec<Action> {
+    let trip = |batch| Action { rank: rank::ORDER - 1, need: Need::Safety, ..action(key, covenant, batch) };
+    // All were shown a moment ago, in several transactions perhaps.
+    if covenants::would_trip(&covenant.state, &view.now).is_some() {
+        return vec![trip(vec![instructions::trip_covenant(key)])];
     }
-    let markets = shown.iter().flat_map(|entry| entry.account.state.slots().map(|(_, position)| position.market));
-    let mut batch = view.refresh(markets);
-    batch.extend(
-        shown
-            .iter()
-            .map(|entry| instructions::touch_covenant(key, &entry.key, &leg_metas(&entry.account, None, false))),
-    );
+    let Some((shown, touched)) = show(view, covenant, own) else { return Vec::new() };
+    let trips = covenants::would_trip(&touched, &view.now).is_some();
+    let ages = || shown.iter().map(|entry| view.now.slot.saturating_sub(seen(covenant, entry)));
+    if !trips && !ages().any(|age| age > STALE_SLOTS) {
+        return Vec::new();
+    }
+    let mut batch = touches(view, key, &shown);
     if trips {
         batch.push(instructions::trip_covenant(key));
     }
-    let rank = if trips { rank::ORDER - 1 } else { rank::REST };
-    Some(Action { rank, ..action(key, covenant, batch) })
+    if view.fits(&batch) {
+        return if trips { vec![trip(batch)] } else { vec![action(key, covenant, batch)] };
+    }
+    // Several transactions, for one slot: what they show counts together only there. Next time the trip is all that is left.
+    if ages().all(|age| age < AGAIN_SLOTS) {
+        return Vec::new();
+    }
+    let part = |part: &[&Entry]| {
+        let rank = if trips { rank::ORDER - 1 } else { rank::REST };
+        Action { subject: part[0].key, rank, ..action(key, covenant, touches(view, key, part)) }
+    };
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for to in 1..=shown.len() {
+        if to == shown.len() || !view.fits(&touches(view, key, &shown[from..=to])) {
+            parts.push(part(&shown[from..to]));
+            from = to;
+        }
+    }
+    parts
+}
+
+/// The slot in which the covenant saw an account last.
+fn seen(covenant: &Covenant, entry: &Entry) -> u64 {
+    known(covenant, entry).map_or(0, |known| known.slot)
+}
+
+fn known<'a>(covenant: &'a Covenant, entry: &Entry) -> Option<&'a ballast_engine::covenant::Entry> {
+    let place = covenant.state.find(&Key(entry.key.to_bytes()))?;
+    covenant.state.entries.get(place)
+}
+
+/// Those of an owner's accounts that are to be shown and have a place, and the covenant after it; `None` where one of them
+/// cannot be measured.
+fn show<'a>(view: &View<'_>, covenant: &Covenant, own: &[&'a Entry]) -> Option<(Vec<&'a Entry>, Box<CovenantState>)> {
+    // One that was closed in the meantime still stands as open there.
+    let to_show = |entry: &&&Entry| {
+        !entry.account.state.is_flat() || known(covenant, entry).is_some_and(|known| known.positions != 0)
+    };
+    let mut wanted: Vec<&Entry> = own.iter().filter(to_show).copied().collect();
+    wanted.sort_by_key(|entry| known(covenant, entry).is_none());
+    let find = |index| view.marks.get(index).map(|mark| &*mark.state);
+    let (mut shown, mut state) = (Vec::new(), Box::new(covenant.state));
+    for entry in wanted {
+        let measure = covenants::measure(&entry.account, find, &view.now).ok()?;
+        let mut trial = state.clone();
+        match trial.touch(&Key(entry.key.to_bytes()), &measure, entry.account.state.flow, &view.now) {
+            Ok(()) => {
+                state = trial;
+                shown.push(entry);
+            }
+            Err(fault) if fault.error == Error::CovenantFull => {}
+            Err(_) => return None,
+        }
+    }
+    Some((shown, state))
+}
+
+/// Instructions that show accounts to a covenant, the prices in front.
+fn touches(view: &View<'_>, key: &Pubkey, shown: &[&Entry]) -> Vec<Instruction> {
+    let markets = shown.iter().flat_map(|entry| entry.account.state.slots().map(|(_, position)| position.market));
+    let mut batch = view.refresh(markets);
+    let touch = |entry: &&Entry| instructions::touch_covenant(key, &entry.key, &leg_metas(&entry.account, None, false));
+    batch.extend(shown.iter().map(touch));
+    batch
 }
 
 /// Closes the first position with a good price.

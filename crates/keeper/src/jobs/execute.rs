@@ -9,6 +9,7 @@ use ballast_engine::governance::{self, SHARED_FUND, kind};
 use solana_instruction::Instruction;
 
 use super::{Action, Job, View, rank};
+use crate::fees::Need;
 
 /// Somebody was first; or it may not be executed as things stand, which the chain judges in full.
 const RACE: &[Error] = &[
@@ -54,6 +55,7 @@ impl Job for Execute {
                 may_vanish: true,
                 reward: 0,
                 own_flag: false,
+                need: Need::Upkeep,
                 rank: rank::REST,
             });
         }

@@ -5,6 +5,7 @@ use ballast_client::{address, instructions};
 use ballast_engine::Error;
 
 use super::{Action, Job, View, rank};
+use crate::fees::Need;
 
 /// Somebody was first.
 const RACE: &[Error] = &[Error::CoverTooEarly, Error::InsuranceTooEarly, Error::InsuranceBatchBusy];
@@ -42,6 +43,7 @@ impl Job for Insurance {
                 may_vanish: false,
                 reward: 0,
                 own_flag: false,
+                need: Need::Upkeep,
                 rank: rank::REST,
             });
         }

@@ -18,15 +18,18 @@ mod unflag;
 
 use std::collections::HashSet;
 
+use ballast_client::rpc::{PACKET, size, unit_limit, unit_price};
 use ballast_client::{address, instructions};
 use ballast_engine::account::{AccountState, Position};
 use ballast_engine::closing::sure_value;
 use ballast_engine::{Error, Now};
 use solana_instruction::Instruction;
+use solana_message::AddressLookupTableAccount;
 use solana_pubkey::Pubkey;
 
 use crate::book::{Book, Entry};
 use crate::config::{Jobs, Timing};
+use crate::fees::Need;
 use ballast_client::health::{Marks, Scan};
 
 /// Everything at one moment.
@@ -45,6 +48,8 @@ pub struct View<'a> {
     pub payer: Pubkey,
     /// When to do what.
     pub timing: &'a Timing,
+    /// What shortens transactions.
+    pub tables: &'a [AddressLookupTableAccount],
     /// Actions, by job and subject, that were tried last in vain and wait for their next try.
     pub held: &'a HashSet<(&'static str, Pubkey)>,
 }
@@ -68,8 +73,22 @@ pub struct Action {
     pub reward: u64,
     /// Whether the liquidated account was flagged by the keeper itself, which then earns that share too.
     pub own_flag: bool,
+    /// Whose budget it is paid from where nobody pays, or where it fails.
+    pub need: Need,
     /// Lower goes first.
     pub rank: i64,
+}
+
+impl Action {
+    /// The job and the account that it acts upon.
+    pub fn key(&self) -> (&'static str, Pubkey) {
+        (self.job, self.subject)
+    }
+
+    /// The oracle accounts that it stores prices from.
+    pub fn oracles(&self) -> impl Iterator<Item = Pubkey> + '_ {
+        self.instructions.iter().filter_map(instructions::stored_oracle)
+    }
 }
 
 /// A job.
@@ -132,6 +151,12 @@ impl View<'_> {
         self.refresh(entry.account.state.slots().map(|(_, position)| position.market))
     }
 
+    /// Whether instructions fit one transaction.
+    fn fits(&self, instructions: &[Instruction]) -> bool {
+        let all = [&[unit_limit(0), unit_price(0)], instructions].concat();
+        size(&all, &self.payer, self.tables).is_some_and(|size| size <= PACKET)
+    }
+
     /// An action on a subaccount, its markets refreshed in front.
     fn on(&self, entry: &Entry, job: &'static str, instruction: Instruction, race: &'static [Error]) -> Action {
         let mut instructions = self.refresh_of(entry);
@@ -146,6 +171,7 @@ impl View<'_> {
             may_vanish: true,
             reward: 0,
             own_flag: false,
+            need: Need::of(job),
             rank: rank::REST,
         }
     }
@@ -174,6 +200,7 @@ impl View<'_> {
             may_vanish: false,
             reward: 0,
             own_flag: false,
+            need: Need::of(job),
             rank: rank::REST,
         }
     }

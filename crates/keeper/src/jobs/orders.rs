@@ -16,6 +16,7 @@ use solana_pubkey::Pubkey;
 
 use super::{Action, Job, View, rank};
 use crate::book::Entry;
+use crate::fees::Need;
 
 /// Somebody was first; or the account, the market or the price does not allow the fill (now).
 const FILLING: &[Error] = &[
@@ -77,19 +78,20 @@ impl Job for Orders {
             let keeper = (entry.key != view.reward).then_some(&view.reward);
             let what = What { view, key, order, entry, index, keeper };
             let (terms, account) = (&order.terms, &entry.account.state);
-            let (instruction, earns) = if terms.dead(&mark.state, account, &view.now).is_some() {
-                (what.cancel(false), true)
+            let record = || (what.trigger(), Need::Record(entry.key));
+            let (instruction, need) = if terms.dead(&mark.state, account, &view.now).is_some() {
+                (what.cancel(false), Need::Upkeep)
             } else if terms.mark(&mark.state, account, &view.now).is_ok() {
                 let markets = foreseen.get_or_insert_with(|| foresee(view));
                 let quoted = quotes::order(&entry.account, markets, index, terms, &view.now);
                 match quoted.and_then(|filled| allow(view, entry, &filled, markets)) {
-                    Ok(()) => (what.execute(), true),
-                    Err(fault) if cancels(fault.error) && !terms.reduces() => (what.cancel(true), true),
-                    Err(_) if is_forgotten_soon(order, &mark.state, &view.now) => (what.trigger(), false),
+                    Ok(()) => (what.execute(), Need::Upkeep),
+                    Err(fault) if cancels(fault.error) && !terms.reduces() => (what.cancel(true), Need::Upkeep),
+                    Err(_) if is_forgotten_soon(order, &mark.state, &view.now) => record(),
                     Err(_) => continue,
                 }
             } else if is_forgotten_soon(order, &mark.state, &view.now) {
-                (what.trigger(), false)
+                record()
             } else {
                 continue;
             };
@@ -101,6 +103,8 @@ impl Job for Orders {
                 view.book.covenant(&pubkey(&entry.account.covenant)).map(|_| seen(view, entry)).unwrap_or_default(),
             );
             batch.push(instruction);
+            // There is time for it, and nobody pays.
+            let records = matches!(need, Need::Record(_));
             actions.push(Action {
                 job: "orders",
                 subject: *key,
@@ -108,9 +112,10 @@ impl Job for Orders {
                 instructions: batch,
                 race: FILLING,
                 may_vanish: true,
-                reward: if keeper.is_some() && earns { terms.fill_fee().map_or(0, |fee| fee.0) } else { 0 },
+                reward: if keeper.is_some() && !records { terms.fill_fee().map_or(0, |fee| fee.0) } else { 0 },
                 own_flag: false,
-                rank: rank::ORDER,
+                need,
+                rank: if records { rank::REST } else { rank::ORDER },
             });
         }
         actions

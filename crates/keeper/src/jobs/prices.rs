@@ -10,10 +10,10 @@ use ballast_engine::price::Status;
 use solana_pubkey::Pubkey;
 
 use super::{Action, Job, View, rank};
+use crate::config::TOGETHER;
+use crate::fees::Need;
 
 const RACE: &[Error] = &[];
-/// Markets in one transaction: as many as fit.
-const TOGETHER: usize = 8;
 
 /// See the module.
 pub(super) struct Prices;
@@ -29,9 +29,14 @@ impl Job for Prices {
             let index = mark.state.index;
             let (Some(oracle), Some(stored)) = (mark.fresh, view.book.market(index)) else { continue };
             let stored = &stored.state;
+            let age = stored.age_slots(&view.now);
+            // While prices jump each newer one is wanted: a standby waits for one that nobody stores.
+            if age < view.timing.standby_slots {
+                continue;
+            }
             let good = stored.status(&view.now).is_ok_and(|status| status == Status::Good);
             let jumping = mark.status == Status::Jumped || mark.state.price.jump_count > 0;
-            if good && !jumping && stored.age_slots(&view.now) < view.timing.price_age_slots {
+            if good && !jumping && age < view.timing.price_age_slots {
                 continue;
             }
             let market = address::market(&view.book.exchange(), index);
@@ -61,6 +66,7 @@ fn store(markets: &[(Pubkey, Pubkey, u64)], subject: Pubkey) -> Action {
         may_vanish: false,
         reward: 0,
         own_flag: false,
+        need: Need::Price,
         rank: rank::PRICE,
     }
 }

@@ -6,6 +6,7 @@ use ballast_engine::Error;
 use ballast_engine::governance::kind;
 
 use super::{Action, Job, View, rank};
+use crate::fees::Need;
 
 /// Somebody was first.
 const RACE: &[Error] = &[Error::ProposalClosed, Error::ProposalNotExpired];
@@ -38,6 +39,7 @@ impl Job for Proposals {
                 may_vanish: true,
                 reward: 0,
                 own_flag: false,
+                need: Need::Upkeep,
                 rank: rank::REST,
             });
         }

@@ -8,6 +8,7 @@ use ballast_engine::price::Status;
 use ballast_engine::{Error, Rounding};
 
 use super::{Action, Job, View, rank};
+use crate::fees::Need;
 
 /// Positions settled at a time in a market.
 const AT_A_TIME: usize = 4;
@@ -116,6 +117,7 @@ fn between_pools(view: &View<'_>) -> Vec<Action> {
                 may_vanish: false,
                 reward: 0,
                 own_flag: false,
+                need: Need::Safety,
                 rank: rank::REST,
             });
         }

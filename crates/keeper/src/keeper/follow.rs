@@ -16,6 +16,8 @@ use crate::jobs::Action;
 /// A confirmed account may be heard of so many slots after its slot. What seems to be older is not believed: the node that
 /// sends it lags, the chain has gone back, or the slot is not the account's.
 const HEARD_WITHIN: u64 = 8;
+/// A stranger's oracle account is believed for so many slots after it was last heard of or read.
+const BELIEVED: u64 = 2;
 /// The most accounts that are read again at once; where more are in doubt, everything is.
 const AGAIN: usize = 100;
 
@@ -79,7 +81,7 @@ impl Keeper {
         let changed = if data.owner == address::PROGRAM || data.lamports == 0 {
             self.book.apply(key, slot, data)
         } else {
-            self.book.apply_oracle(key, data)
+            self.book.apply_oracle(key, slot, data)
         };
         self.dirty |= changed.any;
         if changed.new_market {
@@ -144,7 +146,8 @@ impl Keeper {
             self.book.clear();
             (self.clock, self.slot) = (None, 0);
             self.holds.clear();
-            self.called.clear();
+            self.unfit.clear();
+            self.queue.clear();
             self.pulse.ready.store(false, Ordering::Relaxed);
             self.read_at = None;
             self.reread();
@@ -159,9 +162,7 @@ impl Keeper {
             return;
         }
         let missed = self.book.reconcile(snapshot.slot, &snapshot.accounts);
-        for (key, data) in &snapshot.oracles {
-            self.book.apply_oracle(*key, data);
-        }
+        self.book.reconcile_oracles(snapshot.oracles.0, &snapshot.oracles.1);
         (self.clock, self.dirty) = (Some(snapshot.now), true);
         self.beat(snapshot.now.slot);
         self.announce();
@@ -192,6 +193,16 @@ impl Keeper {
         });
     }
 
+    /// Reads strangers' oracle accounts again that everybody is judged by: a price that is not there any more could hide who
+    /// is below maintenance, and then nothing is sent by whose refusal it would be found out.
+    pub(super) fn look_at_oracles(&self) {
+        let old = |key: &&Pubkey| self.book.may_be_gone(key, self.slot.saturating_sub(BELIEVED));
+        let keys: Vec<Pubkey> = self.judged_by.iter().filter(old).copied().collect();
+        if !keys.is_empty() {
+            self.read_again(keys, false);
+        }
+    }
+
     /// The clock now: as it was read, counted on by the slots since.
     pub(super) fn now(&self) -> Option<Now> {
         let read = self.clock?;
@@ -212,7 +223,7 @@ impl Keeper {
         self.read_again(keys, false);
     }
 
-    fn read_again(&self, keys: Vec<Pubkey>, doubts: bool) {
+    pub(super) fn read_again(&self, keys: Vec<Pubkey>, doubts: bool) {
         let (nodes, news) = (self.nodes.clone(), self.news.0.clone());
         tokio::spawn(async move {
             let wanted = &keys;

@@ -3,6 +3,7 @@
 
 mod follow;
 mod plan;
+mod queue;
 mod start;
 
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,7 @@ use ballast_client::address;
 use ballast_client::rpc::{AccountData, Fault};
 use ballast_engine::Now;
 use solana_keypair::Keypair;
+use solana_message::AddressLookupTableAccount;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 use tokio::sync::{mpsc, watch};
@@ -31,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::nodes::Nodes;
 use crate::serve::Pulse;
 use plan::Hold;
+use queue::Queue;
 use start::{Snapshot, finish_rows, key, open_subaccount, read_all};
 
 /// Events that may wait before the socket is read no further.
@@ -86,6 +89,7 @@ pub struct Keeper {
     pulse: Arc<Pulse>,
     book: Book,
     jobs: Vec<Box<dyn Job>>,
+    tables: Vec<AddressLookupTableAccount>,
     reward: Pubkey,
     payer: Pubkey,
     threads: usize,
@@ -102,8 +106,11 @@ pub struct Keeper {
     unsettled: HashSet<Pubkey>,
     busy: HashSet<Pubkey>,
     holds: HashMap<Key, Hold>,
-    /// Since when an action has been called for, by slot and by time.
-    called: HashMap<Key, (u64, u64, Instant)>,
+    /// Oracle accounts that were refused: how often, and until which slot they are not tried again.
+    unfit: HashMap<Pubkey, (u32, u64)>,
+    /// Those that everybody was judged by last.
+    judged_by: Vec<Pubkey>,
+    queue: Queue,
     unhealthy: u64,
     /// Whether a market's price waits for its confirmation.
     jumping: bool,
@@ -133,16 +140,21 @@ impl Keeper {
             let table = key(text, "chain.lookup_table")?;
             tables.push(nodes.ask(|rpc| async move { rpc.table(&table).await }).await?);
         }
+        for doubt in config.doubts(exchange.state.markets.into()) {
+            tracing::warn!("{doubt}");
+        }
         let ledger = Ledger::open(&config.ledger.path)?;
         finish_rows(&nodes, &ledger, &config).await?;
         let me = payer.pubkey();
+        let mut book = Book::new(exchange.address);
+        book.vouch(config.chain.oracles.iter().map(|text| key(text, "chain.oracles")).collect::<Result<_>>()?);
         let dispatcher = Arc::new(Dispatcher::new(Parts {
             nodes: nodes.clone(),
             payer,
             purse: Purse::new(config.fees, exchange.state.quote_decimals),
             percentile: config.fees.percentile,
             reward,
-            tables,
+            tables: tables.clone(),
             ledger,
             metrics: metrics.clone(),
             in_flight: config.timing.in_flight,
@@ -151,7 +163,8 @@ impl Keeper {
         }));
         tracing::info!(exchange = %exchange.address, keeper = %me, %reward, dry, "ready to keep");
         Ok(Self {
-            book: Book::new(exchange.address),
+            book,
+            tables,
             jobs: jobs::all(&config.jobs),
             nodes,
             dispatcher,
@@ -170,7 +183,9 @@ impl Keeper {
             unsettled: HashSet::new(),
             busy: HashSet::new(),
             holds: HashMap::new(),
-            called: HashMap::new(),
+            unfit: HashMap::new(),
+            judged_by: Vec::new(),
+            queue: Queue::default(),
             unhealthy: 0,
             jumping: false,
             dirty: true,
@@ -261,7 +276,10 @@ impl Keeper {
                 news = self.news.1.recv() => if let Some(news) = news {
                     self.hear(news);
                 },
-                _ = clock.tick() => self.read_clock(),
+                _ = clock.tick() => {
+                    self.read_clock();
+                    self.look_at_oracles();
+                }
                 _ = poll.tick() => if !self.pulse.socket.load(Ordering::Relaxed) {
                     self.reread();
                 },

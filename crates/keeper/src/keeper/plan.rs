@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use ballast_client::health::{Marks, Scan, scan};
 use ballast_engine::Now;
 use ballast_engine::price::Status;
+use solana_pubkey::Pubkey;
 
 use super::{Keeper, Key, News};
 use crate::dispatch::{Done, Outcome};
+use crate::fees::Need;
 use crate::jobs::{Action, View};
 
 /// What was done is looked for in the book for so long; then the account is planned for again anyway.
@@ -51,7 +53,8 @@ impl Keeper {
         let mut planned = Planned::default();
         let Some(now) = self.now().filter(|_| self.book.is_ready()) else { return planned };
         let begun = Instant::now();
-        let marks = match Marks::new(self.book.markets().map(|market| &market.state), self.book.oracles(), &now) {
+        let oracles = self.book.oracles_but(|key| self.unfit.get(key).is_some_and(|(_, until)| now.slot < *until));
+        let marks = match Marks::new(self.book.markets().map(|market| &market.state), &oracles, &now) {
             Ok(marks) => marks,
             Err(fault) => {
                 tracing::warn!(?fault, "the markets cannot be judged by");
@@ -61,6 +64,7 @@ impl Keeper {
         let scan = scan(self.book.accounts(), &marks, &now, self.threads);
         self.metrics.set_time("ballast_keeper_scan_seconds", begun.elapsed());
         self.show(&marks, &scan, &now);
+        self.judged_by = marks.iter().filter_map(|mark| mark.fresh).collect();
         let in_vain = |(key, hold): (&Key, &Hold)| (hold.landed.is_none() && now.slot < hold.until).then_some(*key);
         let held = self.holds.iter().filter_map(in_vain).collect();
         let view = View {
@@ -71,10 +75,11 @@ impl Keeper {
             reward: self.reward,
             payer: self.payer,
             timing: &self.config.timing,
+            tables: &self.tables,
             held: &held,
         };
         let mut actions: Vec<Action> = self.jobs.iter_mut().flat_map(|job| job.plan(&view)).collect();
-        actions.sort_by_key(|action| action.rank);
+        self.queue.call(&mut actions, now.slot);
         self.forget(&actions, &now);
         let all = actions.len();
         for (number, action) in actions.into_iter().enumerate() {
@@ -106,33 +111,29 @@ impl Keeper {
         self.metrics.set("ballast_keeper_accounts_near", &[], number(scan.near));
         self.metrics.set("ballast_keeper_accounts_unhealthy", &[], number(below));
         self.metrics.set("ballast_keeper_accounts_unknown", &[], number(scan.unknown));
-        let left = i64::try_from(self.dispatcher.unpaid_left()).unwrap_or(i64::MAX);
-        self.metrics.set("ballast_keeper_unpaid_lamports_left", &[], left);
+        let lamports = |left: u64| i64::try_from(left).unwrap_or(i64::MAX);
+        let purse = self.dispatcher.purse();
+        for (need, name) in [(Need::Safety, "safety"), (Need::Upkeep, "upkeep"), (Need::Price, "prices")] {
+            self.metrics.set("ballast_keeper_unpaid_lamports_left", &[("for", name)], lamports(purse.left(need)));
+        }
+        self.metrics.set("ballast_keeper_failed_lamports_left", &[], lamports(purse.failing_left(Need::Safety)));
         for mark in marks.iter() {
             let age = now.unix.saturating_sub(mark.state.price.last.publish_time);
             self.metrics.set("ballast_keeper_price_age_seconds", &[("market", &mark.state.index.to_string())], age);
         }
     }
 
-    /// What is no longer called for starts anew when it is called for again.
+    /// What is not called for any more is tried at once when it is again, once its time is over.
     fn forget(&mut self, actions: &[Action], now: &Now) {
-        let wanted: HashSet<Key> = actions.iter().map(|action| (action.job, action.subject)).collect();
-        self.called.retain(|key, _| wanted.contains(key));
+        let wanted: HashSet<Key> = actions.iter().map(Action::key).collect();
         self.holds.retain(|key, hold| wanted.contains(key) || hold.until + LONGEST_HOLD > now.slot);
-        for action in actions {
-            let called = self.called.entry((action.job, action.subject));
-            let fresh = || (action.version, now.slot, Instant::now());
-            let known = called.or_insert_with(fresh);
-            if known.0 != action.version {
-                *known = fresh();
-            }
-        }
+        self.unfit.retain(|_, (_, until)| *until + LONGEST_HOLD > now.slot);
     }
 
     /// Sends an action unless something holds it back.
     fn send(&mut self, action: Action, now: &Now) -> Sent {
-        let key = (action.job, action.subject);
-        let Some((_, since_slot, since)) = self.called.get(&key).copied() else { return Sent::Held };
+        let key = action.key();
+        let Some((since_slot, since)) = self.queue.since(&key) else { return Sent::Held };
         let standby = self.config.timing.standby_slots;
         if self.busy.contains(&action.subject) || now.slot < since_slot.saturating_add(standby) {
             return Sent::Waits;
@@ -148,6 +149,11 @@ impl Keeper {
                 return Sent::Held;
             }
         }
+        // Nothing is asked of a node for what there is no money for.
+        if action.reward == 0 && !self.dispatcher.purse().affords(action.need) {
+            return Sent::Held;
+        }
+        self.queue.tried(&key);
         self.busy.insert(action.subject);
         let (dispatcher, news) = (self.dispatcher.clone(), self.news.0.clone());
         tokio::spawn(async move {
@@ -161,11 +167,16 @@ impl Keeper {
         let Done { action, outcome, slot, .. } = done;
         self.dirty = true;
         self.busy.remove(&action.subject);
-        let key = (action.job, action.subject);
+        let key = action.key();
+        if let Outcome::Oracle(oracle) = outcome {
+            self.summary.raced += 1;
+            self.refuse_oracle(oracle, &action);
+            return;
+        }
         let tries = self.holds.get(&key).map_or(0, |hold| hold.tries);
         let count = match &outcome {
             Outcome::Done | Outcome::Dry => &mut self.summary.done,
-            Outcome::Raced(_) => &mut self.summary.raced,
+            Outcome::Raced(_) | Outcome::Oracle(_) => &mut self.summary.raced,
             Outcome::Refused(_) => &mut self.summary.refused,
             Outcome::Lost(_) => &mut self.summary.lost,
             Outcome::Unprofitable => &mut self.summary.unprofitable,
@@ -184,12 +195,27 @@ impl Keeper {
             _ => later,
         };
         self.holds.insert(key, hold);
+        if outcome == Outcome::Done {
+            for oracle in action.oracles() {
+                self.unfit.remove(&oracle);
+            }
+        }
         match outcome {
             // The socket tells of markets.
             Outcome::Done if action.job == "prices" => {}
             // An order or a proposal that is done with is closed, of which no node tells.
             Outcome::Done | Outcome::Raced(_) | Outcome::Refused(_) | Outcome::Lost(_) => self.look(&action),
-            Outcome::Unprofitable | Outcome::Dry => {}
+            Outcome::Oracle(_) | Outcome::Unprofitable | Outcome::Dry => {}
         }
+    }
+
+    /// An oracle's account was closed or filled with something else: it is read again, and not used for a while, so that
+    /// the next newest is. Whoever was to be acted upon is not held back for it.
+    fn refuse_oracle(&mut self, oracle: Pubkey, action: &Action) {
+        let (tries, until) = self.unfit.entry(oracle).or_default();
+        let wait = 1_u64.checked_shl(*tries).unwrap_or(LONGEST_HOLD).min(LONGEST_HOLD);
+        (*tries, *until) = (tries.saturating_add(1), self.slot.saturating_add(wait));
+        self.metrics.add("ballast_keeper_oracles_refused_total", &[], 1);
+        self.read_again(action.oracles().collect(), false);
     }
 }

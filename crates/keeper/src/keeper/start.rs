@@ -20,7 +20,8 @@ use crate::nodes::Nodes;
 pub(super) struct Snapshot {
     pub(super) slot: u64,
     pub(super) accounts: Vec<(Pubkey, AccountData)>,
-    pub(super) oracles: Vec<(Pubkey, AccountData)>,
+    /// The oracles' accounts, and the oldest slot of these answers.
+    pub(super) oracles: (u64, Vec<(Pubkey, AccountData)>),
     pub(super) now: Now,
     pub(super) rollbacks: u64,
 }
@@ -50,11 +51,12 @@ pub(super) async fn read_all(nodes: &Nodes, exchange: Pubkey) -> Result<Snapshot
             _ => None,
         })
         .collect();
-    let mut oracles = Vec::new();
+    let mut oracles = (found.slot, Vec::new());
     for (program, feed) in feeds(markets.iter().map(|market| &**market)) {
         let filter = &[Filter { offset: FEED_ID_OFFSET, bytes: feed.to_vec() }];
         let answer = nodes.ask_at(|rpc| async move { rpc.owned(&program, filter).await }).await?;
-        oracles.extend(answer.value);
+        oracles.0 = oracles.0.min(answer.slot);
+        oracles.1.extend(answer.value);
     }
     let now = nodes.ask_at(|rpc| async move { rpc.now().await }).await?.value;
     Ok(Snapshot { slot: found.slot, accounts: found.value, oracles, now, rollbacks })

@@ -1,0 +1,84 @@
+//! Owners with many accounts: what the job for covenants plans fits a transaction each and is let through.
+
+use anchor_lang::prelude::Pubkey;
+use ballast_client::rpc::{PACKET, size, tables, unit_limit, unit_price};
+use ballast_keeper::jobs::Action;
+use ballast_tests::binding::TERMS;
+use ballast_tests::{Expect, Setup, Terms, Trader, units};
+use solana_message::AddressLookupTableAccount;
+use solana_signer::Signer;
+
+use crate::jobs::{keep, plan, plan_with};
+
+/// An owner's accounts, each long in two markets one after the other, from before there was a covenant.
+fn accounts(setup: &mut Setup, count: u16) -> Vec<Trader> {
+    let markets = setup.posted.len();
+    let mut all = Vec::new();
+    for id in 0..count {
+        let trader = setup.trader_with("alice", id, false, units(3_000));
+        let first = usize::from(id) % markets;
+        setup.open(&trader, first, units(2_000).cast_signed());
+        if markets > 1 {
+            setup.open(&trader, (first + 1) % markets, units(2_000).cast_signed());
+        }
+        all.push(trader);
+    }
+    all
+}
+
+fn bytes(setup: &Setup, action: &Action, tables: &[AddressLookupTableAccount]) -> usize {
+    let all = [&[unit_limit(0), unit_price(0)], &action.instructions[..]].concat();
+    size(&all, &setup.world.payer.pubkey(), tables).unwrap()
+}
+
+#[test]
+fn accounts_for_which_a_covenant_has_no_place_hold_nothing_up() {
+    let mut setup = Setup::with(&Terms::cross(1));
+    let all = accounts(&mut setup, 9);
+    setup.bind(&all[0], TERMS).must();
+    setup.tick(700);
+    // Eight of nine: there are no more places.
+    assert_eq!(keep(&mut setup, "covenants"), 1);
+    let seen = setup.covenant(&all[0]).state.entries.iter().filter(|entry| entry.positions != 0).count();
+    assert_eq!(seen, 8);
+    // Two units of a hundred on 16,000.
+    setup.move_by(0, -510);
+    assert!(keep(&mut setup, "covenants") >= 1);
+    assert!(setup.covenant(&all[0]).state.is_tripped(&setup.world.now()));
+}
+
+#[test]
+fn accounts_that_do_not_fit_one_transaction_are_shown_in_several_of_one_slot() {
+    let mut setup = Setup::with(&Terms::cross(8));
+    let all = accounts(&mut setup, 8);
+    setup.bind(&all[0], TERMS).must();
+    setup.tick(700);
+    let _ = keep(&mut setup, "covenants");
+    for market in 0..8 {
+        setup.move_by(market, -270);
+    }
+    setup.world.advance(2);
+    for market in 0..8 {
+        setup.publish(market, setup.posted[market]).must();
+    }
+    let parts = plan(&setup, "covenants");
+    assert!(parts.len() > 1, "they would fit one transaction: {}", bytes(&setup, &parts[0], &[]));
+    let subjects: std::collections::BTreeSet<Pubkey> = parts.iter().map(|part| part.subject).collect();
+    assert_eq!(subjects.len(), parts.len(), "side by side");
+    for part in &parts {
+        assert!(bytes(&setup, part, &[]) <= PACKET);
+        setup.world.send(&part.instructions, &[]).must();
+    }
+    // With a table of the exchange's addresses it is one.
+    let oracles: Vec<Pubkey> = (0..8).map(|market| setup.feed(market)).collect();
+    let addresses = tables::shared(&setup.exchange, 8, &oracles);
+    let table = AddressLookupTableAccount { key: Pubkey::new_from_array([5; 32]), addresses };
+    let short: usize = parts.iter().map(|part| bytes(&setup, part, core::slice::from_ref(&table))).sum();
+    assert!(short < PACKET, "{short}");
+    // They were all shown in one slot: the trip is all that is left.
+    let trip = plan(&setup, "covenants");
+    assert_eq!((trip.len(), trip[0].instructions.len()), (1, 1));
+    assert!(keep(&mut setup, "covenants") >= 1);
+    assert!(setup.covenant(&all[0]).state.is_tripped(&setup.world.now()));
+    let _ = plan_with(&setup, "covenants", &[table]);
+}
