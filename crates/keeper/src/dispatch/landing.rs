@@ -23,17 +23,21 @@ const DETAILS: Duration = Duration::from_secs(3);
 /// A signature to look for, and who wants to know its slot and whether it failed.
 pub(super) type Watched = (Signature, oneshot::Sender<(u64, bool)>);
 
+/// A transaction to be handed over.
+pub(super) struct Ready {
+    pub(super) transaction: VersionedTransaction,
+    pub(super) blockhash: Blockhash,
+    pub(super) offer: Offer,
+    /// Its limit of units.
+    pub(super) limit: u32,
+    /// Whether it is to earn something.
+    pub(super) paid: bool,
+}
+
 impl Dispatcher {
-    pub(super) async fn send(
-        &self,
-        action: &Action,
-        transaction: &VersionedTransaction,
-        blockhash: &Blockhash,
-        offer: Offer,
-        limit: u32,
-        paid: bool,
-        since: Instant,
-    ) -> Attempt {
+    pub(super) async fn send(&self, action: &Action, ready: &Ready, since: Instant) -> Attempt {
+        let Ready { transaction, blockhash, offer, limit, paid } = ready;
+        let (offer, limit, paid) = (*offer, *limit, *paid);
         let signature = transaction.signatures[0];
         let text = signature.to_string();
         let book = |done: &Done, units: u64| self.book(done, text.clone(), offer, units, since);

@@ -27,7 +27,7 @@ use crate::ledger::{Ledger, Row};
 use crate::lock;
 use crate::metrics::Metrics;
 use crate::nodes::Nodes;
-use landing::Watched;
+use landing::{Ready, Watched};
 pub use outcome::{Done, Outcome};
 use outcome::{classify, ended};
 
@@ -226,7 +226,7 @@ impl Dispatcher {
             Ok(transaction) => transaction,
             Err(fault) => return end(ended(action, Outcome::Refused(fault.to_string()))),
         };
-        self.send(action, &transaction, &blockhash, offer, limit, reward > 0, since).await
+        self.send(action, &Ready { transaction, blockhash, offer, limit, paid: reward > 0 }, since).await
     }
 
     async fn simulate(&self, action: &Action, blockhash: &Blockhash) -> Result<Simulated, Fault> {
