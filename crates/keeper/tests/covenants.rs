@@ -82,23 +82,3 @@ fn accounts_that_do_not_fit_one_transaction_are_shown_in_several_of_one_slot() {
     assert!(setup.covenant(&all[0]).state.is_tripped(&setup.world.now()));
     let _ = plan_with(&setup, "covenants", &[table]);
 }
-
-/// Filling it is not tried at every price: it is foreseen that the covenant refuses, and the order is gone.
-#[test]
-fn an_order_that_only_the_covenant_forbids_is_cleared_away_for_its_fee() {
-    let mut setup = Setup::with(&Terms::still());
-    let alice = setup.bound("alice", units(10_000));
-    setup.touch(&alice).must();
-    // Six times, where the margin would let twenty pass.
-    let size = setup.size_for(0, units(60_000).cast_signed());
-    let order = setup.place(&alice, 0, size).expect("placed");
-    setup.later();
-    let earned = |setup: &Setup| setup.account(&setup.keeper).state.collateral.0;
-    let before = earned(&setup);
-    let planned = plan(&setup, "orders");
-    assert_eq!((planned.len(), planned[0].subject), (1, order));
-    assert_eq!(keep(&mut setup, "orders"), 1);
-    assert!(setup.world.svm.get_account(&order).is_none_or(|account| account.lamports == 0), "it is closed");
-    assert_eq!((setup.position(&alice, 0), earned(&setup)), (0, before + planned[0].reward));
-    assert!(planned[0].reward > 0);
-}
