@@ -35,9 +35,12 @@ async fn once_fills_the_stops_that_are_met_and_clears_away_what_cannot_fill() {
     // reached, one at half the price, which is not, and one order that is too large for its account.
     let place = async |trader: &Trader, market: u16, ask: Ask| -> Pubkey {
         let number = stage.rpc.read::<Subaccount>(&trader.subaccount).await.unwrap().state.next_order;
+        let feed = stage.feeds[usize::from(market)];
         let market = address::market(&stage.exchange.address, market);
         let place = instructions::place_order(&trader.address(), &market, &trader.subaccount, number, ask.args());
-        stage.sender.send(&[place], &trader.key, &[]).await.unwrap();
+        // Who has a position opens at a good price only.
+        let batch = [instructions::update_market(&market, &feed), place];
+        stage.sender.send(&batch, &trader.key, &[]).await.unwrap();
         address::order(&trader.subaccount, number)
     };
     stage.publish(1.0).await;
@@ -48,6 +51,7 @@ async fn once_fills_the_stops_that_are_met_and_clears_away_what_cannot_fill() {
         far.push(place(trader, 0, Ask { stop: price / 2, ..exit }).await);
     }
     let size = setup.size_for(1, units(500_000).cast_signed());
+    stage.publish(1.0).await;
     let dead = [place(&longs[0], 1, Ask { size, ..Ask::default() }).await];
     let posting = tokio::spawn({
         let stage = stage.clone();
