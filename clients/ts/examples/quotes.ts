@@ -1,28 +1,62 @@
 import { createSolanaRpc, type Address } from '@solana/kit';
-import { fromAtoms, fromPrice, hasPosition, loadTrader, loadVenue, Quotes } from '@ballast/client';
+import { fromAtoms, fromPrice, loadOwner, loadVenue, Quotes, traderOf } from '@ballast/client';
 
 /** What a wallet shows of an account: the figures that the program itself would find at this moment. */
-export async function showAccount(url: string, owner: Address): Promise<string[]> {
+export async function showAccount(url: string, address: Address): Promise<string[]> {
   const rpc = createSolanaRpc(url);
   const quotes = await Quotes.load(); // once per page
-  const trader = await loadTrader(rpc, await loadVenue(rpc), owner);
-  if (!trader) return ['no account yet'];
+  const owner = await loadOwner(rpc, await loadVenue(rpc), address);
+  const [trader, account] = [traderOf(owner), quotes.account(owner)];
+  if (!trader || !account) return ['no account yet'];
 
+  const quote = (atoms: bigint) => fromAtoms(atoms, owner.exchange.data.quoteDecimals);
+  const percent = (millionths: bigint) => `${fromAtoms(millionths, 4)} %`;
   const said: string[] = [];
-  for (const [index, { data }] of trader.markets) {
-    const { baseDecimals, quoteDecimals } = data.state;
-    if (hasPosition(trader, index)) {
-      const { size, pnl } = quotes.position(trader, index);
-      const at = quotes.liquidationPrice(trader, index);
-      said.push(
-        `market ${index}: ${fromAtoms(size, baseDecimals)}, result ${fromAtoms(pnl, quoteDecimals)}, ` +
-          `liquidated ${at === undefined ? 'at no price' : `beyond ${fromPrice(at, data.state)}`}`,
-      );
-    }
-    const most = quotes.maxIncrease(trader, index, 'long');
-    said.push(`market ${index}: up to ${fromAtoms(most, baseDecimals)} more`);
+  for (const { liquidationDistance: away, liquidationPrice: at, market, pnl, size } of account.positions) {
+    const { state } = owner.markets.get(market)!.data;
+    said.push(
+      `market ${market}: ${fromAtoms(size, state.baseDecimals)}, result ${quote(pnl)}, liquidated ` +
+        (at === undefined ? 'at no price' : `beyond ${fromPrice(at, state)}, ${percent(away!)} away`),
+    );
   }
-  const { withdrawable } = quotes.health(trader);
-  said.push(`to withdraw: ${fromAtoms(withdrawable, trader.exchange.data.quoteDecimals)}`);
+  for (const [index, { data }] of owner.markets) {
+    const { baseDecimals, price } = data.state;
+    const stop = (price.last.price * 98n) / 100n;
+    const most = quotes.maxIncrease(trader, index, 'long');
+    const some = quotes.sizeForRisk(trader, index, { risk: 10_000_000n, side: 'long', stop });
+    said.push(
+      `market ${index}: up to ${fromAtoms(most, baseDecimals)} more; ` +
+        `${fromAtoms(some, baseDecimals)} loses at most ${quote(10_000_000n)} if it is stopped at ${fromPrice(stop, data.state)}`,
+    );
+  }
+  const { marginUsed, withdrawable } = account.health;
+  said.push(
+    `to withdraw: ${quote(withdrawable)}; margin used: ${marginUsed === undefined ? '-' : percent(marginUsed)}`,
+  );
+
+  const { covenant, pending } = account;
+  if (covenant && typeof covenant.room !== 'string') {
+    const { dayLeft, drawdownLeft, notionalLeft } = covenant.room;
+    const left = (what: string, amount: bigint | undefined) =>
+      amount === undefined ? [] : [`${quote(amount)} ${what}`];
+    said.push(
+      `your covenant leaves ${[
+        ...left('of loss today', dayLeft),
+        ...left('of loss from here', drawdownLeft),
+        ...left('of notional', notionalLeft),
+      ].join(', ')}`,
+    );
+  }
+  if (covenant?.trippedUntil) said.push(`reductions only, until ${covenant.trippedUntil}`);
+  if (covenant?.asked) said.push(`looser limits may be put in force at ${covenant.asked.at}`);
+  for (const { belowMaintenance, changes, from, id, market, what } of pending) {
+    const parts = [
+      what,
+      `market ${market ?? '-'}`,
+      ...changes.map(({ name, new: to, old }) => `${name} ${old} -> ${to}`),
+    ];
+    const below = belowMaintenance ? '; it would put you below maintenance' : '';
+    said.push(`proposal ${id}: ${parts.join(', ')}; not before ${from}${below}`);
+  }
   return said;
 }

@@ -21,8 +21,6 @@ import {
   positionIn,
   positionsOf,
   subaccountAddress,
-  type Loaded,
-  type Reader,
   type Trader,
   type Venue,
 } from './accounts.js';
@@ -38,12 +36,15 @@ import {
   getOpenSubaccountInstructionAsync,
   getPlaceOrderInstruction,
   getReduceInstruction,
+  getTouchCovenantInstruction,
   getTransferInstruction,
   getWithdrawInstructionAsync,
   type Market,
   type Traded,
 } from './generated/ballast/index.js';
 import { newestPrice, refresh } from './oracle.js';
+import type { Owner } from './owner.js';
+import type { Loaded, Reader } from './read.js';
 import { send, type Receipt, type SendOptions, type Writer } from './send.js';
 
 const TOKEN_PROGRAM = 'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA' as Address;
@@ -89,6 +90,26 @@ const marketsOf = (trader: Trader, more?: number): Loaded<Market>[] => {
   if (more !== undefined) indices.add(more);
   return [...indices].sort((a, b) => a - b).map((index) => marketAt(trader, index));
 };
+
+/**
+ * Shows all of an owner's accounts that hold anything to its covenant, with newer prices in front: where one binds, an increase
+ * needs every account with positions seen in the last ten seconds. Nothing without a covenant.
+ */
+export async function touch(rpc: Reader, owner: Owner): Promise<Instruction[]> {
+  if (!owner.covenant) return [];
+  const traders = owner.subaccounts
+    .map((subaccount) => ({ ...owner, subaccount }))
+    .filter(({ subaccount }) => positionsOf(subaccount.data).length > 0);
+  const markets = new Set(traders.flatMap((trader) => marketsOf(trader)));
+  const covenant = owner.covenant.address;
+  return [
+    ...(await refresh(rpc, markets)),
+    ...traders.map((trader) => {
+      const instruction = getTouchCovenantInstruction({ covenant, subaccount: trader.subaccount.address });
+      return withLegs(instruction, legs(trader, { writable: false }));
+    }),
+  ];
+}
 
 /** Opens the owner's subaccount, which can be done once: `loadTrader` tells whether it is there. An isolated one holds a single position. */
 export function open(

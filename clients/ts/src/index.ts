@@ -11,8 +11,10 @@ export * from './errors.js';
 export * from './events.js';
 export * from './flows.js';
 export * from './oracle.js';
+export * from './owner.js';
 export * from './quotes.js';
 export * from './send.js';
+export { LAYOUT_VERSION, filterBytes, type Loaded, type Now, type Reader } from './read.js';
 export {
   BALLAST_ERRORS,
   BALLAST_PROGRAM_ADDRESS,

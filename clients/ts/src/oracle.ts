@@ -1,9 +1,9 @@
 /** Finding the oracle account whose price a market should store. */
 import { getBase64Encoder, type Address, type Instruction } from '@solana/kit';
 
-import { filterBytes, type Loaded, type Reader } from './accounts.js';
 import { getUpdateMarketInstruction, type Market } from './generated/ballast/index.js';
 import { getPriceUpdateV2Decoder, PRICE_UPDATE_V2_DISCRIMINATOR } from './generated/priceFeed/index.js';
+import { filterBytes, type Loaded, type Reader } from './read.js';
 
 /** Where the feed id stands in an account of Pyth's layout that is fully verified. */
 const FEED_ID = 41n;

@@ -1,6 +1,7 @@
 /** Everything that talks to a chain, against `ballast localnet`. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
 import {
   createSolanaRpc,
@@ -21,6 +22,7 @@ import {
   fillOrder,
   find,
   loadExchange,
+  loadOwner,
   loadTrader,
   loadVenue,
   marketAt,
@@ -28,6 +30,7 @@ import {
   open,
   placeOrder,
   positionIn,
+  QuoteRefused,
   Quotes,
   reduce,
   refresh,
@@ -35,9 +38,11 @@ import {
   send,
   subaccountAddress,
   toAtoms,
+  touch,
   trade,
   transfer,
   withdraw,
+  type AccountView,
   type BallastErrorName,
   type Next,
   type Trader,
@@ -82,6 +87,21 @@ const refused = async (work: () => Promise<unknown>, reasons: BallastErrorName[]
   assert.equal(error.next, next);
   return error;
 };
+
+/**
+ * What is told here is what is told there. Prices are posted every second and funding runs: only between two equal answers the
+ * other one must be the same.
+ */
+async function between<T>(here: () => Promise<T>, there: () => T) {
+  for (let attempt = 0; attempt < 60; attempt += 1) {
+    const earlier = await here();
+    const told = there();
+    if (!isDeepStrictEqual(earlier, await here())) continue;
+    assert.deepEqual(told, earlier);
+    return;
+  }
+  assert.fail('the chain did not stand still for a moment in 60 attempts');
+}
 
 test('addresses are those of the chain', async () => {
   assert.equal(ready.program, BALLAST_PROGRAM_ADDRESS);
@@ -139,19 +159,108 @@ test('quotes are what the native client says at the same moment', async () => {
     const { pnl } = quotes.position(now, 0);
     return [maintenance.equity, maintenance.requirement, at, pnl].map(Number);
   };
-  // Prices are posted every second and funding runs: only between two equal answers the native one must be the same.
-  for (let attempt = 0; attempt < 20; attempt += 1) {
-    const earlier = await ask();
+  await between(ask, () => {
     const [shown] = ballast<Shown[]>(ready.url, 'account', 'show', '--owner', bob.address, '--id', '0');
-    assert.ok(shown);
-    const later = await ask();
-    if (`${earlier}` !== `${later}`) continue;
-    const [position] = shown.positions;
+    const [position] = shown!.positions;
     assert.ok(position && position.liquidation_price > 0);
-    assert.deepEqual([shown.equity, shown.maintenance, position.liquidation_price, position.pnl], earlier);
-    return;
-  }
-  assert.fail('the chain did not stand still for a moment in 20 attempts');
+    return [shown!.equity, shown!.maintenance, position.liquidation_price, position.pnl];
+  });
+});
+
+test('an account is shown with its covenant and what is pending, as the command shows it', async () => {
+  const [owner, exchange] = [bob, venue.exchange.address];
+  const [covenant] = await program.findCovenantPda({ exchange, owner: bob.address });
+  const args = {
+    autoClose: false,
+    coolDown: 86_400,
+    dailyLoss: quote('1000'),
+    drawdown: quote('1500'),
+    looseningDelay: 172_800,
+    maxLeverage: 100_000_000n,
+    maxNotional: 0n,
+  };
+  assert.equal((await loadOwner(rpc, venue, bob.address)).covenant, undefined);
+  await send(rpc, bob, [
+    await program.getCreateCovenantInstructionAsync({ args, exchange, owner }),
+    program.getLoosenCovenantInstruction({ args: { ...args, dailyLoss: 0n }, covenant, owner }),
+  ]);
+  // A position that was open before: the covenant does not know it until somebody has shown it.
+  const trading = async () => trade(rpc, await trader(bob), bob, { market: 0, size: base(0, '0.01') });
+  await assert.rejects(trading, (error: unknown) => error instanceof BallastRefusal && error.next === 'refresh');
+  await send(rpc, bob, await touch(rpc, await loadOwner(rpc, venue, bob.address)));
+  ballast(ready.url, 'govern', '--local-role', 'governance', 'queue', 'taker_fee', '0.06%', '--market', '0');
+  ballast(ready.url, 'govern', '--local-role', 'governance', 'queue', 'taker_fee', '0.06%', '--market', '1');
+
+  const quotes = await Quotes.load();
+  const ask = async () => quotes.account(await loadOwner(rpc, venue, bob.address))!;
+  const told = ({ covenant, health, pending, positions }: AccountView) => {
+    const { asked, limits, room, trippedUntil, trips } = covenant!;
+    assert.ok(typeof room !== 'string', `${String(room)}`);
+    return {
+      asked: [Number(asked?.limits.dailyLoss), Number(asked?.at)],
+      away: positions.map(({ liquidationDistance }) => Number(liquidationDistance)),
+      day_left: Number(room.dayLeft),
+      drawdown_left: Number(room.drawdownLeft),
+      equity: Number(room.equity),
+      limits: [Number(limits.maxLeverage), Number(limits.dailyLoss), Number(limits.drawdown)],
+      margin_used: Number(health.marginUsed),
+      notional_left: Number(room.notionalLeft),
+      pending: pending.map(({ from, id, market }) => ({ from: Number(from), id: Number(id), market: market ?? null })),
+      tripped_until: Number(trippedUntil ?? 0n),
+      trips: Number(trips),
+    };
+  };
+  type Limits = { max_leverage: number; daily_loss: number; drawdown: number };
+  type Shown = {
+    covenant: { limits: Limits; asked: [Limits, number] } & Record<string, number>;
+    margin_used: number;
+    pending: { from: number; id: number; market: number }[];
+    positions: { liquidation_distance: number }[];
+  };
+  await between(
+    async () => told(await ask()),
+    () => {
+      const [shown] = ballast<Shown[]>(ready.url, 'account', 'show', '--owner', bob.address, '--id', '0');
+      const { asked, limits, ...bound } = shown!.covenant;
+      return {
+        asked: [asked[0].daily_loss, asked[1]],
+        away: shown!.positions.map(({ liquidation_distance }) => liquidation_distance),
+        day_left: bound.day_left!,
+        drawdown_left: bound.drawdown_left!,
+        equity: bound.equity!,
+        limits: [limits.max_leverage, limits.daily_loss, limits.drawdown],
+        margin_used: shown!.margin_used,
+        notional_left: bound.notional_left!,
+        pending: shown!.pending.map(({ from, id, market }) => ({ from, id, market })),
+        tripped_until: bound.tripped_until!,
+        trips: bound.trips!,
+      };
+    },
+  );
+  const { pending } = await ask();
+  // The other market's does not touch it.
+  assert.equal(pending.length, 1);
+  assert.deepEqual(pending[0]!.changes, [{ name: 'takerFee', new: 600n, old: 500n }]);
+  assert.equal(pending[0]!.what, 'parameters');
+});
+
+test('a size for a risk goes through, and loses no more at its stop', async () => {
+  const quotes = await Quotes.load();
+  const risk = quote('5');
+  const sized = async () => {
+    const now = await trader(bob);
+    const { price } = marketAt(now, 0).data.state.price.last;
+    const asked = { risk, side: 'long', stop: price - price / 50n } as const;
+    return { asked, now, size: quotes.sizeForRisk(now, 0, asked) };
+  };
+  let { asked, now, size } = await sized();
+  for (let look = 0; look < 20 && size === 0n; look += 1) ({ asked, now, size } = await sized());
+  assert.ok(size > 0n);
+  assert.ok(quotes.lossAtStop(now, 0, { ...asked, size }) <= risk);
+  assert.ok(quotes.lossAtStop(now, 0, { ...asked, size: size + size / 100n }) > risk);
+  await trade(rpc, now, bob, { market: 0, size });
+  await trade(rpc, await trader(bob), bob, { market: 0, size: -size });
+  assert.throws(() => quotes.lossAtStop(now, 0, { ...asked, side: 'short', size }), QuoteRefused);
 });
 
 test('the largest size goes through, a larger one does not', async () => {

@@ -3,67 +3,15 @@
  * generated decoders against the same bytes.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { type Address } from '@solana/kit';
-import {
-  marketOf,
-  positionsOf,
-  PRICE_STATES,
-  QuoteRefused,
-  Quotes,
-  subaccountOf,
-  type Loaded,
-  type Margin,
-} from '@ballast/client';
+import { marketOf, positionsOf, PRICE_STATES, QuoteRefused, Quotes, subaccountOf, type Margin } from '@ballast/client';
 import * as program from '@ballast/client/program';
 
-type Answer = string | null | { error: string };
-type Strings = Record<string, string>;
-type Side = Record<'open_interest' | 'entry' | 'positions', string>;
-type Case = {
-  now: { unix: string; slot: string; restartSlot: string };
-  subaccount: string;
-  markets: string[];
-  account: { error: string } | ({ error?: undefined; positions: Strings[] } & Record<string, string | null>);
-  views: ({ error: string } | ({ error?: undefined; long: Side; short: Side; pool: Strings } & Strings))[];
-  wide: [[string, string], [string, string]][];
-  fundingEntries: string[];
-  withdrawable: string | null;
-  liquidation: Answer[];
-  long: Answer[];
-  short: Answer[];
-};
+import { addresses, answer, cases, key, loaded, seed, type Strings } from './vectors.js';
 
-const file = process.env.BALLAST_VECTORS ?? new URL('../../../../target/quote-vectors.json', import.meta.url).pathname;
-const { addresses, cases, seed } = JSON.parse(readFileSync(file, 'utf8')) as {
-  addresses: [string, Record<string, string | number>, string][];
-  cases: Case[];
-  seed: string;
-};
-const key = '11111111111111111111111111111111' as Address;
-const bytes = (base64: string) => Uint8Array.from(Buffer.from(base64, 'base64'));
-
-function loaded(one: Case) {
-  const list = one.markets.map((market) => marketOf(key, bytes(market)));
-  return {
-    markets: new Map<number, Loaded<program.Market>>(list.map((market) => [market.data.state.index, market])),
-    now: { restartSlot: BigInt(one.now.restartSlot), slot: BigInt(one.now.slot), unix: BigInt(one.now.unix) },
-    subaccount: subaccountOf(key, bytes(one.subaccount)),
-  };
-}
-
-const answer = (work: () => bigint | undefined): Answer => {
-  try {
-    return work()?.toString() ?? null;
-  } catch (error) {
-    if (error instanceof QuoteRefused) return { error: error.reason };
-    throw error;
-  }
-};
 /** Counts what the cases reach: a test over refusals and empty accounts alone would say little. */
-const reached = { equity: 0, liquidation: 0, none: 0, refused: 0, size: 0, withdrawable: 0 };
+const reached = { equity: 0, liquidation: 0, none: 0, refused: 0, size: 0, used: 0, withdrawable: 0 };
 
 test(`quotes are the native client's (BALLAST_SEED=${seed}, ${cases.length} cases)`, async () => {
   const quotes = await Quotes.load();
@@ -109,9 +57,11 @@ test(`quotes are the native client's (BALLAST_SEED=${seed}, ${cases.length} case
       [account.initial_equity, account.initial],
       where,
     );
+    assert.equal(text(health.marginUsed), account.margin_used, where);
     assert.equal(health.flagged, account.flag !== null, where);
     if (one.withdrawable !== null) assert.equal(health.withdrawable.toString(), one.withdrawable, where);
     reached.equity += maintenance ? 1 : 0;
+    reached.used += health.marginUsed === undefined ? 0 : 1;
     reached.withdrawable += health.withdrawable > 0n ? 1 : 0;
 
     assert.equal(positions.length, account.positions.length, where);

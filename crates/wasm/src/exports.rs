@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 
 use crate::quote::{self, ANSWER, Answer};
-use crate::request;
+use crate::{covenant, pending, request};
 
 /// Memory that the caller shares.
 struct Shared<T>(UnsafeCell<T>);
@@ -46,6 +46,12 @@ pub extern "C" fn market_bytes() -> usize {
     request::MARKET
 }
 
+/// Bytes of a covenant that this module reads.
+#[unsafe(no_mangle)]
+pub extern "C" fn covenant_bytes() -> usize {
+    request::COVENANT
+}
+
 /// The most markets in a request.
 #[unsafe(no_mangle)]
 pub extern "C" fn most_markets() -> usize {
@@ -74,6 +80,36 @@ pub extern "C" fn liquidation_price() -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn max_increase() -> i32 {
     call(quote::max_increase)
+}
+
+/// See [`quote::loss_at_stop`].
+#[unsafe(no_mangle)]
+pub extern "C" fn loss_at_stop() -> i32 {
+    call(quote::loss_at_stop)
+}
+
+/// See [`quote::size_for_risk`].
+#[unsafe(no_mangle)]
+pub extern "C" fn size_for_risk() -> i32 {
+    call(quote::size_for_risk)
+}
+
+/// See [`covenant::touch`].
+#[unsafe(no_mangle)]
+pub extern "C" fn touch() -> i32 {
+    call(covenant::touch)
+}
+
+/// See [`covenant::headroom`].
+#[unsafe(no_mangle)]
+pub extern "C" fn headroom() -> i32 {
+    call(covenant::headroom)
+}
+
+/// See [`pending::times`].
+#[unsafe(no_mangle)]
+pub extern "C" fn proposal_times() -> i32 {
+    call(pending::times)
 }
 
 /// No call is known to end here, as the engine refuses instead of panicking; the caller would see a trap.

@@ -3,9 +3,11 @@
 //!
 //! A call: write a request where `input` says, call one of the functions, read the answer where
 //! `output` says. One caller at a time; nothing is kept between calls. What a request is stands in [`request`], what each
-//! answer holds in [`quote`].
+//! answer holds in [`quote`], [`covenant`] and [`pending`].
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
+pub mod covenant;
+pub mod pending;
 pub mod quote;
 pub mod request;
 

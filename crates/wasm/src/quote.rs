@@ -7,18 +7,18 @@ use ballast_engine::account::{AccountState, Position};
 use ballast_engine::constants::POSITIONS;
 use ballast_engine::margin::{self, Purpose, Totals};
 use ballast_engine::market::MarketState;
-use ballast_engine::{Error, Result, Rounding, liquidation, quotes};
+use ballast_engine::{Base, Error, Quote, Result, Rounding, liquidation, quotes};
 
-use crate::request::Request;
+use crate::request::{self, Request, Unreadable};
 
-/// Words of the largest answer.
-pub const ANSWER: usize = 15;
+/// Words of the largest answer: a covenant.
+pub const ANSWER: usize = request::COVENANT / size_of::<u64>();
 
 /// An answer.
 pub type Answer = [u64; ANSWER];
 
 /// The code of an engine's result.
-fn code(result: Result<()>) -> i32 {
+pub(crate) fn code(result: Result<()>) -> i32 {
     match result {
         Ok(()) => 0,
         Err(fault) => (fault.error as i32).saturating_add(1),
@@ -26,7 +26,15 @@ fn code(result: Result<()>) -> i32 {
 }
 
 fn answer(words: &[u64], work: impl FnOnce(&Request) -> Result<()>) -> i32 {
-    let mut request = match Request::read(words) {
+    accrued(Request::read(words), work)
+}
+
+/// Does this with funding accrued in the markets of a request.
+pub(crate) fn accrued(
+    request: core::result::Result<Request, Unreadable>,
+    work: impl FnOnce(&Request) -> Result<()>,
+) -> i32 {
+    let mut request = match request {
         Ok(request) => request,
         Err(unreadable) => return unreadable as i32,
     };
@@ -46,8 +54,8 @@ pub fn health(words: &[u64], out: &mut Answer) -> i32 {
     answer(words, |request| {
         let with = |purpose| with_legs(request, |legs| totals(request, legs, purpose));
         let parts = [with(Purpose::Maintenance), with(Purpose::Withdrawal)];
-        let (records, rest) = out.as_chunks_mut::<7>();
-        for (record, totals) in records.iter_mut().zip(parts) {
+        let (records, rest) = out.split_first_chunk_mut::<14>().ok_or(Error::MathOverflow)?;
+        for (record, totals) in records.as_chunks_mut::<7>().0.iter_mut().zip(parts) {
             *record = match totals {
                 Ok(t) => [
                     0,
@@ -133,11 +141,35 @@ pub fn max_increase(words: &[u64], out: &mut Answer) -> i32 {
     })
 }
 
-const fn word(signed: i64) -> u64 {
+/// What a position costs that is opened now with the size asked about, and whose stop fills at the price asked about.
+pub fn loss_at_stop(words: &[u64], out: &mut Answer) -> i32 {
+    answer(words, |request| {
+        let market = market(request.markets(), request.market)?;
+        let loss = quotes::loss_at_stop(market, Base(request.amount), request.long, request.price, &request.now)?;
+        fill(out, &[loss.0]);
+        Ok(())
+    })
+}
+
+/// The largest size that can be opened or increased now and costs no more than the amount asked about if its stop fills at the
+/// price asked about.
+pub fn size_for_risk(words: &[u64], out: &mut Answer) -> i32 {
+    answer(words, |request| {
+        let market = market(request.markets(), request.market)?;
+        let (stop, risk) = (request.price, Quote(request.amount));
+        let size = with_legs(request, |legs| {
+            quotes::size_for_risk(&request.account, legs, market, request.long, stop, risk, &request.now)
+        })?;
+        fill(out, &[size.0]);
+        Ok(())
+    })
+}
+
+pub(crate) const fn word(signed: i64) -> u64 {
     signed.cast_unsigned()
 }
 
-fn fill(out: &mut Answer, record: &[u64]) {
+pub(crate) fn fill(out: &mut Answer, record: &[u64]) {
     for (place, value) in out.iter_mut().zip(record) {
         *place = *value;
     }
@@ -149,7 +181,7 @@ fn own(request: &Request) -> Result<(usize, &Position)> {
     Ok((slot, request.account.position(slot)?))
 }
 
-fn market(markets: &[MarketState], index: u16) -> Result<&MarketState> {
+pub(crate) fn market(markets: &[MarketState], index: u16) -> Result<&MarketState> {
     markets.iter().find(|market| market.index == index).ok_or(Error::WrongMarket.into())
 }
 

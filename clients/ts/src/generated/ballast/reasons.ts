@@ -592,7 +592,7 @@ export const BALLAST_ERRORS = {
   },
   CovenantNotEnrolled: {
     code: 6130,
-    next: 'mistake',
+    next: 'refresh',
     message: "The covenant does not know this subaccount's positions: touch it first",
   },
   CovenantLeverage: {

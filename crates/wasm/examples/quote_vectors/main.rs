@@ -2,6 +2,8 @@
 //!
 //! `quote_vectors FILE [CASES]` writes JSON; `BALLAST_SEED` repeats a run. All numbers are text: JSON's readers lose bits.
 
+mod binding;
+
 use std::path::PathBuf;
 
 use anchor_lang::prelude::Pubkey;
@@ -28,6 +30,8 @@ const NOW: Now = Now { unix: 1_700_000_000, slot: 1_000_000, restart_slot: 10 };
 /// One case in so many has numbers that no rule could have left there.
 const WILD: u32 = 6;
 const POSITIONS: usize = 8;
+/// Every account's exchange.
+const EXCHANGE: [u8; 32] = [7; 32];
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -102,9 +106,13 @@ impl Draw {
         // Every other case has good prices only: else hardly an account with several positions could increase.
         let fresh = self.one_in(2);
         let mut markets: Vec<MarketState> = (0..count).map(|index| self.market(index as u16)).collect();
-        let mut account = AccountState { collateral: Quote(u64::MAX >> 8), ..AccountState::default() };
+        let rich = AccountState { collateral: Quote(u64::MAX >> 8), ..AccountState::default() };
+        let mut account = rich;
+        // The owner's other accounts, now and then more than a covenant has places for; the markets before time goes by.
+        let others = if self.one_in(12) { 10 } else { self.0.random_range(0..4) };
+        let (mut siblings, mut young) = (vec![rich; others], vec![]);
         for market in &mut markets {
-            let mut crowd = AccountState { collateral: Quote(u64::MAX >> 8), ..AccountState::default() };
+            let mut crowd = rich;
             for _ in 0..self.0.random_range(0..3) {
                 self.open(market, &mut crowd);
             }
@@ -112,27 +120,68 @@ impl Draw {
             if account.slots().count() + 1 < count.max(2) && !self.one_in(4) {
                 self.open(market, &mut account);
             }
+            for sibling in &mut siblings {
+                if self.one_in(3) {
+                    self.open(market, sibling);
+                }
+            }
+            young.push(*market);
             self.age(market, fresh);
         }
-        self.fund(&mut account, &markets);
+        for account in siblings.iter_mut().chain([&mut account]) {
+            self.fund(account, &markets);
+        }
         if self.one_in(WILD) {
             self.spoil(&mut account, &mut markets);
         }
-        let mut subaccount = Subaccount { version: ACCOUNT_VERSION, state: account, ..Subaccount::default() };
-        subaccount.id = self.0.random();
-        subaccount.owner.0 = self.0.random();
-        subaccount.exchange.0 = [7; 32];
+        let owner = self.0.random();
+        let own = self.owned(owner, account);
         let markets: Vec<Box<Market>> = markets.into_iter().map(|state| self.wrap(state)).collect();
-        record(&subaccount, &markets)
+        let mut all: Vec<_> = siblings.into_iter().map(|account| self.owned(owner, account)).collect();
+        all.push(own.clone());
+        let mut record = record(&own.1, &markets);
+        record["sizing"] = self.sizing(&own.1, &markets);
+        record["covenant"] = self.bound(&mut all, &young, &markets);
+        record["pending"] = self.waiting(&own.1, &markets);
+        record
+    }
+
+    /// For each market a stop, mostly on the losing side, and a risk: the largest size for them, and what a size costs there.
+    fn sizing(&mut self, subaccount: &Subaccount, markets: &[Box<Market>]) -> Value {
+        let one = |draw: &mut Self, market: &Market| {
+            let (index, price) = (market.state.index, market.state.price.last.price);
+            let (long, wrong) = (draw.0.random(), draw.one_in(10));
+            let far = price.0.min(1 << 60) as f64 * draw.0.random_range(0.001..0.2);
+            let stop = Price(if long == wrong { price.0.saturating_add(far as u64) } else { price.0 - far as u64 });
+            let risk = Quote(draw.scale(1_000, 100_000_000_000));
+            let list = about(subaccount, markets, Some(index));
+            let size = quotes::size_for_risk(subaccount, &list, index, long, stop, risk, &NOW);
+            // The size that was found, or any other.
+            let asked = match size {
+                Ok(size) if !size.is_zero() && !draw.one_in(4) => size,
+                _ => Base(draw.scale(1, 1_000_000_000_000)),
+            };
+            let loss = ballast_engine::quotes::loss_at_stop(&market.state, asked, long, stop, &NOW);
+            json!({
+                "long": long,
+                "stop": stop.0.to_string(),
+                "risk": risk.0.to_string(),
+                "size": answer(size.map(|size| Some(size.0))),
+                "asked": asked.0.to_string(),
+                "loss": answer(loss.map(|loss| Some(loss.0))),
+            })
+        };
+        markets.iter().map(|market| one(self, market)).collect()
     }
 
     fn wrap(&mut self, state: MarketState) -> Box<Market> {
         let mut market: Box<Market> = bytemuck::allocation::zeroed_box();
         market.version = ACCOUNT_VERSION;
-        market.exchange.0 = [7; 32];
+        market.exchange.0 = EXCHANGE;
         market.feed_id.0 = self.0.random();
         market.feed_version = self.0.random();
         market.state = state;
+        market.state.governed.exit_holds = self.holds();
         market
     }
 
@@ -286,21 +335,22 @@ impl Draw {
     }
 }
 
+/// The markets that a question is about: what cannot be counted elsewhere is no reason to refuse.
+fn about(subaccount: &Subaccount, markets: &[Box<Market>], asked: Option<u16>) -> Markets {
+    let wanted = |index| asked == Some(index) || subaccount.state.slots().any(|(_, p)| p.market == index);
+    markets.iter().filter(|market| wanted(market.state.index)).cloned().collect()
+}
+
 fn record(subaccount: &Subaccount, markets: &[Box<Market>]) -> Value {
     let account = &subaccount.state;
-    // The markets that a question is about: what cannot be counted elsewhere is no reason to refuse.
-    let about = |asked: Option<u16>| -> Markets {
-        let wanted = |index| asked == Some(index) || account.slots().any(|(_, p)| p.market == index);
-        markets.iter().filter(|market| wanted(market.state.index)).cloned().collect()
-    };
-    let list = about(None);
+    let list = about(subaccount, markets, None);
     let liquidation: Vec<Value> = account
         .slots()
         .map(|(_, p)| answer(quotes::liquidation_price(subaccount, &list, p.market, &NOW).map(|p| p.map(|p| p.0))))
         .collect();
     let largest = |long| -> Vec<Value> {
         let largest = |index| {
-            let size = quotes::max_increase(subaccount, &about(Some(index)), index, long, &NOW);
+            let size = quotes::max_increase(subaccount, &about(subaccount, markets, Some(index)), index, long, &NOW);
             answer(size.map(|size| Some(size.0)))
         };
         markets.iter().map(|market| largest(market.state.index)).collect()
