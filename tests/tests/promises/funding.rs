@@ -89,7 +89,7 @@ fn the_governor_over_five_days() {
 
 #[test]
 fn who_calls_when_moves_no_funding() {
-    let mut start = Setup::with(&Terms::standard());
+    let mut start = on_bank(&Terms::standard());
     let crowd = longs(&mut start, &["a", "b", "c", "d", "e", "f"]);
     start.open(&crowd[0], BTC, -whole(200_000));
     pass(&mut start, 100);

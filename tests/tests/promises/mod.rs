@@ -1,5 +1,6 @@
 //! The README's promises, each shown on the SBPF file under a real Agave bank that runs in step with LiteSVM: every
-//! transaction of these tests has the same outcome, compute units and accounts on both.
+//! transaction of these tests has the same outcome, compute units and accounts on both. `permutations` alone, which copies the
+//! exchange for each order of calls, runs under LiteSVM.
 
 mod attacks;
 mod bank;

@@ -169,7 +169,7 @@ fn p07_the_owner_of_an_account_below_zero_cannot_choose_which_market_it_pays() {
 
 /// A cross account with losses in both markets, 30,000 units to pay them with, and the first market settled at its price.
 fn beside_a_settlement(moved: i64) -> (Setup, Trader) {
-    let mut setup = Setup::with(&Terms::still());
+    let mut setup = on_bank(&Terms::still());
     let alice = setup.trader("alice", units(30_000));
     setup.open(&alice, BTC, whole(300_000));
     setup.open(&alice, ETH, whole(60_000));
@@ -217,7 +217,7 @@ fn p07_an_account_whose_other_prices_are_gone_is_resolved_beside_a_settlement_wi
 
 #[test]
 fn p07_nobody_settles_a_loss_beside_a_price_that_was_left_old() {
-    let mut setup = Setup::with(&Terms::still());
+    let mut setup = on_bank(&Terms::still());
     let alice = setup.trader("alice", units(30_000));
     setup.open(&alice, BTC, whole(100_000));
     setup.open(&alice, ETH, whole(60_000));

@@ -181,7 +181,7 @@ fn p09_an_exit_that_is_held_back_stops_the_clock_of_what_could_hurt_its_owner() 
 
 #[test]
 fn p09_every_kind_waits_and_dies_to_the_second() {
-    let mut setup = Setup::with(&Terms::standard());
+    let mut setup = on_bank(&Terms::standard());
     setup.take_upgrade_authority().must();
     let treasury = fixed_key("new fees").pubkey();
     let mint = setup.mint;
@@ -268,7 +268,7 @@ fn p09_every_kind_waits_and_dies_to_the_second() {
 
 #[test]
 fn p09_every_kind_dies_when_what_it_was_made_for_has_moved() {
-    let setup = Setup::with(&Terms::standard());
+    let setup = on_bank(&Terms::standard());
     let (mint, fees, treasury) = (setup.mint, setup.fee_destination, fixed_key("treasury").pubkey());
     let key = |n: u64| fixed_key(&format!("key {n}")).pubkey();
     let place = |setup: &mut Setup, n: u64| {

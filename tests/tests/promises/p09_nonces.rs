@@ -19,6 +19,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer as _;
 
 use super::BTC;
+use super::bank::on_bank;
 
 /// The roles' signatures, as the accounts of instructions name them.
 const ROLES: [&str; 5] = ["governance", "guardian", "proposer", "vetoer", "upgrade_authority"];
@@ -106,7 +107,7 @@ fn privileged(setup: &Setup) -> Vec<(&'static str, Instruction, Vec<Keypair>)> {
 
 #[test]
 fn p09_no_instruction_of_a_role_goes_by_a_durable_nonce() {
-    let mut setup = Setup::with(&Terms::standard());
+    let mut setup = on_bank(&Terms::standard());
     let advance = nonce(&mut setup);
     let mint = fixed_key("second mint").pubkey();
     let account = setup.world.svm.get_account(&setup.mint).expect("the mint");

@@ -379,7 +379,7 @@ fn p09_an_upgrade_dies_with_its_proposers_power_and_waits_out_an_emergency() {
 
 #[test]
 fn p09_an_upgrade_waits_and_dies_to_the_second_across_pauses() {
-    let mut setup = Setup::with(&Terms::still());
+    let mut setup = on_bank(&Terms::still());
     setup.take_upgrade_authority().must();
     let buffer = setup.buffer("buffer", &program_bytes(SMALL));
     let id = setup.queue_upgrade(&buffer).expect("queued");
@@ -405,7 +405,7 @@ fn p09_an_upgrade_waits_and_dies_to_the_second_across_pauses() {
             match expected {
                 None => {
                     now.expire(id).fails(Error::ProposalNotExpired);
-                    now.execute_upgrade(&buffer).must();
+                    now.deploying(|now| now.execute_upgrade(&buffer)).must();
                 }
                 Some(error) => {
                     now.execute_upgrade(&buffer).fails(error);
