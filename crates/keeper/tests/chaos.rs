@@ -1,5 +1,6 @@
 //! A crash with two keepers while everything fails around them: sockets are cut, requests refused, nodes silent, a keeper
-//! killed in the middle of its work, the validator stopped and started again at an earlier slot.
+//! killed in the middle of its work, the validator stopped and started again at an earlier slot. All through the crash a
+//! stranger posts the newest price of a market into an account of its own and fills it with another feed.
 //!
 //! What must hold: whenever somebody serves, no account stays below maintenance for more than [`SERVED`] slots; nobody is
 //! paid twice, to the atom; the books add up.
@@ -15,7 +16,7 @@ use ballast::state::Subaccount;
 use ballast_client::Rpc;
 use ballast_client::events::Event;
 use ballast_client::quotes;
-use ballast_client::rpc::{ExchangeAccount, Standing};
+use ballast_client::rpc::{ExchangeAccount, Standing, oracle_message};
 use ballast_engine::margin::Purpose;
 use rusqlite::Connection;
 use solana_account::Account;
@@ -24,6 +25,7 @@ use crate::support::keepers::Keeper;
 use crate::support::path::crash;
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::stage::{Dump, Stage, crowd, validator};
+use crate::support::stranger::Stranger;
 
 /// Traders.
 const TRADERS: usize = 500;
@@ -148,6 +150,22 @@ pub(crate) async fn paid(stage: &Stage, ledgers: &[&Keeper]) -> (u64, [usize; 3]
     (fees, counts)
 }
 
+/// Posts a feed's price as if it were a second newer, for a moment, again and again.
+async fn disturb(stranger: Stranger, url: String, feed: Pubkey, feed_id: [u8; 32]) {
+    let (sender, rpc) = (ballast_localnet::Sender::new(&url), Rpc::new(url));
+    let account = stranger.open(&sender, feed_id).await;
+    loop {
+        if let Ok(Some(found)) = rpc.account(&feed).await
+            && let Some((message, _)) = oracle_message(&found.data)
+        {
+            stranger.fill(&sender, &account, feed_id, message.price, message.publish_time + 1).await;
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            stranger.fill(&sender, &account, [99; 32], 1, message.publish_time + 1).await;
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
 async fn collateral(stage: &Stage, keeper: &Keeper) -> u64 {
     let account = stage.rpc.find::<Subaccount>(&stage.subaccount(&keeper.address())).await.unwrap();
     account.map_or(0, |account| account.state.collateral.0)
@@ -170,7 +188,8 @@ async fn whatever_fails_nobody_stays_below_maintenance_and_nobody_is_paid_twice(
     let folder = tempfile::tempdir().unwrap();
     let (setup, crowd) = tokio::task::block_in_place(|| crowd(traders, seed));
     let (mut first, mut second) = (Keeper::new(folder.path(), "first", ""), Keeper::new(folder.path(), "second", ""));
-    let wallets = [first.address(), second.address()];
+    let stranger = Stranger::new();
+    let wallets = [first.address(), second.address(), stranger.address()];
     let mut stage = Stage::start(&setup, crowd, &wallets).await;
     let port = |stage: &Stage| stage.net.rpc_url().rsplit(':').next().unwrap().parse::<u16>().unwrap();
     let rpc_port = port(&stage);
@@ -182,6 +201,7 @@ async fn whatever_fails_nobody_stays_below_maintenance_and_nobody_is_paid_twice(
     first.start();
     second.start();
 
+    let disturbing = tokio::spawn(disturb(stranger, stage.net.rpc_url(), stage.feeds[0], setup.market(0).feed_id.0));
     let watching = Watching::begin(stage.rpc.clone(), stage.exchange.clone(), true);
     let served = |yes: bool| watching.served.store(yes, Ordering::Relaxed);
     let begun = Instant::now();
@@ -215,6 +235,7 @@ async fn whatever_fails_nobody_stays_below_maintenance_and_nobody_is_paid_twice(
         tokio::time::sleep(due.saturating_duration_since(Instant::now())).await;
     }
     let watch = watching.end().await;
+    disturbing.abort();
     println!(
         "the crash took {:?}: {} looks, at most {} below maintenance at once, longest {} slots",
         begun.elapsed(),

@@ -48,7 +48,12 @@ pub(crate) fn plan(setup: &Setup, name: &str) -> Vec<Action> {
 
 /// The same with tables to shorten transactions.
 pub(crate) fn plan_with(setup: &Setup, name: &str, tables: &[AddressLookupTableAccount]) -> Vec<Action> {
-    let (book, now, timing) = (book(setup), setup.world.now(), Timing::default());
+    plan_when(setup, name, tables, &Timing::default())
+}
+
+/// The same at other times.
+fn plan_when(setup: &Setup, name: &str, tables: &[AddressLookupTableAccount], timing: &Timing) -> Vec<Action> {
+    let (book, now) = (book(setup), setup.world.now());
     let marks = Marks::new(book.markets().map(|market| &market.state), &book.oracles(), &now).unwrap();
     let scan = scan(book.accounts(), &marks, &now, 1);
     let held = HashSet::new();
@@ -59,7 +64,7 @@ pub(crate) fn plan_with(setup: &Setup, name: &str, tables: &[AddressLookupTableA
         scan: &scan,
         reward: setup.keeper.subaccount,
         payer: setup.world.payer.pubkey(),
-        timing: &timing,
+        timing,
         tables,
         held: &held,
     };
@@ -287,6 +292,22 @@ fn prices_go_together_and_alone_where_that_was_refused() {
     assert_eq!(keep(&mut setup, "prices"), 1);
     let market = address::market(&setup.exchange, 2);
     assert!(planned[0].instructions[2].accounts.iter().any(|meta| meta.pubkey == market));
+}
+
+/// While prices jump every newer one is wanted, and stored by the first in line.
+#[test]
+fn a_standby_stores_no_price_while_another_keeper_does() {
+    let mut setup = Setup::with(&Terms::still());
+    let posted = setup.posted[0];
+    setup.world.advance(1);
+    setup.post(0, posted.price / 100 * 94);
+    setup.world.advance(1);
+    setup.publish(0, setup.posted[0]).must();
+    let standby = Timing { standby_slots: 8, ..Timing::default() };
+    assert_eq!(plan(&setup, "prices").len(), 1, "a jump waits for its confirmation");
+    assert!(plan_when(&setup, "prices", &[], &standby).is_empty(), "somebody has just stored one");
+    setup.world.advance(4);
+    assert_eq!(plan_when(&setup, "prices", &[], &standby).len(), 1, "nobody does");
 }
 
 #[test]

@@ -135,3 +135,15 @@ async fn two_at_once_are_paid_once() {
     stage.audit().await;
     posting.abort();
 }
+
+#[test]
+fn check_says_of_how_many_markets_the_budget_keeps_the_prices() {
+    let folder = tempfile::tempdir().unwrap();
+    for (config, says) in
+        [("", "prices of 8 markets"), ("[fees]\nunpaid_hourly = 100_000_000\n", "prices of 40 markets")]
+    {
+        let output = Keeper::new(folder.path(), "a", config).call("check", &[], "off");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains(says), "{said}");
+    }
+}

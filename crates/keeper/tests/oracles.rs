@@ -8,13 +8,11 @@ use ballast_client::instructions as ix;
 use ballast_client::rpc::oracle_message;
 use ballast_engine::price::RawUpdate;
 use ballast_tests::{Expect, Setup, Terms, Trader, units};
-use price_feed::instructions::RawUpdate as RawPost;
-use price_feed::{PriceFeedMessage, VerificationLevel};
-use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 use crate::support::keepers::Keeper;
 use crate::support::stage::Stage;
+use crate::support::stranger::Stranger;
 
 /// One who is long in both markets and will be below maintenance when one of them falls by a hundredth.
 fn long_in_two() -> (Setup, Trader) {
@@ -39,7 +37,9 @@ struct Scene {
     _folder: tempfile::TempDir,
     stage: Stage,
     keeper: Keeper,
-    stranger: Keypair,
+    stranger: Stranger,
+    /// The stranger's account.
+    strange: Pubkey,
     feed_id: [u8; 32],
     alice: Pubkey,
     base: [i64; 2],
@@ -49,9 +49,9 @@ impl Scene {
     async fn set(clock_millis: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (setup, alice) = tokio::task::block_in_place(long_in_two);
-        let stranger = Keypair::new();
+        let stranger = Stranger::new();
         let mut keeper = Keeper::new(folder.path(), "a", "");
-        let wallets = [keeper.address(), stranger.pubkey()];
+        let wallets = [keeper.address(), stranger.address()];
         let stage = Stage::start(&setup, vec![alice.clone()], &wallets).await;
         let port: u16 = stage.net.rpc_url().rsplit(':').next().unwrap().parse().unwrap();
         keeper.configure(&format!(
@@ -60,22 +60,17 @@ impl Scene {
              clock_millis = {clock_millis}\n[jobs]\nprices = false\norders = false\nunflag = false\n[log]\nfilter = \"ballast_keeper=debug\"\n"
         ));
         let feed_id = setup.market(0).feed_id.0;
-        let scene = Self {
+        let strange = stranger.open(&stage.sender, feed_id).await;
+        Self {
             base: [stage.start[0], stage.start[1]],
             alice: alice.subaccount,
             _folder: folder,
             stage,
             keeper,
             stranger,
+            strange,
             feed_id,
-        };
-        let create = ix::oracle::create_feed(&scene.stranger.pubkey(), feed_id);
-        scene.stage.sender.send(&[create], &scene.stranger, &[]).await.unwrap();
-        scene
-    }
-
-    fn strange_feed(&self) -> Pubkey {
-        ballast_client::address::price_feed(&self.stranger.pubkey(), &self.feed_id)
+        }
     }
 
     async fn clock(&self) -> i64 {
@@ -84,24 +79,10 @@ impl Scene {
 
     /// The stranger posts the first market's price as it is, and fills the account with another feed once it was heard of.
     async fn post_and_overwrite(&self, time: i64) {
-        let (payer, feed) = (self.stranger.pubkey(), self.strange_feed());
-        let price = self.base[0];
-        let post = ix::oracle::post(&payer, &feed, price, price.unsigned_abs() / 10_000, -8, time);
-        self.stage.sender.send(&[post], &self.stranger, &[]).await.unwrap();
+        let (stranger, sender) = (&self.stranger, &self.stage.sender);
+        assert!(stranger.fill(sender, &self.strange, self.feed_id, self.base[0], time).await);
         tokio::time::sleep(Duration::from_millis(1_500)).await;
-        let message = PriceFeedMessage {
-            feed_id: [99; 32],
-            price: 1,
-            conf: 1,
-            exponent: -8,
-            publish_time: time,
-            prev_publish_time: time,
-            ema_price: 1,
-            ema_conf: 1,
-        };
-        let update = RawPost { message, verification_level: VerificationLevel::Full, posted_slot: None };
-        let overwrite = ix::oracle::post_raw(&payer, &feed, update);
-        self.stage.sender.send(&[overwrite], &self.stranger, &[]).await.unwrap();
+        assert!(stranger.fill(sender, &self.strange, [99; 32], 1, time).await);
         tokio::time::sleep(Duration::from_millis(900)).await;
     }
 

@@ -2,6 +2,7 @@
 
 use anchor_lang::prelude::Pubkey;
 use ballast_engine::constants::{ORDER_LIFE, RING};
+use ballast_keeper::fees::Need;
 use ballast_tests::{Ask, Expect, Setup, Terms, Trader, units};
 
 use super::{keep, plan};
@@ -83,6 +84,7 @@ fn a_trail_is_recorded_before_the_ring_forgets_it() {
     }
     let planned = plan(&setup, "orders");
     assert_eq!((planned.len(), planned[0].subject, planned[0].reward), (1, order, 0), "for nothing");
+    assert_eq!(planned[0].need, Need::Record(alice.subaccount), "so many for a subaccount, from a part of the budget");
     assert_eq!(keep(&mut setup, "orders"), 1);
     assert_eq!(setup.order(&order).terms.stop.0, top - trail);
     // What is recorded stays, though no price of the ring says so any more.

@@ -7,3 +7,4 @@ pub(crate) mod keepers;
 pub(crate) mod path;
 pub(crate) mod proxy;
 pub(crate) mod stage;
+pub(crate) mod stranger;
