@@ -82,3 +82,48 @@ fn accounts_that_do_not_fit_one_transaction_are_shown_in_several_of_one_slot() {
     assert!(setup.covenant(&all[0]).state.is_tripped(&setup.world.now()));
     let _ = plan_with(&setup, "covenants", &[table]);
 }
+
+#[test]
+fn an_order_is_filled_once_the_accounts_that_do_not_fit_beside_it_were_shown() {
+    let mut setup = Setup::with(&Terms::cross(8));
+    let all = accounts(&mut setup, 8);
+    setup.bind(&all[0], TERMS).must();
+    setup.tick(700);
+    let _ = keep(&mut setup, "covenants");
+    let size = setup.size_for(0, units(1_000).cast_signed());
+    let order = setup.place(&all[0], 0, size).expect("placed");
+    setup.world.advance(3);
+    for market in 0..8 {
+        setup.publish(market, setup.posted[market]).must();
+    }
+    let parts = plan(&setup, "orders");
+    assert!(parts.len() > 1 && parts.iter().all(|part| part.job == "covenants"), "{}", parts.len());
+    for part in &parts {
+        assert!(bytes(&setup, part, &[]) <= PACKET);
+        setup.world.send(&part.instructions, &[]).must();
+    }
+    let planned = plan(&setup, "orders");
+    assert_eq!((planned.len(), planned[0].subject), (1, order));
+    let before = setup.position(&all[0], 0);
+    assert_eq!(keep(&mut setup, "orders"), 1);
+    assert_eq!(setup.position(&all[0], 0), before + size);
+}
+
+/// A ninth account, for which there is no place, is not shown in front of another one's order.
+#[test]
+fn an_order_is_filled_beside_an_account_for_which_there_is_no_place() {
+    let mut setup = Setup::with(&Terms::cross(1));
+    let all = accounts(&mut setup, 9);
+    setup.bind(&all[0], TERMS).must();
+    setup.tick(700);
+    let _ = keep(&mut setup, "covenants");
+    let state = setup.covenant(&all[0]).state;
+    let key = |trader: &Trader| ballast_engine::layout::Key(trader.subaccount.to_bytes());
+    let known = all.iter().find(|trader| state.find(&key(trader)).is_some()).unwrap();
+    let size = setup.size_for(0, units(1_000).cast_signed());
+    let _ = setup.place(known, 0, size).expect("placed");
+    setup.later();
+    let before = setup.position(known, 0);
+    assert_eq!(keep(&mut setup, "orders"), 1);
+    assert_eq!(setup.position(known, 0), before + size);
+}

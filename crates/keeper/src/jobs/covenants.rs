@@ -52,13 +52,10 @@ impl Job for Covenants {
     }
 
     fn plan(&mut self, view: &View<'_>) -> Vec<Action> {
-        let mut accounts: HashMap<[u8; 32], Vec<&Entry>> = HashMap::new();
         if view.book.covenants().next().is_none() {
             return Vec::new();
         }
-        for entry in view.book.accounts() {
-            accounts.entry(entry.account.covenant.0).or_default().push(entry);
-        }
+        let mut accounts = owned(view);
         let mut actions = Vec::new();
         for (key, covenant) in view.book.covenants() {
             let mut own = accounts.remove(&key.to_bytes()).unwrap_or_default();
@@ -120,10 +117,13 @@ fn trip_or_touch(view: &View<'_>, key: &Pubkey, covenant: &Covenant, own: &[&Ent
     if ages().all(|age| age < AGAIN_SLOTS) {
         return Vec::new();
     }
-    let part = |part: &[&Entry]| {
-        let rank = if trips { rank::ORDER - 1 } else { rank::REST };
-        Action { subject: part[0].key, rank, ..action(key, covenant, touches(view, key, part)) }
-    };
+    in_parts(view, key, covenant, &shown, if trips { rank::ORDER - 1 } else { rank::REST })
+}
+
+/// Accounts shown in as many transactions as it takes, each about the first of its accounts.
+pub(super) fn in_parts(view: &View<'_>, key: &Pubkey, covenant: &Covenant, shown: &[&Entry], rank: i64) -> Vec<Action> {
+    let part =
+        |part: &[&Entry]| Action { subject: part[0].key, rank, ..action(key, covenant, touches(view, key, part)) };
     let mut parts = Vec::new();
     let mut from = 0;
     for to in 1..=shown.len() {
@@ -133,6 +133,32 @@ fn trip_or_touch(view: &View<'_>, key: &Pubkey, covenant: &Covenant, own: &[&Ent
         }
     }
     parts
+}
+
+/// The accounts of each covenant's owner.
+pub(super) fn owned<'a>(view: &View<'a>) -> HashMap<[u8; 32], Vec<&'a Entry>> {
+    let mut accounts: HashMap<[u8; 32], Vec<&Entry>> = HashMap::new();
+    for entry in view.book.accounts() {
+        accounts.entry(entry.account.covenant.0).or_default().push(entry);
+    }
+    accounts
+}
+
+/// An owner's accounts that are shown before another one of them increases: those that the covenant knows, and where it knows
+/// the other one too, those for which it has a place.
+pub(super) fn beside<'a>(view: &View<'_>, covenant: &Covenant, own: &[&'a Entry], entry: &Entry) -> Vec<&'a Entry> {
+    let enrolled = known(covenant, entry).is_some();
+    let other = |other: &&&Entry| other.key != entry.key && (enrolled || known(covenant, other).is_some());
+    let others: Vec<&Entry> = own.iter().filter(other).copied().collect();
+    show(view, covenant, &others).map_or_else(Vec::new, |(shown, _)| shown)
+}
+
+/// Whether the covenant has seen all of these a moment ago, at good prices.
+pub(super) fn just_seen(view: &View<'_>, covenant: &Covenant, shown: &[&Entry]) -> bool {
+    let just = |known: &ballast_engine::covenant::Entry| {
+        known.good != 0 && view.now.slot.saturating_sub(known.slot) < AGAIN_SLOTS
+    };
+    shown.iter().all(|entry| known(covenant, entry).is_some_and(just))
 }
 
 /// The slot in which the covenant saw an account last.

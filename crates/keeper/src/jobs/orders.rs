@@ -2,7 +2,7 @@
 //! they need, for the same fee. Records stops that were met and trails that have moved before the ring forgets them, which
 //! nobody pays for.
 
-use ballast::state::Order;
+use ballast::state::{Covenant, Order};
 use ballast_client::covenants;
 use ballast_client::instructions::{self, pubkey};
 use ballast_client::markets::Markets;
@@ -70,7 +70,7 @@ impl Job for Orders {
 
     fn plan(&mut self, view: &View<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
-        let mut foreseen = None;
+        let (mut foreseen, mut owned) = (None, None);
         for (key, order, entry) in view.book.order_terms() {
             let Some(index) = view.book.index_of(&pubkey(&order.market)) else { continue };
             let Some(mark) = view.marks.get(index) else { continue };
@@ -78,13 +78,18 @@ impl Job for Orders {
             let keeper = (entry.key != view.reward).then_some(&view.reward);
             let what = What { view, key, order, entry, index, keeper };
             let (terms, account) = (&order.terms, &entry.account.state);
+            let bound = view.book.covenant(&pubkey(&entry.account.covenant)).map(|covenant| {
+                let owned = owned.get_or_insert_with(|| super::covenants::owned(view));
+                let own = owned.get(&entry.account.covenant.0).map(Vec::as_slice).unwrap_or_default();
+                (covenant, super::covenants::beside(view, covenant, own, entry))
+            });
             let record = || (what.trigger(), Need::Record(entry.key));
             let (instruction, need) = if terms.dead(&mark.state, account, &view.now).is_some() {
                 (what.cancel(false), Need::Upkeep)
             } else if terms.mark(&mark.state, account, &view.now).is_ok() {
                 let markets = foreseen.get_or_insert_with(|| foresee(view));
                 let quoted = quotes::order(&entry.account, markets, index, terms, &view.now);
-                match quoted.and_then(|filled| allow(view, entry, &filled, markets)) {
+                match quoted.and_then(|filled| allow(view, entry, bound.as_ref(), &filled, markets)) {
                     Ok(()) => (what.execute(), Need::Upkeep),
                     Err(fault) if cancels(fault.error) && !terms.reduces() => (what.cancel(true), Need::Upkeep),
                     Err(_) if is_forgotten_soon(order, &mark.state, &view.now) => record(),
@@ -95,14 +100,17 @@ impl Job for Orders {
             } else {
                 continue;
             };
-            let mut batch = view.refresh_of(entry);
-            let own = view.refresh([index]);
-            batch.extend(own.into_iter().filter(|i| !batch.contains(i)).collect::<Vec<_>>());
             // Under a covenant the owner's other accounts must have been seen just now.
-            batch.extend(
-                view.book.covenant(&pubkey(&entry.account.covenant)).map(|_| seen(view, entry)).unwrap_or_default(),
-            );
-            batch.push(instruction);
+            let batch = match &bound {
+                Some((covenant, beside)) => match what.with_others(covenant, beside, instruction) {
+                    Ok(batch) => batch,
+                    Err(first) => {
+                        actions.extend(first);
+                        continue;
+                    }
+                },
+                None => what.with_others_of(&[], instruction),
+            };
             // There is time for it, and nobody pays.
             let records = matches!(need, Need::Record(_));
             actions.push(Action {
@@ -123,26 +131,16 @@ impl Job for Orders {
 }
 
 /// That the owner's covenant lets a fill pass, its accounts seen in front.
-fn allow(view: &View<'_>, entry: &Entry, filled: &Filled, markets: &Markets) -> Result<()> {
-    let Some(covenant) = view.book.covenant(&pubkey(&entry.account.covenant)) else { return Ok(()) };
-    let owned = view.book.accounts().iter().filter(|other| other.account.covenant == entry.account.covenant);
-    let owned = owned.map(|other| (&other.key, &other.account));
-    covenants::check_fill(covenant, owned, &entry.key, filled, markets, &view.now)
-}
-
-/// Shows the owner's other accounts with positions to its covenant.
-fn seen(view: &View<'_>, entry: &Entry) -> Vec<Instruction> {
-    let covenant = pubkey(&entry.account.covenant);
-    let others = view.book.accounts().iter().filter(|other| {
-        other.key != entry.key && other.account.covenant == entry.account.covenant && !other.account.state.is_flat()
-    });
-    let mut batch = Vec::new();
-    for other in others {
-        batch.extend(view.refresh_of(other));
-        let legs = instructions::leg_metas(&other.account, None, false);
-        batch.push(instructions::touch_covenant(&covenant, &other.key, &legs));
-    }
-    batch
+fn allow(
+    view: &View<'_>,
+    entry: &Entry,
+    bound: Option<&(&Covenant, Vec<&Entry>)>,
+    filled: &Filled,
+    markets: &Markets,
+) -> Result<()> {
+    let Some((covenant, beside)) = bound else { return Ok(()) };
+    let all = beside.iter().copied().chain([entry]).map(|entry| (&entry.key, &entry.account));
+    covenants::check_fill(covenant, all, &entry.key, filled, markets, &view.now)
 }
 
 /// The markets as they are judged by.
@@ -178,6 +176,37 @@ struct What<'a> {
 }
 
 impl What<'_> {
+    /// The prices, the owner's other accounts shown to its covenant, and the instruction; or what is to be shown first, where
+    /// that is more than one transaction holds.
+    fn with_others(
+        &self,
+        covenant: &Covenant,
+        beside: &[&Entry],
+        instruction: Instruction,
+    ) -> core::result::Result<Vec<Instruction>, Vec<Action>> {
+        let batch = self.with_others_of(beside, instruction.clone());
+        if beside.is_empty() || self.view.fits(&batch) {
+            return Ok(batch);
+        }
+        if super::covenants::just_seen(self.view, covenant, beside) {
+            return Ok(self.with_others_of(&[], instruction));
+        }
+        let key = pubkey(&self.entry.account.covenant);
+        Err(super::covenants::in_parts(self.view, &key, covenant, beside, rank::ORDER))
+    }
+
+    fn with_others_of(&self, beside: &[&Entry], instruction: Instruction) -> Vec<Instruction> {
+        let covenant = pubkey(&self.entry.account.covenant);
+        let all = beside.iter().copied().chain([self.entry]);
+        let markets = all.flat_map(|entry| entry.account.state.slots().map(|(_, position)| position.market));
+        let mut batch = self.view.refresh(markets.chain([self.index]));
+        let legs = |entry: &Entry| instructions::leg_metas(&entry.account, None, false);
+        let touch = |entry: &&Entry| instructions::touch_covenant(&covenant, &entry.key, &legs(entry));
+        batch.extend(beside.iter().map(touch));
+        batch.push(instruction);
+        batch
+    }
+
     fn execute(&self) -> Instruction {
         let (account, terms) = (&self.entry.account, &self.order.terms);
         // A reduction's loss may have to be paid by other markets' profits, which are then written.
