@@ -90,6 +90,7 @@ fn an_order_is_filled_once_the_accounts_that_do_not_fit_beside_it_were_shown() {
     setup.bind(&all[0], TERMS).must();
     setup.tick(700);
     let _ = keep(&mut setup, "covenants");
+    setup.tick(30);
     let size = setup.size_for(0, units(1_000).cast_signed());
     let order = setup.place(&all[0], 0, size).expect("placed");
     setup.world.advance(3);
