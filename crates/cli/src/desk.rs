@@ -308,7 +308,10 @@ names! {
     "collect_pool_claim" CollectPoolClaim, "flag" Flag, "liquidate" Liquidate, "unflag" Unflag, "resolve" Resolve,
     "register_insurance_claim" RegisterInsuranceClaim, "pay_insurance_claim" PayInsuranceClaim,
     "deleverage" Deleverage, "pick_up_deleveraging" PickUpDeleveraging, "advance_settlement" AdvanceSettlement,
-    "close_settled" CloseSettled,
+    "close_settled" CloseSettled, "trigger_order" TriggerOrder, "touch_covenant" TouchCovenant,
+    "trip_covenant" TripCovenant, "close_tripped" CloseTripped, "execute_loosening" ExecuteLoosening,
+    "set_delegate" SetDelegate, "create_covenant" CreateCovenant, "tighten_covenant" TightenCovenant,
+    "loosen_covenant" LoosenCovenant, "close_covenant" CloseCovenant,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use ballast_client::{address, instructions};
 use ballast_localnet::{Config, Kind, Localnet};
 use solana_account::Account;
+use solana_instruction::Instruction;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -167,6 +168,37 @@ impl Venue {
     }
 
     async fn post(&mut self, prices: &[f64], stored: bool) -> Result<i64> {
+        let now = self.next_second().await?;
+        let batch = self.batch(prices, now, stored);
+        self.published = now;
+        self.posts += prices.len() as u64;
+        done(self.desk.send("post prices", &batch, &self.publisher, &[], Expect::Done).await, self)?;
+        Ok(now)
+    }
+
+    /// Posts and stores prices and does something at them, signed and paid for by `who`, in one transaction: nobody comes between, and
+    /// no price has aged. The publish time, and what became of it.
+    pub(crate) async fn at_prices(
+        &mut self,
+        prices: &[f64],
+        what: &str,
+        instruction: Instruction,
+        who: &Keypair,
+        expect: Expect<'_>,
+    ) -> Result<(i64, Outcome)> {
+        let now = self.next_second().await?;
+        let mut batch = self.batch(prices, now, true);
+        batch.push(instruction);
+        let outcome = self.desk.send(what, &batch, who, &[&self.publisher], expect).await;
+        if outcome.is_done() {
+            self.published = now;
+            self.posts += prices.len() as u64;
+        }
+        Ok((now, outcome))
+    }
+
+    /// The clock, once it is later than what was published last.
+    async fn next_second(&self) -> Result<i64> {
         let mut now = self.net.clock().await?.unix;
         while now <= self.published {
             match self.real_time {
@@ -175,6 +207,10 @@ impl Venue {
             }
             now = self.net.clock().await?.unix;
         }
+        Ok(now)
+    }
+
+    fn batch(&self, prices: &[f64], now: i64, stored: bool) -> Vec<Instruction> {
         let mut batch = Vec::new();
         for (listing, price) in self.listings.iter().zip(prices) {
             let mantissa = price * 10_f64.powi(-EXPONENT);
@@ -185,10 +221,7 @@ impl Venue {
                 batch.push(instructions::update_market(&listing.market, &listing.feed));
             }
         }
-        self.published = now;
-        self.posts += prices.len() as u64;
-        done(self.desk.send("post prices", &batch, &self.publisher, &[], Expect::Done).await, self)?;
-        Ok(now)
+        batch
     }
 
     /// Lets seconds pass: moves the clock, or waits where it keeps real time.

@@ -12,6 +12,7 @@ mod proposals;
 mod replay;
 mod report;
 mod scenario;
+mod scene;
 mod stage;
 mod text;
 mod waterfall;
@@ -22,9 +23,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use ballast_localnet::Kind;
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, ValueEnum};
 
-use crate::args::Global;
+use crate::args::{Cli, Global};
 use crate::prices::{self, Prices};
 use crate::programs;
 use common::hand_over;
@@ -45,6 +47,8 @@ const SHORT: usize = 60;
 const REAL_TIME: (usize, usize) = (16, 30);
 /// The same of the short form.
 const REAL_TIME_SHORT: (usize, usize) = (11, 20);
+/// Minutes that the scenario of orders and covenants goes through, and in its short form.
+const DISCIPLINE: (usize, usize) = (60, 30);
 
 /// Jobs that the keeper leaves to the play, which shows what is refused before proposals are executed.
 const GOVERNED: &[&str] = &["execute", "proposals"];
@@ -57,7 +61,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// How many minutes to replay [default: 3000 recorded ones, 720 made-up ones, 60 with --short; 16 and 11 on Agave's
-    /// validator]
+    /// validator; 60 and 30 of --scenario discipline]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..))]
     minutes: Option<u64>,
     /// How many recorded minutes to leave out first
@@ -72,8 +76,8 @@ pub(crate) struct Options {
     /// Write the report as JSON to this file too
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Play a scenario instead
-    #[arg(long, value_enum, conflicts_with_all = ["prices", "minutes", "short"])]
+    /// Play a scenario instead; of these, discipline alone goes through prices
+    #[arg(long, value_enum)]
     scenario: Option<Scenario>,
     /// Fewer minutes: under a minute of real time
     #[arg(long)]
@@ -99,8 +103,28 @@ impl Validator {
 }
 
 impl Options {
+    /// Ends the command, as the parser would, where options do not go together.
+    fn check(&self) {
+        let own = matches!(self.scenario, Some(Scenario::Governance | Scenario::Bankruptcy));
+        if own && (self.prices.is_some() || self.minutes.is_some() || self.short) {
+            let message = "--prices, --minutes and --short go with the demo itself and with --scenario discipline";
+            Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+        if self.scenario.is_some() && self.validator != Validator::Surfpool {
+            let message = "a scenario lets days pass: it needs surfpool, whose clock can be moved";
+            Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+    }
+
     fn prices(&self) -> Result<Prices> {
         let minutes = |default: usize| self.minutes.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        if self.scenario == Some(Scenario::Discipline) {
+            let default = minutes(if self.short { DISCIPLINE.1 } else { DISCIPLINE.0 });
+            return match &self.prices {
+                Some(path) => prices::read(path, self.skip, default),
+                None => Ok(prices::built_in(default, self.seed)),
+            };
+        }
         if let Some(path) = &self.prices {
             return prices::read(path, self.skip, minutes(if self.short { SHORT } else { RECORDED }));
         }
@@ -125,6 +149,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     };
     let file = options.report.as_ref().map(create).transpose()?;
     let kind = options.validator.kind();
+    options.check();
     match options.scenario {
         Some(Scenario::Bankruptcy) => {
             let bar = replay::progress(0, global.json);
@@ -135,6 +160,14 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         Some(Scenario::Governance) => {
             let bar = replay::progress(1, global.json);
             let report = scenario::run(kind, options.seed, program, (global.json, &bar), begun).await?;
+            bar.finish_and_clear();
+            return hand_over(&report, global.json, file);
+        }
+        Some(Scenario::Discipline) => {
+            let played =
+                scenario::discipline::Options { prices: options.prices()?, seed: options.seed, short: options.short };
+            let bar = replay::progress(played.prices.minutes.len(), global.json);
+            let report = scenario::discipline::run(&played, program, global.json, &bar, begun).await?;
             bar.finish_and_clear();
             return hand_over(&report, global.json, file);
         }

@@ -1,5 +1,6 @@
 //! Scenarios: a short play about one part of the protocol, instead of hours of trading.
 
+pub(crate) mod discipline;
 mod governance;
 
 use anyhow::{Result, bail};
@@ -28,6 +29,8 @@ pub(crate) enum Scenario {
     Governance,
     /// Deficits, insurance, claims, deleveraging, settlement: who pays the final bill
     Bankruptcy,
+    /// Orders, stops, covenants, delegates: the same hands with and without limits
+    Discipline,
 }
 
 /// What the governance scenario reports.

@@ -1,0 +1,235 @@
+//! Measures what owners under covenants lose: at every price, at the trip, and when all is closed.
+
+use anchor_lang::prelude::Pubkey;
+use ballast::events::Traded;
+use ballast::state::{Covenant, Subaccount};
+use ballast_client::covenants;
+use ballast_client::events::Event;
+use ballast_engine::market::MarketState;
+use ballast_engine::price::Status;
+use ballast_engine::units::{Base, Price, Rounding};
+use ballast_engine::{Now, Result};
+use serde::Serialize;
+
+/// What an owner had lost at a price.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    day_loss: u64,
+    fallen: u64,
+    /// What its position was valued at.
+    price: u64,
+    unix: i64,
+}
+
+/// What a trip came to. Amounts in the smallest unit.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Trip {
+    /// `daily loss` or `drawdown`.
+    pub(crate) by: &'static str,
+    /// The limit that was reached.
+    pub(crate) limit: u64,
+    /// Lost at the price before.
+    pub(crate) before: u64,
+    /// Lost when it tripped.
+    pub(crate) at_trip: u64,
+    /// Lost once all was closed.
+    pub(crate) lost: u64,
+    /// What was closed by the keeper, or by the owner's own exits just before, at that price.
+    pub(crate) notional: u64,
+    /// What prices took of that from the one before the trip to the close.
+    pub(crate) gap: u64,
+    /// What closing cost beside the price: spread, premium, fees; and the most that funding took meanwhile.
+    pub(crate) cost: u64,
+}
+
+impl Trip {
+    /// Lost beyond the limit.
+    pub(crate) const fn beyond(&self) -> u64 {
+        self.lost.saturating_sub(self.limit)
+    }
+    /// That in basis points of what was closed.
+    pub(crate) fn beyond_bps(&self) -> f64 {
+        share(self.beyond(), self.notional)
+    }
+    /// The gap in basis points of what was closed.
+    pub(crate) fn gap_bps(&self) -> f64 {
+        share(self.gap, self.notional)
+    }
+    /// Why it is not as a covenant promises, if there is a reason: within the limit at the price before, and from there no
+    /// more lost than prices and closing took.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        if self.before >= self.limit {
+            return Some("was past its limit a price earlier");
+        }
+        (self.lost > self.limit + self.gap + self.cost).then_some("lost more than its limit and the measured gap")
+    }
+}
+
+/// A part of a whole in basis points, to a hundredth.
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1_000_000.0).round() / 100.0 }
+}
+
+/// What was closed last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Closed {
+    buy: bool,
+    size: u64,
+    price: u64,
+    cost: u64,
+    unix: i64,
+}
+
+/// An owner with one subaccount under a covenant that closes.
+pub(super) struct Bound {
+    owner: Pubkey,
+    /// The covenant's address.
+    pub(super) covenant: Pubkey,
+    /// The subaccount.
+    pub(super) subaccount: Pubkey,
+    /// Day's loss and drawdown, 0 for none.
+    limits: (u64, u64),
+    last: Look,
+    tripped: Option<(Trip, Look)>,
+    closed: Closed,
+    end: Option<Trip>,
+    /// The largest share of a limit that was ever lost, basis points.
+    worst_share: f64,
+}
+
+impl Bound {
+    /// Who is watched from now on.
+    pub(super) fn new(owner: Pubkey, covenant: Pubkey, subaccount: Pubkey, limits: (u64, u64)) -> Self {
+        Self {
+            owner,
+            covenant,
+            subaccount,
+            limits,
+            last: Look::default(),
+            tripped: None,
+            closed: Closed::default(),
+            end: None,
+            worst_share: 0.0,
+        }
+    }
+
+    /// Whether it has tripped.
+    pub(super) const fn is_tripped(&self) -> bool {
+        self.tripped.is_some()
+    }
+
+    /// Its first trip, once all was closed.
+    pub(super) const fn trip(&self) -> Option<Trip> {
+        self.end
+    }
+
+    /// The largest share of a limit that was lost at any price, percent.
+    pub(super) const fn worst_share(&self) -> f64 {
+        self.worst_share / 100.0
+    }
+
+    /// Takes note of what happened at a price, the accounts as they are now.
+    pub(super) fn note(
+        &mut self,
+        events: &[Event],
+        account: &Subaccount,
+        covenant: &Covenant,
+        market: &MarketState,
+        now: &Now,
+    ) -> Result<()> {
+        for event in events {
+            match event {
+                Event::CovenantTripped(trip) if trip.owner == self.owner && self.tripped.is_none() => {
+                    let daily =
+                        trip.daily && (!trip.drawdown || trip.day_loss - self.limits.0 >= trip.fallen - self.limits.1);
+                    let before = if daily { self.last.day_loss } else { self.last.fallen };
+                    let (by, limit, at_trip) = match daily {
+                        true => ("daily loss", self.limits.0, trip.day_loss),
+                        false => ("drawdown", self.limits.1, trip.fallen),
+                    };
+                    let none = Trip { by, limit, before, at_trip, lost: 0, notional: 0, gap: 0, cost: 0 };
+                    self.tripped = Some((none, self.last));
+                }
+                Event::Traded(traded) if traded.subaccount == self.subaccount && traded.position == 0 => {
+                    self.closed = closed(traded, market, now)?;
+                }
+                Event::CovenantEnforced(enforced) if enforced.subaccount == self.subaccount => {
+                    self.closed.cost += enforced.fee;
+                }
+                _ => {}
+            }
+        }
+        let own = [(&self.subaccount, account)];
+        let find = |index: u16| (index == market.index).then_some(market);
+        let room = covenants::touched(covenant, own, find, now)?.headroom(now)?;
+        let (day_loss, fallen) = (room.day_loss.0, room.fallen.0);
+        if let (Some((trip, before)), None, true) = (self.tripped, self.end, account.state.is_flat()) {
+            // A trip by the drawdown makes it count anew from there.
+            let lost = if trip.by == "drawdown" { trip.at_trip + fallen } else { day_loss };
+            self.end = Some(self.verdict(Trip { lost, ..trip }, &before, market)?);
+        }
+        if self.tripped.is_none() {
+            for (limit, loss) in [(self.limits.0, day_loss), (self.limits.1, fallen)] {
+                self.worst_share = self.worst_share.max(share(loss, limit));
+            }
+        }
+        let long = account.state.slots().find(|(_, p)| p.is_open()).is_none_or(|(_, p)| p.size.is_long());
+        let good = market.status(now)? == Status::Good;
+        let price = if good { market.price.last.price } else { market.favourable_price(long, now)? };
+        self.last = Look { day_loss, fallen, price: price.0, unix: now.unix };
+        Ok(())
+    }
+
+    fn verdict(&mut self, trip: Trip, before: &Look, market: &MarketState) -> Result<Trip> {
+        let order_fees = 2 * market.params.order_fee.0;
+        // Order fees alone can take the last of it, with nothing open any more.
+        let fees = Closed { size: 0, price: before.price, cost: order_fees, unix: before.unix, ..self.closed };
+        let closed = if self.closed.unix < before.unix { fees } else { self.closed };
+        let against = if closed.buy {
+            closed.price.saturating_sub(before.price)
+        } else {
+            before.price.saturating_sub(closed.price)
+        };
+        let gap = Base(closed.size).value(Price(against), Rounding::Up)?.0;
+        let notional = Base(closed.size).value(Price(closed.price), Rounding::Up)?.0;
+        // Funding and the holding fee at their caps.
+        let caps = u128::from(market.params.funding_cap.0 + market.params.holding_fee.0);
+        let seconds = u128::from((closed.unix - before.unix).max(0).unsigned_abs());
+        let funding = u128::from(notional) * caps * seconds / 3_600 / 1_000_000;
+        let trip = Trip { notional, gap, cost: closed.cost + funding as u64 + 1, ..trip };
+        self.worst_share = self.worst_share.max(share(trip.lost, trip.limit));
+        Ok(trip)
+    }
+}
+
+/// What a fill closed, and what that cost beside the price of now.
+fn closed(traded: &Traded, market: &MarketState, now: &Now) -> Result<Closed> {
+    let (size, price, buy) = (traded.size.unsigned_abs(), market.price.last.price, traded.size > 0);
+    let worse = if buy { traded.price.saturating_sub(price.0) } else { price.0.saturating_sub(traded.price) };
+    let spread = Base(size).value(Price(worse), Rounding::Up)?.0;
+    // Rounded once at each of two prices, the average price once.
+    let cost = spread + traded.fee + 3;
+    Ok(Closed { buy, size, price: price.0, cost, unix: now.unix })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trip_is_judged_by_the_price_before_and_by_the_gap() {
+        let good = Trip {
+            by: "drawdown",
+            limit: 100,
+            before: 99,
+            at_trip: 120,
+            lost: 135,
+            notional: 10_000,
+            gap: 25,
+            cost: 10,
+        };
+        assert_eq!((good.fault(), good.beyond(), good.beyond_bps(), good.gap_bps()), (None, 35, 35.0, 25.0));
+        assert!(Trip { before: 100, ..good }.fault().is_some());
+        assert!(Trip { lost: 136, ..good }.fault().is_some());
+    }
+}
