@@ -166,7 +166,8 @@ impl MarketState {
         Step::Fixed(price)
     }
 
-    /// With no position open: all free cash pays claims, in a settled market the bucket too.
+    /// With no position open: all free cash pays claims, in a settled market the bucket too, where cash and what other pools
+    /// owe it (as long as it waits for them) are not enough. So it does not matter which of the pools was collected from first.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
@@ -177,7 +178,11 @@ impl MarketState {
         if !self.is_settled() {
             return self.receive(Quote::ZERO);
         }
-        let lacking = self.pool.claims.saturating_sub(self.pool.free_cash()?);
+        let mut there = self.pool.free_cash()?;
+        if self.waits_for_pools() {
+            there = self.held.iter().try_fold(there, |sum, claim| sum.plus(claim.amount))?;
+        }
+        let lacking = self.pool.claims.saturating_sub(there);
         let paid = lacking.min(self.pool.insurance);
         self.pool.insurance = self.pool.insurance.less(paid)?;
         self.pool.insurance_paid = self.pool.insurance_paid.plus(paid)?;

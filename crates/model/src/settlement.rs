@@ -67,9 +67,12 @@ impl Exchange {
         prices.waiting.clear();
     }
 
-    /// All positions of a settled market are closed: free cash, then the bucket, pay claims.
+    /// All positions of a settled market are closed: free cash pays claims, and the bucket what neither cash nor what other
+    /// pools owe can pay.
     pub(crate) fn pay_settled(&mut self, market: usize) {
-        let lacking = gain(&(self.claims(market) - self.free_cash(market)));
+        let owed = self.markets[market].held.iter().map(|claim| &claim.due + &claim.paid).sum::<Q>();
+        let expected = if self.waits_for_pools(market) { owed } else { zero() };
+        let lacking = gain(&(self.claims(market) - self.free_cash(market) - expected));
         let state = &mut self.markets[market];
         let paid = least(&lacking, &state.insurance);
         state.insurance -= &paid;

@@ -68,6 +68,29 @@ fn a_settled_market_waits_for_other_pools_for_twenty_days_to_the_second() {
     }
 }
 
+/// A pool that is owed what its claims come to keeps its bucket for what will be missing, whoever is collected from first.
+#[test]
+fn the_bucket_pays_what_neither_cash_nor_other_pools_pay_whoever_collects_first() {
+    let ends = ["pools, winner", "winner, pools, winner"].map(|calls| {
+        let (mut here, mut debtor, mut winner) = owed();
+        (here.pool.insurance, here.pool.claims_paid) = (dollars(700), Quote(0));
+        here.held[1].amount = dollars(600);
+        debtor.pool.claims = dollars(600);
+        debtor.receive(dollars(600)).unwrap();
+        for call in calls.split(", ") {
+            match call {
+                "pools" => assert_eq!(collect_between(&mut debtor, &mut here).unwrap(), dollars(600)),
+                _ => _ = collect(&mut here, &mut winner, 0).unwrap(),
+            }
+        }
+        assert!(winner.is_flat());
+        (here.pool.insurance, here.pool.free_cash().unwrap(), winner.collateral)
+    });
+    // The claim is $1,000 less a cent of premium: $400 come from the bucket.
+    assert!(ends[0].0.0.abs_diff(dollars(300).0) < 20_000 && ends[0].1.is_zero(), "{ends:?}");
+    assert_eq!(ends[0], ends[1]);
+}
+
 #[test]
 fn a_provider_is_not_paid_before_what_other_pools_owe_has_come_in() {
     let (mut here, mut debtor, _) = owed();

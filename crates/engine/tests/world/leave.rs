@@ -25,7 +25,10 @@ fn shares(world: &World) -> Vec<u64> {
             let market = &world.markets[usize::from(position.market)];
             let (outstanding, collectable) = market.claim_value(&position.claim).unwrap();
             has += outstanding.0 + collectable.0 + position.held.0;
-            all.push(position.base().0);
+            // Not of a slot that an atom is left in.
+            if position.is_open() {
+                all.push(position.base().0);
+            }
         }
         all.push(has);
     }
