@@ -1,6 +1,6 @@
 //! Bytes are what happens in an exchange full of leveraged positions until its oracle falls silent for good, and two orders
 //! in which a deleveraging is picked up, positions are closed and accounts below zero are resolved. Both orders leave
-//! everybody the same, to the atom (P7), and everybody gets out (P14).
+//! everybody the same at face, to the atom (P7), and everybody gets out (P14).
 #![no_main]
 
 #[path = "../../crates/engine/tests/world/mod.rs"]

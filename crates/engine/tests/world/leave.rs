@@ -4,30 +4,31 @@ use ballast_engine::liquidity::LOCKED_SHARES;
 
 use super::{ACCOUNTS, MARKETS, Op, PROVIDERS, World};
 
-/// What everybody has in the end, and what each pool has paid: nothing of it may depend on who was closed first. Of an older
-/// claim an atom may be collected a call later, so what is collected and what can be counts as one.
-fn shares(world: &World) -> Vec<u64> {
+/// What everybody has in the end at face, and what each pool has paid: nothing of it may depend on who was closed first. What is
+/// collected of a claim, what can be, and what is outstanding count as one: who pays a loss elsewhere does so in cash as far as
+/// his claim was paid by then, and with the claim at face for the rest.
+fn shares(world: &World) -> Vec<i128> {
     let mut all = Vec::new();
     for market in &world.markets {
         let pool = &market.pool;
-        all.extend([pool.claims, pool.insurance, pool.deficits, pool.insurance_paid].map(|q| q.0));
-        all.push(market.insurance.pending().unwrap().0);
-        let mut has = pool.free_cash().unwrap().0;
+        all.extend([pool.insurance, pool.deficits, pool.insurance_paid].map(|q| i128::from(q.0)));
+        all.push(i128::from(market.insurance.pending().unwrap().0));
+        let mut has = i128::from(pool.free_cash().unwrap().0) - i128::from(pool.claims.0);
         for (debtor, held) in market.held[..MARKETS].iter().enumerate() {
             let (outstanding, collectable) = world.markets[debtor].claim_value(held).unwrap();
-            has += outstanding.0 + collectable.0;
+            has += i128::from(outstanding.0 + collectable.0);
         }
         all.push(has);
     }
     for account in &world.accounts {
-        let mut has = account.collateral.0;
+        let mut has = i128::from(account.collateral.0);
         for (_, position) in account.slots() {
             let market = &world.markets[usize::from(position.market)];
             let (outstanding, collectable) = market.claim_value(&position.claim).unwrap();
-            has += outstanding.0 + collectable.0 + position.held.0;
+            has += i128::from(outstanding.0 + collectable.0 + position.held.0);
             // Not of a slot that an atom is left in.
             if position.is_open() {
-                all.push(position.base().0);
+                all.push(i128::from(position.base().0));
             }
         }
         all.push(has);
@@ -45,7 +46,7 @@ pub(super) fn shuffled(count: usize, mut below: impl FnMut(usize) -> usize) -> V
 }
 
 /// P7: a deleveraging is picked up, and settled markets are closed, in two orders by dice or bytes; everybody ends with the
-/// same, to the atom. Returns whether anything was open.
+/// same at face, to the atom. Returns whether anything was open.
 pub(crate) fn any_order_ends_alike(world: &World, mut below: impl FnMut(usize) -> usize) -> bool {
     let mut start = world.clone();
     let slots = ACCOUNTS * MARKETS;
