@@ -39,6 +39,8 @@ impl Exchange {
                     self.settle(account, from)?;
                 }
             }
+            // What a settled market cannot pay in time is lost, by the clock and not by who was there last.
+            self.touch(self.accounts[account].slots[from].market);
             self.collect(account, from);
             self.pay(account, loser, &mut rest);
             if !rest.is_positive() {

@@ -44,6 +44,8 @@ pub fn cover<M: DerefMut<Target = MarketState>>(
                 let _ = settle(market, account, from, now)?;
             }
         }
+        // What it is too late for is written off, as in a resolution.
+        market.touch(now);
         collect(market, account, from)?;
         let cash = rest.min(account.collateral);
         if !cash.is_zero() {

@@ -111,6 +111,25 @@ fn who_closes_first_cannot_choose_which_market_an_account_below_zero_pays() {
     assert_eq!(ends[0], ends[1]);
 }
 
+/// -80k in the settled market, and a claim of $50k on one that was settled eleven days ago and has nothing: closed or resolved,
+/// the claim is written off, though nobody has touched that market for as long.
+#[test]
+fn a_claim_that_came_too_late_pays_neither_a_closing_nor_a_resolution() {
+    let now = later(&NOW, 11 * DAY);
+    let (mut me, mut markets) = positions(0, &[(true, 92)]);
+    markets[0].settlement.fixed_at = now.unix;
+    let mut debtor = market_at(1, price(100));
+    debtor.pool.cash = dollars(0);
+    fix(&mut debtor, &NOW);
+    me.positions[1].market = 1;
+    debtor.add_claim(&mut me.positions[1].claim, dollars(50_000)).unwrap();
+    markets.push(debtor);
+    let closed = close(&mut me.clone(), &mut markets.clone(), &now).unwrap();
+    let deficits = resolved(&mut me, &mut markets, &now).unwrap();
+    assert!(closed > dollars(80_000) && deficits[0] == closed, "{closed:?} {deficits:?}");
+    assert!(me.is_flat() && markets[1].pool.claims.is_zero());
+}
+
 #[test]
 fn an_empty_purse_is_asked_whether_the_account_can_pay_too() {
     // Nothing in cash: -80k in the settled market, +90k and -90k in two others.
