@@ -295,13 +295,18 @@ pub(crate) fn run(model: &mut Exchange, world: &World, op: &Op) -> R<Did> {
         Op::Publish { market, price, conf, lag } => publish(model, world, market, price, conf, lag)?,
         Op::Deposit { account, amount } => model.deposit(account, &q(amount)),
         Op::Withdraw { account, amount } => model.withdraw(account, &q(amount))?,
-        Op::Place { account, market, .. } => {
+        Op::Place { account, market, reduce_only, .. } => {
             if model.is_settled(market) {
                 return Err(No("MarketSettled"));
             }
-            let good = model.status(market) == Status::Good;
+            // Beside a price that is not good an account that holds anything places exits alone, and pays nothing for them.
             let flat = model.accounts[account].slots.iter().all(Position::is_free);
-            let free = model.is_flagged(account) || !(good || flat);
+            let status = model.status(market);
+            let bad = status != Status::Good && !flat;
+            if bad && !reduce_only {
+                return Err(No(status.refusal()));
+            }
+            let free = bad || model.is_flagged(account);
             let fee = if free { q(0) } else { model.markets[market].rules.order_fee.clone() };
             if !model.reaches(&model.accounts[account].collateral, &fee, 0) {
                 return Err(No("InsufficientCollateral"));
