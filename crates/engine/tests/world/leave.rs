@@ -1,6 +1,6 @@
 //! The end of an exchange whose oracle has fallen silent for good: everybody gets out, whatever has happened before (P14).
 
-use ballast_engine::constants::SETTLEMENT_PATIENCE;
+use ballast_engine::constants::{SETTLEMENT_PATIENCE, SETTLEMENT_POOLS_PATIENCE};
 use ballast_engine::liquidity::LOCKED_SHARES;
 
 use super::{ACCOUNTS, MARKETS, Op, PROVIDERS, World};
@@ -47,8 +47,8 @@ pub(super) fn shuffled(count: usize, mut below: impl FnMut(usize) -> usize) -> V
 }
 
 /// P7: a deleveraging is picked up, and settled markets are closed, in two orders by dice or bytes; everybody ends with the
-/// same at face, to the atom. Nothing is said of a market that was settled ten days before and is not closed yet: what it owes is
-/// written off when it is. Returns whether anything was open.
+/// same at face, to the atom. Nothing is said of a market that was settled ten days before and is not closed yet (what it owes is
+/// written off when it is), or twenty days before and is still owed something (it waits for that no longer). Returns whether anything was open.
 pub(crate) fn any_order_ends_alike(world: &World, mut below: impl FnMut(usize) -> usize) -> bool {
     let mut start = world.clone();
     let slots = ACCOUNTS * MARKETS;
@@ -66,8 +66,13 @@ pub(crate) fn any_order_ends_alike(world: &World, mut below: impl FnMut(usize) -
     for market in 0..MARKETS {
         let _ = start.apply(&Op::Advance { market });
     }
-    let over = |fixed_at: i64| fixed_at != 0 && start.now.unix >= fixed_at + SETTLEMENT_PATIENCE;
-    if start.markets.iter().any(|market| over(market.settlement.fixed_at) && !market.is_closed()) {
+    let since = |at: i64, time: i64| at != 0 && start.now.unix >= at + time;
+    let late = start.markets.iter().any(|market| {
+        let at = market.settlement.fixed_at;
+        let owed = market.held.iter().any(|claim| claim.amount.0 != 0);
+        since(at, SETTLEMENT_PATIENCE) && !market.is_closed() || since(at, SETTLEMENT_POOLS_PATIENCE) && owed
+    });
+    if late {
         return waits;
     }
     let open = start.accounts.iter().any(|account| account.slots().any(|(_, p)| p.is_open()));
