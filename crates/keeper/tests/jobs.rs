@@ -19,7 +19,6 @@ use ballast_keeper::config::{Jobs, Timing};
 use ballast_keeper::jobs::{self, Action, View};
 use ballast_tests::binding::{NO_LIMITS, TERMS};
 use ballast_tests::{Expect, Setup, Terms, units};
-use solana_message::AddressLookupTableAccount;
 use solana_signer::Signer;
 
 /// The book of everything that a chain holds.
@@ -43,16 +42,11 @@ fn book(setup: &Setup) -> Book {
 
 /// What one job, by its name in the configuration, plans.
 pub(crate) fn plan(setup: &Setup, name: &str) -> Vec<Action> {
-    plan_with(setup, name, &[])
-}
-
-/// The same with tables to shorten transactions.
-pub(crate) fn plan_with(setup: &Setup, name: &str, tables: &[AddressLookupTableAccount]) -> Vec<Action> {
-    plan_when(setup, name, tables, &Timing::default())
+    plan_when(setup, name, &Timing::default())
 }
 
 /// The same at other times.
-fn plan_when(setup: &Setup, name: &str, tables: &[AddressLookupTableAccount], timing: &Timing) -> Vec<Action> {
+fn plan_when(setup: &Setup, name: &str, timing: &Timing) -> Vec<Action> {
     let (book, now) = (book(setup), setup.world.now());
     let marks = Marks::new(book.markets().map(|market| &market.state), &book.oracles(), &now).unwrap();
     let scan = scan(book.accounts(), &marks, &now, 1);
@@ -65,7 +59,7 @@ fn plan_when(setup: &Setup, name: &str, tables: &[AddressLookupTableAccount], ti
         reward: setup.keeper.subaccount,
         payer: setup.world.payer.pubkey(),
         timing,
-        tables,
+        tables: &[],
         held: &held,
     };
     let mut only = jobs::all(&Jobs::only(&[name.to_owned()]).unwrap());
@@ -305,9 +299,9 @@ fn a_standby_stores_no_price_while_another_keeper_does() {
     setup.publish(0, setup.posted[0]).must();
     let standby = Timing { standby_slots: 8, ..Timing::default() };
     assert_eq!(plan(&setup, "prices").len(), 1, "a jump waits for its confirmation");
-    assert!(plan_when(&setup, "prices", &[], &standby).is_empty(), "somebody has just stored one");
+    assert!(plan_when(&setup, "prices", &standby).is_empty(), "somebody has just stored one");
     setup.world.advance(4);
-    assert_eq!(plan_when(&setup, "prices", &[], &standby).len(), 1, "nobody does");
+    assert_eq!(plan_when(&setup, "prices", &standby).len(), 1, "nobody does");
 }
 
 #[test]
