@@ -13,8 +13,16 @@ use super::stage::{Snapshot, Stage};
 use crate::desk::{Expect, Job};
 use crate::tokens;
 
-/// A guardian's pause, or a flag put on the account since it was looked at.
-const PLACING: &[Error] = &[Error::MarketReduceOnly, Error::FlaggedAccount, Error::PositionNotFound];
+/// A guardian's pause, a flag put on the account since it was looked at, or a price that is not good any more.
+const PLACING: &[Error] = &[
+    Error::MarketReduceOnly,
+    Error::FlaggedAccount,
+    Error::PositionNotFound,
+    Error::PriceStale,
+    Error::PriceUnconfirmed,
+    Error::PriceUncertain,
+    Error::PriceSilent,
+];
 /// The price has gone stale or the keeper has been faster.
 const REDUCING: &[Error] = &[
     Error::PriceStale,

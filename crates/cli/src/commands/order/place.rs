@@ -19,8 +19,8 @@ use crate::amount::{self, quote};
 use crate::args::Global;
 use crate::chain::{self, Chain, ExchangeAccount};
 use crate::commands::funds::Whose;
-use crate::commands::market;
 use crate::commands::trade::Side;
+use crate::commands::{market, refresh};
 use crate::{config, output};
 
 /// Options of `ballast order place`.
@@ -130,7 +130,13 @@ impl Placing<'_> {
         }
         let at = address::market(&exchange.address, *market);
         let place = instructions::place_order(&self.signer.pubkey(), &at, key, self.number(), args);
-        let sent = chain.send("place order", &[place], self.signer, &[]).await?;
+        // Whoever holds anything opens more at a good price alone: nothing is put aside at another.
+        let mut batch = match account.state.is_flat() {
+            true => Vec::new(),
+            false => refresh::newest_prices(chain, exchange, &[*market]).await?,
+        };
+        batch.push(place);
+        let sent = chain.send("place order", &batch, self.signer, &[]).await?;
         let placed = chain::events(&sent).filter_map(|e| if let Event::OrderPlaced(e) = e { Some(e) } else { None });
         placed.last().context("the order was placed, but its event cannot be read; see `ballast order list`")
     }
