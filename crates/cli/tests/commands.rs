@@ -332,6 +332,11 @@ fn waits(net: &Net) {
     net.says(&["govern", "execute", &id]);
     assert_eq!(net.json(&["market", "show", "0"])["parameters"]["taker_fee"], 600);
     net.says(&["market", "collect-fees", "0"]);
+    // Until the oracle has said something after that day, the market is silent.
+    let silent = |text: &[u8]| String::from_utf8_lossy(text).contains("PriceSilent");
+    while silent(&net.run(&["market", "settle", "0"]).stderr) {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
     net.refused(&["market", "settle", "0"], &["SettlementNotDue"]);
     net.refused(&["market", "deleverage", "0"], &["DeleverageTooEarly"]);
     net.refused(&["account", "exit-silent", "--market", "0"], &["PriceNotSilent"]);
