@@ -21,7 +21,8 @@ const PATIENCE: i64 = 15 * 60;
 const PLACING: &[Error] =
     &[Error::MarketReduceOnly, Error::FlaggedAccount, Error::PositionNotFound, Error::InsufficientCollateral];
 /// The price has gone stale, or the keeper has been faster.
-const LEAVING: &[Error] = &[
+pub(super) const LEAVING: &[Error] = &[
+    Error::OrderLocked,
     Error::PriceStale,
     Error::PositionNotFound,
     Error::SizeNotReducing,

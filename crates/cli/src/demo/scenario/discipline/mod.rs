@@ -17,7 +17,6 @@ use anyhow::{Context, Result, bail};
 use ballast::state::Subaccount;
 use ballast_client::events::Event;
 use ballast_client::{address, decode, instructions};
-use ballast_engine::Error;
 use ballast_engine::constants::ORDER_LOCK;
 use indicatif::ProgressBar;
 use rand::SeedableRng;
@@ -166,8 +165,8 @@ impl Play {
                     }
                 };
                 if !instructions.is_empty() {
-                    // Its price may just have come, or the keeper.
-                    let expect = Expect::Either(&[Error::OrderLocked]);
+                    // Its price may just have come, or grown old while others left; the next one is tried then.
+                    let expect = Expect::Either(crowd::LEAVING);
                     jobs.push(Job { what, instructions, payer: person.key.clone(), expect });
                 }
             }

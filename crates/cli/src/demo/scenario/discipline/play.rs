@@ -214,7 +214,8 @@ impl Play {
         let fill = instructions::execute_order(&market, subaccount, &order, &owner, None, &covenant, &[]);
         let reasons = [reason];
         let (venue, expect) = (&mut self.scene.venue, Expect::Refused(&reasons));
-        venue.wait(BEAT).await?;
+        // The clock may have run on a little when the order was placed: its price is later than that.
+        venue.wait(2 * BEAT).await?;
         let _ = venue.at_prices(&[price], "fill an increase", fill, &anyone, expect).await?;
         self.still(2).await?;
         ensure!(
