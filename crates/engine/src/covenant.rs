@@ -6,20 +6,26 @@
 //! owner's subaccounts, changes no result, so it neither trips a covenant nor hides a loss, and limits in quote cannot be
 //! widened by a deposit. Liquidity shares are not equity: what is put into a pool has left the accounts.
 //!
-//! What the accounts are worth together is in [`book`]: one entry for each, refreshed one by one.
+//! What the accounts are worth together is in [`book`]: one entry for each, refreshed one by one. What is made of the sums,
+//! marks and trips, is in [`looks`].
 
 pub mod book;
 mod headroom;
+pub mod looks;
+mod measure;
 
-pub use book::{Breach, Measure};
 pub use headroom::Headroom;
+pub use looks::Breach;
+pub use measure::Measure;
 
 use crate::Now;
-use crate::constants::{COOL_DOWN_MAX, COOL_DOWN_MIN, COVENANT_ACCOUNTS, LOOSENING_LIFE, LOOSENING_MAX, LOOSENING_MIN};
+use crate::constants::{
+    COOL_DOWN_MAX, COOL_DOWN_MIN, COVENANT_ACCOUNTS, DAY, FLAG_WAIT_SLOTS, LOOSENING_LIFE, LOOSENING_MAX, LOOSENING_MIN,
+};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::layout;
 use crate::layout::Key;
-use crate::math::some;
+use crate::math::{period, some};
 use crate::units::{Quote, Ratio, SignedQuote};
 
 layout! {
@@ -63,8 +69,8 @@ layout! {
         pub slot: u64,
         /// The step it was seen in: entries of one step were seen at the same prices.
         pub step: u64,
-        /// For later versions.
-        pub reserved: u64,
+        /// What the equity is above that at the last valid prices; 0 where all prices were good.
+        pub doubt: Quote,
     }
 }
 
@@ -74,6 +80,16 @@ layout! {
         /// The market's index plus one; 0 is a free place.
         pub market: u64,
         /// Publish time of its price.
+        pub publish_time: i64,
+    }
+}
+
+layout! {
+    /// When the sums of all accounts were looked at.
+    pub struct Look = 16 {
+        /// Slot; 0 for never.
+        pub slot: u64,
+        /// Newest publish time of the prices that they rested on; 0 where they rested on none.
         pub publish_time: i64,
     }
 }
@@ -93,15 +109,17 @@ layout! {
         pub tripped_day: i64,
         /// How often it was tripped.
         pub trips: u64,
-        /// The highest result since the covenant began or was last tripped by its drawdown.
+        /// The highest result that two looks in succession have both reached, since the covenant began or was last tripped by
+        /// its drawdown.
         pub mark: SignedQuote,
-        /// The last result that was seen of all accounts at the same prices.
+        /// What the last two looks have both reached.
         pub seen: SignedQuote,
         /// The day that `day_start` belongs to, Unix time / 86400.
         pub day: i64,
         /// The result that the day's loss counts from.
         pub day_start: SignedQuote,
-        /// 1 once the day's first result was seen.
+        /// 1 once two looks of the day have told its first result; 0 while the day begins at `seen`, 2 while its beginning is
+        /// not known, `seen` being older than yesterday.
         pub day_seen: u64,
         /// Number of the running step.
         pub step: u64,
@@ -113,8 +131,25 @@ layout! {
         pub entries: [Entry; 8],
         /// Events so far.
         pub sequence: u64,
+        /// Oldest publish time of the running step's prices, but for those older than ten seconds; the largest number where
+        /// there is none.
+        pub step_oldest: i64,
+        /// Newest publish time of the running step's prices.
+        pub step_newest: i64,
+        /// The last result that was looked at, all prices good.
+        pub last: SignedQuote,
+        /// When that was.
+        pub last_at: Look,
+        /// The day of it, Unix time / 86400.
+        pub last_day: i64,
+        /// The day of `seen`, Unix time / 86400.
+        pub seen_day: i64,
+        /// When the day's loss was first found at its limit, then the drawdown; never where it is not.
+        pub found: [Look; 2],
+        /// When it was last tripped: its slot, and the prices that the trip rested on.
+        pub tripped_at: Look,
         /// For later versions.
-        pub reserved: [u64; 15],
+        pub reserved: [u64; 2],
     }
 }
 const _: () = assert!(COVENANT_ACCOUNTS == 8);
@@ -176,7 +211,10 @@ impl CovenantState {
         limits.check()?;
         ensure(!limits.is_none(), Error::CovenantInvalid)?;
         self.limits = *limits;
-        self.roll(now)
+        // Nothing is lost yet.
+        self.day = period(now.unix, DAY)?;
+        self.seen_day = self.day;
+        Ok(())
     }
 
     /// Tightens, at once. It takes a pending request to loosen back: what was asked for before is not to undo it.
@@ -244,6 +282,21 @@ impl CovenantState {
     /// [`Error::CovenantNotTripped`].
     pub fn check_auto_close(&self, now: &Now) -> Result<()> {
         ensure(self.is_tripped(now) && self.limits.auto_close == 1, Error::CovenantNotTripped)
+    }
+
+    /// That anyone may close a position at its market's price of that publish time: as
+    /// [`check_auto_close`](Self::check_auto_close), and neither in the slots of the trip nor at a price that it rested on.
+    ///
+    /// # Errors
+    /// [`Error::CovenantNotTripped`]; [`Error::CovenantTooFresh`] with the slot from which it may and now, or with the trip's
+    /// newest publish time and the price's.
+    pub fn check_close_at(&self, publish_time: i64, now: &Now) -> Result<()> {
+        self.check_auto_close(now)?;
+        let at = &self.tripped_at;
+        let ready = at.slot.saturating_add(FLAG_WAIT_SLOTS);
+        ensure(now.slot >= ready, Fault::new(Error::CovenantTooFresh, ready, now.slot))?;
+        let newer = publish_time > at.publish_time;
+        ensure(newer, Fault::new(Error::CovenantTooFresh, at.publish_time, publish_time))
     }
 
     /// The next event's sequence number.

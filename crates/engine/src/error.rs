@@ -158,7 +158,9 @@ macro_rules! for_each_error {
             WrongCovenant "The account is not the covenant address of the subaccount's owner; pass that one, even where no covenant exists",
             // Delegates
             DelegateInvalid "The delegate's key, permissions or end are not allowed (limit, then value): not the owner's key, known permissions, an end within a year",
-            DelegateBudget "The order fees that the delegate may put aside today are used up (limit, then what they would be); the owner may place the order"
+            DelegateBudget "The order fees that the delegate may put aside today are used up (limit, then what they would be); the owner may place the order",
+            // Covenants
+            CovenantTooFresh "A loss at its limit trips when it is found again two slots later at newer prices, and what is open is closed two slots after the trip at a newer price (limit, then value: slots, or publish times); wait, post newer prices and touch again"
         }
     };
 }

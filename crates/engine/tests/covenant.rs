@@ -3,14 +3,15 @@
 
 mod attacks;
 mod losses;
+mod prints;
 mod replay;
 
 use ballast_engine::account::{AccountState, Position};
 use ballast_engine::constants::{DAY, HOUR};
-use ballast_engine::covenant::{CovenantState, Limits, Measure};
+use ballast_engine::covenant::{Breach, CovenantState, Limits, Measure};
 use ballast_engine::layout::Key;
 use ballast_engine::market::MarketState;
-use ballast_engine::{Base, Now, Price, Quote, Ratio, Rounding, SignedBase};
+use ballast_engine::{Base, Now, Price, Quote, Ratio, Result, Rounding, SignedBase};
 
 use crate::support::{NOW, dollars, market_at, set_price_at};
 
@@ -95,4 +96,24 @@ pub(crate) fn touch(
 ) {
     covenant.touch(&key(number), &measure(account, markets, now), account.flow, now).unwrap();
     covenant.invariant().unwrap();
+}
+
+/// Shows an account at its markets' prices, and again a second later at the same ones published then; then trips. What the
+/// account is worth is the same both times.
+pub(crate) fn trip(
+    covenant: &mut CovenantState,
+    number: u8,
+    account: &AccountState,
+    markets: &mut [MarketState],
+    now: &Now,
+) -> Result<Breach> {
+    let again = later(now, 1);
+    for now in [now, &again] {
+        for market in &mut *markets {
+            let last = market.price.last.price;
+            reprice(market, last, now);
+        }
+        touch(covenant, number, account, markets, now);
+    }
+    covenant.trip(&again)
 }

@@ -4,104 +4,19 @@
 //! **Steps.** Accounts that hedge one another must be seen at the same prices, or whoever refreshes them could choose a
 //! price for each. A step is a slot in which no price has changed between two refreshes: the mark, the day's start and a
 //! trip count only sums whose entries with positions were all refreshed in one step. An entry without positions depends on no
-//! price and belongs to every step.
+//! price, belongs to every step, and begins none.
 
-use super::{CovenantState, Entry, Seen};
+use super::{CovenantState, Entry, Measure};
 use crate::Now;
-use crate::account::Position;
-use crate::constants::{AGEING_SLOTS, COVENANT_ACCOUNTS, COVENANT_POSITIONS, DAY, POSITIONS, RATIO_SCALE};
+use crate::constants::{AGEING_SLOTS, COVENANT_ACCOUNTS, COVENANT_POSITIONS, RATIO_SCALE};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::layout::Key;
-use crate::margin;
-use crate::market::MarketState;
-use crate::math::{period, some};
-use crate::price::Status;
-use crate::units::{Quote, Rounding, SignedQuote};
-
-/// What a subaccount is worth to its owner's covenant: collateral, profits, losses and claims in full, at the last price.
-/// Where that is not good, at the valid price moved in the account's favour, as in a liquidation: a bad price trips nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Measure {
-    /// Equity.
-    pub equity: SignedQuote,
-    /// Notional at those prices, rounded up.
-    pub notional: Quote,
-    /// Open positions.
-    pub positions: u64,
-    /// Whether all their prices are good.
-    pub good: bool,
-    /// Their prices' publish times.
-    prices: [Seen; POSITIONS],
-}
-
-impl Measure {
-    /// Of an account without positions, claims or holdbacks.
-    ///
-    /// # Errors
-    /// [`Error::MathOverflow`].
-    pub fn new(collateral: Quote) -> Result<Self> {
-        Ok(Self {
-            equity: collateral.signed()?,
-            notional: Quote::ZERO,
-            positions: 0,
-            good: true,
-            prices: [Seen::default(); POSITIONS],
-        })
-    }
-
-    /// Adds what a slot in use holds in its market. Funding is owed at the market's stored index.
-    ///
-    /// # Errors
-    /// [`Error::MathOverflow`]; [`Error::PriceMissing`] where the market never had a valid price.
-    pub fn add(&mut self, market: &MarketState, position: &Position, now: &Now) -> Result<()> {
-        let picked_up;
-        let position = if market.is_deleveraged(position) {
-            picked_up = market.effective(position)?;
-            &picked_up
-        } else {
-            position
-        };
-        self.equity = self.equity.plus(margin::set_aside(market, position)?)?;
-        if !position.is_open() {
-            return Ok(());
-        }
-        let good = market.status(now)? == Status::Good;
-        let last = &market.price.last;
-        let price = if good { last.price } else { market.favourable_price(position.size.is_long(), now)? };
-        let result = margin::unrealised(position, price)?.less(margin::funding_owed(market, position)?)?;
-        self.equity = self.equity.plus(result)?;
-        // In a settled market nothing is at risk any more.
-        if !market.is_settled() {
-            self.notional = self.notional.plus(position.base().value(price, Rounding::Up)?)?;
-        }
-        self.good &= good;
-        let seen = Seen { market: some(u64::from(market.index).checked_add(1))?, publish_time: last.publish_time };
-        let place = usize::try_from(self.positions).map_err(|_| Error::MathOverflow)?;
-        *self.prices.get_mut(place).ok_or(Error::MathOverflow)? = seen;
-        self.positions = some(self.positions.checked_add(1))?;
-        Ok(())
-    }
-}
-
-/// Which limit a trip was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// Whether the day's loss reached its limit.
-    pub daily: bool,
-    /// Whether the drawdown did.
-    pub drawdown: bool,
-    /// Loss since the day began.
-    pub day_loss: Quote,
-    /// Loss since the highest result.
-    pub fallen: Quote,
-    /// Reduce-only until then, Unix seconds.
-    pub until: i64,
-}
+use crate::math::some;
+use crate::units::{Quote, SignedQuote};
 
 impl Entry {
     /// Equity less what the owner has put in on balance.
-    fn result(&self) -> Result<SignedQuote> {
+    pub(super) fn result(&self) -> Result<SignedQuote> {
         self.equity.less(self.flow)
     }
     fn age(&self, now: &Now) -> u64 {
@@ -116,34 +31,34 @@ impl CovenantState {
         self.entries.iter().position(|entry| entry.subaccount == *subaccount)
     }
 
-    /// Begins a new day where one has begun: its loss counts from the last result that was seen, or from the day's first
-    /// one if that is higher, so that nobody gains by keeping the accounts out of sight over midnight.
-    ///
-    /// # Errors
-    /// [`Error::MathOverflow`].
-    pub(super) fn roll(&mut self, now: &Now) -> Result<()> {
-        let day = period(now.unix, DAY)?;
-        if day > self.day {
-            (self.day, self.day_start, self.day_seen) = (day, self.seen, 0);
-        }
-        Ok(())
-    }
-
     /// Refreshes an account's entry, and enrols it where it has none. `flow` is what its owner has put in on balance.
-    /// Who is enrolled changes no loss: the mark and the day's start move with the result that comes in.
+    /// Who is enrolled changes no loss: the mark and the day's start move with the result that comes in, which counts at the
+    /// lower end of what one price could make of it. An account without positions takes no other's place: anyone may call.
     ///
     /// # Errors
     /// [`Error::CovenantFull`] where no place is left, or more than 16 positions would be enrolled, with the limit and the
     /// number; [`Error::MathOverflow`].
     pub fn touch(&mut self, subaccount: &Key, measure: &Measure, flow: SignedQuote, now: &Now) -> Result<()> {
+        self.refresh(subaccount, measure, flow, measure.positions != 0, now)
+    }
+
+    /// The same before an increase of the account: where all places are taken it gets that of one without positions.
+    ///
+    /// # Errors
+    /// As [`touch`](Self::touch).
+    pub fn enrol(&mut self, subaccount: &Key, measure: &Measure, flow: SignedQuote, now: &Now) -> Result<()> {
+        self.refresh(subaccount, measure, flow, true, now)
+    }
+
+    fn refresh(&mut self, key: &Key, measure: &Measure, flow: SignedQuote, needed: bool, now: &Now) -> Result<()> {
         self.roll(now)?;
-        let found = self.find(subaccount);
+        let found = self.find(key);
         let place = match found {
             Some(place) => place,
-            None => self.free_place()?,
+            None => self.free_place(needed)?,
         };
         let entry = Entry {
-            subaccount: *subaccount,
+            subaccount: *key,
             equity: measure.equity,
             flow,
             notional: measure.notional,
@@ -151,26 +66,32 @@ impl CovenantState {
             good: measure.good.into(),
             slot: now.slot,
             step: self.step_for(measure, now)?,
-            reserved: 0,
+            doubt: measure.doubt,
         };
         *self.entries.get_mut(place).ok_or(Error::MathOverflow)? = entry;
         if found.is_none() {
-            self.shift(entry.result()?)?;
+            self.shift(entry.result()?.less(measure.gap.signed()?)?)?;
         }
         let positions = self.positions()?;
         ensure(positions <= COVENANT_POSITIONS, Fault::new(Error::CovenantFull, COVENANT_POSITIONS, positions))?;
-        self.note()
+        self.note(now)
     }
 
     /// The step that a measure belongs to: the running one, unless its slot is over or a price has changed in it.
     fn step_for(&mut self, measure: &Measure, now: &Now) -> Result<u64> {
+        if measure.positions == 0 {
+            return Ok(self.step);
+        }
         let seen = || measure.prices.iter().filter(|seen| seen.market != 0);
         let changed = seen()
             .any(|new| self.prices.iter().any(|old| old.market == new.market && old.publish_time != new.publish_time));
         if now.slot != self.step_slot || changed {
             self.step = some(self.step.checked_add(1))?;
             (self.step_slot, self.prices) = (now.slot, Default::default());
+            (self.step_oldest, self.step_newest) = (i64::MAX, 0);
         }
+        self.step_oldest = self.step_oldest.min(measure.oldest);
+        self.step_newest = self.step_newest.max(measure.newest);
         for new in seen() {
             // A place each: no more than 16 positions are enrolled, but for one refused in the end.
             if let Some(place) = self.prices.iter().position(|old| old.market == new.market || old.market == 0) {
@@ -180,12 +101,14 @@ impl CovenantState {
         Ok(self.step)
     }
 
-    /// A free place, or that of an account without positions, which gives it up: no loss is forgotten with it.
-    fn free_place(&mut self) -> Result<usize> {
+    /// A free place; or, where it is needed, that of the account without positions that has the least: it gives it up, and no
+    /// loss is forgotten with it.
+    fn free_place(&mut self, needed: bool) -> Result<usize> {
         if let Some(place) = self.find(&Key::default()) {
             return Ok(place);
         }
-        let idle = self.entries.iter().position(|entry| entry.positions == 0);
+        let idle = self.entries.iter().enumerate().filter(|(_, entry)| needed && entry.positions == 0);
+        let idle = idle.min_by_key(|(_, entry)| entry.equity).map(|(place, _)| place);
         let place = idle.ok_or(Fault::new(Error::CovenantFull, COVENANT_ACCOUNTS as u64, COVENANT_ACCOUNTS as u64))?;
         self.remove(place)?;
         Ok(place)
@@ -202,29 +125,8 @@ impl CovenantState {
         self.mark = self.mark.plus(by)?;
         self.day_start = self.day_start.plus(by)?;
         self.seen = self.seen.plus(by)?;
+        self.last = self.last.plus(by)?;
         Ok(())
-    }
-
-    /// Notes the sum of results where all entries with positions are of the running step and all prices good.
-    fn note(&mut self) -> Result<()> {
-        let mut open = self.entries.iter().filter(|entry| entry.positions != 0);
-        if open.any(|entry| entry.step != self.step || entry.good == 0) {
-            return Ok(());
-        }
-        let result = self.result()?;
-        self.seen = result;
-        self.mark = self.mark.max(result);
-        if self.day_seen == 0 {
-            (self.day_start, self.day_seen) = (self.day_start.max(result), 1);
-        }
-        Ok(())
-    }
-
-    /// Whether all entries with positions were refreshed in one step.
-    fn in_step(&self) -> bool {
-        let mut open = self.entries.iter().filter(|entry| entry.positions != 0);
-        let first = open.next().map(|entry| entry.step);
-        open.all(|entry| Some(entry.step) == first)
     }
 
     /// Sum of the entries' results.
@@ -252,18 +154,12 @@ impl CovenantState {
         self.entries.iter().try_fold(0_u64, |sum, entry| some(sum.checked_add(entry.positions)))
     }
 
-    /// Losses since the day began and since the highest result.
-    pub(super) fn losses(&self) -> Result<(Quote, Quote)> {
-        let result = self.result()?;
-        Ok((self.day_start.less(result)?.gain(), self.mark.less(result)?.gain()))
-    }
-
     /// The age of the oldest entry with positions.
     pub(super) fn age(&self, now: &Now) -> u64 {
         self.entries.iter().filter(|entry| entry.positions != 0).map(|entry| entry.age(now)).max().unwrap_or(0)
     }
 
-    fn check_fresh(&self, now: &Now) -> Result<()> {
+    pub(super) fn check_fresh(&self, now: &Now) -> Result<()> {
         let age = self.age(now);
         ensure(age <= AGEING_SLOTS, Fault::new(Error::CovenantStale, AGEING_SLOTS, age))
     }
@@ -299,9 +195,12 @@ impl CovenantState {
         ensure(notional <= most, Fault::new(Error::CovenantLeverage, most.0, notional.0))
     }
 
-    /// The notional that the leverage limit allows, rounded down; the largest amount where that leaves the range.
+    /// The notional that the leverage limit allows, rounded down; the largest amount where that leaves the range. What an entry
+    /// counts for in doubt of its prices, lest it trip, lets nothing out: this is at the last valid ones.
     pub(super) fn most_by_leverage(&self) -> Result<Quote> {
-        let equity = u128::from(self.equity()?.gain().0);
+        let sure = |sum: SignedQuote, entry: &Entry| sum.plus(entry.equity)?.less(entry.doubt.signed()?);
+        let equity = self.entries.iter().try_fold(SignedQuote::ZERO, sure)?;
+        let equity = u128::from(equity.gain().0);
         // Two words' product cannot leave 128 bits.
         let product = equity.wrapping_mul(u128::from(self.limits.max_leverage.0));
         let most = product.checked_div(u128::from(RATIO_SCALE)).unwrap_or(0);
@@ -329,7 +228,7 @@ impl CovenantState {
     }
 
     /// That what was taken out leaves the leverage within its limit, on the entries as they were last seen: their age never
-    /// holds money back (P13).
+    /// holds money back (P13), and a touch beside a price that is not good lets none out.
     ///
     /// # Errors
     /// [`Error::CovenantLeverage`] with the notional allowed and the notional, [`Error::MathOverflow`].
@@ -345,41 +244,5 @@ impl CovenantState {
         let Some(place) = self.find(subaccount) else { return Ok(()) };
         self.touch(subaccount, &Measure::new(Quote::ZERO)?, flow, now)?;
         self.remove(place)
-    }
-
-    /// Trips the covenant if a loss has reached its limit: reduce-only for the cool-down, for the day's loss until the day
-    /// ends at least. Needs all entries with positions refreshed in one step, at most 25 slots ago. The day's loss trips
-    /// once a day; the drawdown counts anew from where it tripped.
-    ///
-    /// # Errors
-    /// [`Error::CovenantStale`] with 25 and the age in slots, or without numbers where the entries are of several steps;
-    /// [`Error::CovenantNotBreached`] with the drawdown's limit and loss, or the day's where there is no such limit;
-    /// [`Error::MathOverflow`].
-    pub fn trip(&mut self, now: &Now) -> Result<Breach> {
-        self.roll(now)?;
-        self.check_fresh(now)?;
-        ensure(self.in_step(), Error::CovenantStale)?;
-        let limits = self.limits;
-        let (day_loss, fallen) = self.losses()?;
-        let reached = |limit: Quote, loss: Quote| !limit.is_zero() && loss >= limit;
-        let daily = reached(limits.daily_loss, day_loss) && self.tripped_day != self.day;
-        let drawdown = reached(limits.drawdown, fallen);
-        if !daily && !drawdown {
-            let (limit, loss) =
-                if limits.drawdown.is_zero() { (limits.daily_loss, day_loss) } else { (limits.drawdown, fallen) };
-            return Err(Fault::new(Error::CovenantNotBreached, limit.0, loss.0));
-        }
-        let mut until = some(now.unix.checked_add(limits.cool_down))?;
-        if daily {
-            let day_ends = some(some(self.day.checked_add(1))?.checked_mul(DAY))?;
-            until = until.max(day_ends);
-            self.tripped_day = self.day;
-        }
-        if drawdown {
-            self.mark = self.result()?;
-        }
-        self.tripped_until = self.tripped_until.max(until);
-        self.trips = some(self.trips.checked_add(1))?;
-        Ok(Breach { daily, drawdown, day_loss, fallen, until: self.tripped_until })
     }
 }

@@ -7,7 +7,7 @@ use ballast_engine::covenant::{CovenantState, Limits};
 use ballast_engine::{Error, Quote, Ratio, SignedQuote};
 use proptest::prelude::*;
 
-use super::{NOON, bound, cash, close, hold, key, later, limits, measure, reprice, sharp, touch};
+use super::{NOON, bound, cash, close, hold, key, later, limits, measure, reprice, sharp, touch, trip};
 use crate::support::{dollars, price};
 
 fn none() -> Limits {
@@ -134,10 +134,9 @@ fn p12_a_cool_down_is_not_shortened_by_looser_terms() {
     hold(&mut alice, 0, &markets[0], 100_000_000);
     touch(&mut covenant, 1, &alice, &markets, &NOON);
     reprice(&mut markets[0], price(90), &NOON);
-    touch(&mut covenant, 1, &alice, &markets, &NOON);
     let at = covenant.ask(&none(), &NOON).unwrap();
-    let breach = covenant.trip(&NOON).unwrap();
-    assert_eq!((breach.daily, breach.drawdown, breach.until), (true, true, NOON.unix + 5 * DAY));
+    let breach = trip(&mut covenant, 1, &alice, &mut markets, &NOON).unwrap();
+    assert_eq!((breach.daily, breach.drawdown, breach.until), (true, true, NOON.unix + 1 + 5 * DAY));
     let now = later(&NOON, at - NOON.unix);
     covenant.loosen(&now).unwrap();
     assert_eq!(covenant.check_increase(&now).unwrap_err().error, Error::CovenantTripped);
@@ -165,8 +164,8 @@ fn p12_closing_an_account_and_opening_it_again_forgets_no_loss() {
     touch(&mut covenant, 1, &again, &markets, &NOON);
     assert_eq!(covenant.trip(&NOON).unwrap_err().error, Error::CovenantNotBreached);
     reprice(&mut markets[0], price(95), &NOON);
-    touch(&mut covenant, 1, &again, &markets, &NOON);
-    assert_eq!(covenant.trip(&NOON).unwrap().day_loss, dollars(500), "450 before, 50 since");
+    let breach = trip(&mut covenant, 1, &again, &mut markets, &later(&NOON, 1)).unwrap();
+    assert_eq!(breach.day_loss, dollars(500), "450 before, 50 since");
 }
 
 #[test]
@@ -180,17 +179,23 @@ fn p12_nine_accounts_do_not_push_a_loss_out_of_sight() {
     close(&mut alice, 0, &markets[0]);
     touch(&mut covenant, 1, &alice, &markets, &NOON);
     for number in 2..=40 {
-        touch(&mut covenant, number, &cash(u64::from(number)), &markets, &NOON);
+        let flat = cash(u64::from(number));
+        let seen = measure(&flat, &markets, &NOON);
+        let shown = covenant.touch(&key(number), &seen, flat.flow, &NOON);
+        // By anyone's touch it takes no other's place; before an increase of its own it does, of the one with the least.
+        assert_eq!(shown.err().map(|fault| fault.error), (number > 8).then_some(Error::CovenantFull));
+        covenant.enrol(&key(number), &seen, flat.flow, &NOON).unwrap();
         assert_eq!(covenant.headroom(&NOON).unwrap().day_loss, dollars(400));
     }
-    assert_eq!(covenant.find(&key(1)), None, "its place was needed");
+    assert!(covenant.find(&key(1)).is_some() && covenant.find(&key(2)).is_none(), "its place was needed");
     // With positions they keep their places, and a ninth finds none.
     for number in 41..=48 {
         let mut other = cash(1_000);
         hold(&mut other, 0, &markets[0], 1_000_000);
         touch(&mut covenant, number, &other, &markets, &NOON);
     }
-    let refused = covenant.touch(&key(49), &measure(&cash(1), &markets, &NOON), SignedQuote(1), &NOON).unwrap_err();
+    assert_eq!(covenant.find(&key(1)), None, "its place was needed too");
+    let refused = covenant.enrol(&key(49), &measure(&cash(1), &markets, &NOON), SignedQuote(1), &NOON).unwrap_err();
     assert_eq!(refused.error, Error::CovenantFull);
     assert_eq!(covenant.headroom(&NOON).unwrap().day_loss, dollars(400));
 }
@@ -208,20 +213,21 @@ fn p12_midnight_forgets_no_loss_that_was_kept_out_of_sight() {
     };
     // Lost before midnight, seen after it: it counts to the day in which it is seen.
     let (mut covenant, alice) = build();
-    touch(&mut covenant, 1, &alice, &[sharp(0, 94, &next)], &next);
-    assert_eq!(covenant.trip(&next).unwrap().day_loss, dollars(600));
+    let breach = trip(&mut covenant, 1, &alice, &mut [sharp(0, 94, &next)], &next).unwrap();
+    assert_eq!(breach.day_loss, dollars(600));
     // A low that was seen in the evening is not the new day's start where the day begins higher.
     let (mut covenant, alice) = build();
     touch(&mut covenant, 1, &alice, &[sharp(0, 96, &evening)], &evening);
-    touch(&mut covenant, 1, &alice, &[sharp(0, 100, &next)], &next);
-    touch(&mut covenant, 1, &alice, &[sharp(0, 95, &next)], &next);
-    assert_eq!(covenant.trip(&next).unwrap().day_loss, dollars(500));
+    let begun = trip(&mut covenant, 1, &alice, &mut [sharp(0, 100, &next)], &next);
+    assert_eq!(begun.unwrap_err().error, Error::CovenantNotBreached);
+    let breach = trip(&mut covenant, 1, &alice, &mut [sharp(0, 95, &next)], &later(&next, 60)).unwrap();
+    assert_eq!(breach.day_loss, dollars(500));
     // A loss that was seen yesterday is yesterday's.
     let (mut covenant, alice) = build();
     touch(&mut covenant, 1, &alice, &[sharp(0, 96, &evening)], &evening);
-    touch(&mut covenant, 1, &alice, &[sharp(0, 92, &next)], &next);
-    assert_eq!(covenant.headroom(&next).unwrap().day_loss, dollars(400));
-    assert_eq!(covenant.trip(&next).unwrap().fallen, dollars(800), "the drawdown counts across days");
+    let breach = trip(&mut covenant, 1, &alice, &mut [sharp(0, 92, &next)], &next).unwrap();
+    assert_eq!(breach.day_loss, dollars(400));
+    assert_eq!(breach.fallen, dollars(800), "the drawdown counts across days");
 }
 
 #[test]
@@ -284,11 +290,22 @@ fn a_price_that_is_not_good_counts_in_the_accounts_favour_and_raises_no_mark() {
     markets[0].price.last.price = price(110);
     touch(&mut covenant, 1, &alice, &markets, &NOON);
     assert_eq!(covenant.mark, SignedQuote(0));
-    // A loss that stands at the valid price, moved in the account's favour, trips all the same: no bad oracle shields.
-    let now = later(&NOON, 12);
+    // One that has stopped counts at the valid price, moved in the account's favour. Alone it shows nothing anew; beside one
+    // that goes on it shields no loss.
     reprice(&mut markets[0], price(90), &NOON);
-    touch(&mut covenant, 1, &alice, &markets, &now);
-    assert!(covenant.trip(&now).unwrap().day_loss < dollars(1_000));
+    let (first, second) = (later(&NOON, 12), later(&NOON, 20));
+    for now in [&first, &second] {
+        touch(&mut covenant, 1, &alice, &markets, now);
+    }
+    let fault = covenant.trip(&second).unwrap_err();
+    assert_eq!((fault.error, fault.limit, fault.value), (Error::CovenantTooFresh, NOON.unix, 0));
+    let mut two = [markets[0], sharp(1, 100, &NOON)];
+    hold(&mut alice, 1, &two[1], 1_000_000);
+    for now in [&first, &second] {
+        reprice(&mut two[1], price(100), now);
+        touch(&mut covenant, 1, &alice, &two, now);
+    }
+    assert!(covenant.trip(&second).unwrap().day_loss < dollars(1_000));
 }
 
 #[test]
@@ -343,8 +360,7 @@ fn the_days_loss_trips_once_a_day_and_a_drawdown_counts_anew() {
     touch(&mut covenant, 1, &alice, &markets, &NOON);
     let mut fall = |covenant: &mut CovenantState, to: u64, now: &ballast_engine::Now| {
         reprice(&mut markets[0], price(to), now);
-        touch(covenant, 1, &alice, &markets, now);
-        covenant.trip(now)
+        trip(covenant, 1, &alice, &mut markets, now)
     };
     let breach = fall(&mut covenant, 95, &NOON).unwrap();
     assert_eq!((breach.daily, breach.drawdown), (true, false));
@@ -354,13 +370,14 @@ fn the_days_loss_trips_once_a_day_and_a_drawdown_counts_anew() {
     // Nobody prolongs it by calling again.
     let now = later(&NOON, 11 * HOUR);
     assert_eq!(fall(&mut covenant, 94, &now).unwrap_err().error, Error::CovenantNotBreached);
+    let now = later(&now, 60);
     let breach = fall(&mut covenant, 92, &now).unwrap();
     assert_eq!((breach.daily, breach.drawdown, breach.fallen), (false, true, dollars(800)));
-    assert_eq!(breach.until, now.unix + 6 * HOUR);
-    assert_eq!(fall(&mut covenant, 91, &now).unwrap_err().error, Error::CovenantNotBreached);
-    let over = later(&now, 6 * HOUR);
+    assert_eq!(breach.until, now.unix + 1 + 6 * HOUR);
+    assert_eq!(fall(&mut covenant, 91, &later(&now, 60)).unwrap_err().error, Error::CovenantNotBreached);
+    let over = later(&now, 6 * HOUR + 1);
     let _ = fall(&mut covenant, 92, &over);
-    covenant.check_increase(&over).unwrap();
+    covenant.check_increase(&later(&over, 1)).unwrap();
     assert!(covenant.check_auto_close(&over).is_err());
     assert_eq!(covenant.trips, 2);
 }

@@ -19,12 +19,15 @@ struct Owner {
     now: Now,
     /// What trading has made in accounts that were closed.
     closed: i64,
-    /// The highest result at moments at which all was seen.
+    /// The last look at all of it: the moment, and the result.
+    last: Option<(Now, i64)>,
+    /// The highest result that two looks in succession have reached.
     mark: i64,
-    /// The last result at such a moment.
-    seen: i64,
+    /// What the last two looks have reached, and the day of it.
+    seen: (i64, i64),
     day: i64,
-    day_start: i64,
+    /// None where nobody has looked since before yesterday.
+    day_start: Option<i64>,
     day_seen: bool,
 }
 
@@ -38,10 +41,11 @@ impl Owner {
             markets,
             now: NOON,
             closed: 0,
+            last: None,
             mark: 0,
-            seen: 0,
+            seen: (0, NOON.unix / DAY),
             day: NOON.unix / DAY,
-            day_start: 0,
+            day_start: Some(0),
             day_seen: false,
         };
         owner.show();
@@ -64,21 +68,37 @@ impl Owner {
             }
         }
         // Of a day without positions nothing has been seen yet.
-        let (number, flat) =
-            self.accounts.iter().enumerate().find(|(_, a)| a.is_flat()).unwrap_or((0, &self.accounts[0]));
         if self.accounts.iter().all(AccountState::is_flat) {
-            touch(&mut self.covenant, number as u8 + 1, flat, &self.markets, &self.now);
+            let known = |number: usize| self.covenant.find(&key(number as u8 + 1)).is_some();
+            let number = (0..self.accounts.len()).find(|number| known(*number)).unwrap_or(0);
+            touch(&mut self.covenant, number as u8 + 1, &self.accounts[number], &self.markets, &self.now);
         }
-        let result = self.result();
-        (self.mark, self.seen) = (self.mark.max(result), result);
-        if !self.day_seen {
-            (self.day_start, self.day_seen) = (self.day_start.max(result), true);
+        self.look();
+    }
+
+    /// All was seen. What rests on prices has been reached once a later look at newer prices has seen it too.
+    fn look(&mut self) {
+        let (result, certain) = (self.result(), self.accounts.iter().all(AccountState::is_flat));
+        let anew = |then: &Now| self.now.slot >= then.slot + 2 && self.now.unix > then.unix;
+        let reached = match &self.last {
+            _ if certain => Some((result, self.day)),
+            Some((then, last)) if anew(then) => Some((result.min(*last), then.unix / DAY)),
+            Some(_) => return,
+            None => None,
+        };
+        self.last = Some((self.now, result));
+        let Some((reached, from)) = reached else { return };
+        (self.mark, self.seen) = (self.mark.max(reached), (reached, self.day));
+        if !self.day_seen && from == self.day {
+            self.day_start = Some(self.day_start.map_or(reached, |start| start.max(reached)));
+            self.day_seen = true;
         }
     }
 
     fn fresh(&mut self) {
         if self.now.unix / DAY > self.day {
-            (self.day, self.day_start, self.day_seen) = (self.now.unix / DAY, self.seen, false);
+            (self.day, self.day_seen) = (self.now.unix / DAY, false);
+            self.day_start = (self.seen.1 + 1 >= self.day).then_some(self.seen.0);
         }
         for market in &mut self.markets {
             let last = market.price.last.price;
@@ -108,7 +128,9 @@ impl Owner {
                 self.fresh();
                 let (slot, market) = (0, dice.below(2) as usize);
                 // Enrolled first, as the program does.
-                touch(&mut self.covenant, number, &self.accounts[place], &self.markets, &self.now);
+                let (account, flow) = (self.accounts[place], self.accounts[place].flow);
+                let seen = measure(&account, &self.markets, &self.now);
+                self.covenant.enrol(&key(number), &seen, flow, &self.now).unwrap();
                 self.note();
                 let account = &mut self.accounts[place];
                 if let Some(held) = account.positions.first().filter(|p| p.is_open()).map(|p| p.market) {
@@ -165,15 +187,10 @@ impl Owner {
 
     /// A touch of one account shows all where no other has positions that were seen earlier, or elsewhere.
     fn note(&mut self) {
-        let covenant = &self.covenant;
-        if covenant.step_slot == self.now.slot
-            && covenant.entries.iter().all(|entry| entry.positions == 0 || entry.step == covenant.step)
-        {
-            let result = self.result();
-            (self.mark, self.seen) = (self.mark.max(result), result);
-            if !self.day_seen {
-                (self.day_start, self.day_seen) = (self.day_start.max(result), true);
-            }
+        let (covenant, now) = (&self.covenant, self.now.slot);
+        let mut open = covenant.entries.iter().filter(|entry| entry.positions != 0);
+        if open.all(|entry| entry.slot == now && entry.step == covenant.step) {
+            self.look();
         }
     }
 }
@@ -191,11 +208,12 @@ fn losses_are_what_trading_lost_whatever_was_moved() {
             }
             owner.show();
             shown += 1;
-            lost += u64::from(owner.mark != owner.seen);
+            lost += u64::from(owner.mark > owner.result());
             let headroom = owner.covenant.headroom(&owner.now).unwrap();
             let result = owner.result();
-            assert_eq!(headroom.fallen.0 as i64, owner.mark - result, "drawdown");
-            assert_eq!(headroom.day_loss.0 as i64, (owner.day_start - result).max(0), "the day's loss");
+            assert_eq!(headroom.fallen.0 as i64, (owner.mark - result).max(0), "drawdown");
+            let day_loss = owner.day_start.map_or(0, |start| (start - result).max(0));
+            assert_eq!(headroom.day_loss.0 as i64, day_loss, "the day's loss");
         }
     }
     println!("{shown} looks, {lost} at a loss");

@@ -47,8 +47,8 @@ struct Closed {
 #[derive(Clone, Copy)]
 pub(super) struct Trip {
     breach: Breach,
-    /// At the price before.
-    pub(super) before: Look,
+    /// At the price before the one that first found a limit reached, the day's and the drawdown's.
+    before: [Look; 2],
     /// The sum of results when it tripped.
     result: i64,
     /// Once everything was closed: the result, and how.
@@ -59,7 +59,7 @@ pub(super) struct Trip {
 pub(super) struct Verdict {
     /// The limit that was reached.
     pub(super) limit: u64,
-    /// Lost of it at the price before.
+    /// Lost of it at the price before it was first found.
     pub(super) before: u64,
     /// Lost when all was closed.
     pub(super) lost: u64,
@@ -91,6 +91,8 @@ pub(super) struct Trader {
     plan: Plan,
     order: Option<OrderTerms>,
     last: Look,
+    /// At the price before a limit was found to be reached, while it is.
+    within: [Option<Look>; 2],
     closed: Closed,
     pub(super) trip: Option<Trip>,
     /// It tries once more after a trip.
@@ -130,6 +132,7 @@ impl Trader {
             plan,
             order: None,
             last: Look::default(),
+            within: [None; 2],
             closed: Closed::default(),
             trip: None,
             tried: false,
@@ -153,6 +156,9 @@ impl Trader {
         let seen = measure(&self.account, std::slice::from_ref(market), now);
         self.covenant.touch(&key(1), &seen, self.account.flow, now).unwrap();
         self.covenant.invariant().unwrap();
+        for (found, within) in self.covenant.found.iter().zip(&mut self.within) {
+            *within = (found.slot != 0).then(|| within.unwrap_or(self.last));
+        }
     }
 
     fn look(&self, market: &MarketState, now: &Now) -> Look {
@@ -208,9 +214,11 @@ impl Trader {
     pub(super) fn step(&mut self, market: &mut MarketState, round: usize, now: &Now, log: &mut Log) {
         self.see(market, now);
         if let (Ok(breach), None) = (self.covenant.trip(now), self.trip) {
-            self.trip = Some(Trip { breach, before: self.last, result: self.result(), end: None });
+            let before = self.within.map(|within| within.unwrap_or(self.last));
+            self.trip = Some(Trip { breach, before, result: self.result(), end: None });
         }
-        if self.trip.is_some() && self.is_open() && market.status(now).unwrap() == Status::Good {
+        let good = market.status(now).unwrap() == Status::Good;
+        if self.is_open() && good && self.covenant.check_close_at(market.price.last.publish_time, now).is_ok() {
             self.close_tripped(market, now);
         }
         self.last = self.look(market, now);
@@ -324,26 +332,26 @@ impl Trader {
     pub(super) fn verdict(&self, market: &MarketState) -> Option<Verdict> {
         let trip = self.trip?;
         let (end, closed) = trip.end.unwrap_or_else(|| panic!("{}: tripped, and never closed", self.number));
-        let of = |loss: Quote, limit: Quote, before: u64| (loss.0, limit.0, before);
+        let [day, all] = trip.before;
         let mut reached = vec![];
         if trip.breach.daily {
-            reached.push(of(trip.breach.day_loss, self.limits.daily_loss, trip.before.day_loss));
+            reached.push((trip.breach.day_loss.0, self.limits.daily_loss.0, day.day_loss, day));
         }
         if trip.breach.drawdown {
-            reached.push(of(trip.breach.fallen, self.limits.drawdown, trip.before.fallen));
+            reached.push((trip.breach.fallen.0, self.limits.drawdown.0, all.fallen, all));
         }
         // Of two the one that is further exceeded.
-        let (loss, limit, before) = reached.into_iter().max_by_key(|(loss, limit, _)| loss - limit)?;
+        let (loss, limit, before, look) = reached.into_iter().max_by_key(|(loss, limit, ..)| loss - limit)?;
         // Fees of orders alone can take the last of it too, when nothing is open any more.
-        let fees = Closed { size: Base(0), price: trip.before.price, cost: 2 * market.params.order_fee.0, ..closed };
-        let closed = if closed.unix < trip.before.unix { fees } else { closed };
-        let (from, to) = (trip.before.price.0, closed.price.0);
+        let fees = Closed { size: Base(0), price: look.price, cost: 2 * market.params.order_fee.0, ..closed };
+        let closed = if closed.unix < look.unix { fees } else { closed };
+        let (from, to) = (look.price.0, closed.price.0);
         let against = if closed.buy { to.saturating_sub(from) } else { from.saturating_sub(to) };
         let gap = closed.size.value(Price(against), Rounding::Up).unwrap().0;
         let notional = closed.size.value(closed.price, Rounding::Up).unwrap();
         // Funding and the holding fee at their caps.
         let caps = market.params.funding_cap.0 + market.params.holding_fee.0;
-        let hours = (closed.unix - trip.before.unix).max(0).unsigned_abs();
+        let hours = (closed.unix - look.unix).max(0).unsigned_abs();
         let funding = u128::from(notional.0) * u128::from(caps) * u128::from(hours) / 3_600 / 1_000_000;
         Some(Verdict {
             limit,
