@@ -95,6 +95,14 @@ impl Setup {
         self.world.measure("trip_covenant", trip, &[])
     }
 
+    /// All prices are published again as they are, a trader's account is shown at them, and its covenant tripped: what a loss that was seen
+    /// before still needs.
+    pub fn find_again(&mut self, trader: &Trader) -> Outcome {
+        self.tick(1);
+        self.touch(trader).must();
+        self.trip(trader)
+    }
+
     /// The keeper closes a position under it.
     pub fn close_tripped(&mut self, trader: &Trader, market: usize) -> Outcome {
         let own = u16::try_from(market).expect("few markets");

@@ -213,9 +213,10 @@ fn covenants_bind_trip_and_are_loosened() {
     setup.trip(&alice).fails(Error::CovenantNotBreached);
     setup.move_by(BTC, -50);
     setup.touch(&alice).must();
-    let tripped = event!(setup.trip(&alice).must(), CovenantTripped);
+    let tripped = event!(setup.find_again(&alice).must(), CovenantTripped);
     assert!(tripped.daily && !tripped.drawdown && tripped.day_loss >= units(500));
     setup.audit();
+    setup.tick(1);
     let earned = setup.account(&setup.keeper).state.collateral.0;
     let enforced = event!(setup.close_tripped(&alice, BTC).must(), CovenantEnforced);
     assert_eq!(setup.position(&alice, BTC), 0);

@@ -1,7 +1,7 @@
 // What a program can do about each refusal without asking anyone: the one table, from which src/generated is written.
 // `Next` in src/errors.ts says what the words mean. A reason of the IDL that is missing here stops the generator.
 export const NEXT = {
-  refresh: ['PriceStale', 'PriceMissing', 'OrderTooEarly', 'CovenantStale', 'CovenantNotEnrolled'],
+  refresh: ['PriceStale', 'PriceMissing', 'OrderTooEarly', 'CovenantStale', 'CovenantTooFresh', 'CovenantNotEnrolled'],
   wait: [
     'PriceUncertain',
     'PriceUnconfirmed',

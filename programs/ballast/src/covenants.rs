@@ -82,7 +82,7 @@ impl Bound<'_> {
         }
         ensure(account.is_flat(), EngineError::CovenantNotEnrolled)?;
         let measure = Measure::new(account.collateral).on_chain()?;
-        self.covenant.touch(&self.subaccount, &measure, account.flow, now).on_chain()
+        self.covenant.enrol(&self.subaccount, &measure, account.flow, now).on_chain()
     }
 
     /// Refreshes the account's entry.

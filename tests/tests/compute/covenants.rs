@@ -52,7 +52,12 @@ fn one(all: &mut Units, wide: SetCovenantArgs) {
     for seen in [&alice].into_iter().chain(&others) {
         all.add("touch_covenant_1", setup.touch(seen));
     }
+    setup.tick(1);
+    for seen in [&alice].into_iter().chain(&others) {
+        all.add("touch_covenant_1", setup.touch(seen));
+    }
     all.add("trip_covenant", setup.trip(&alice));
+    setup.tick(1);
     all.add("close_tripped_1", setup.close_tripped(&alice, 0));
     all.add("tighten_covenant", setup.tighten(&alice, SetCovenantArgs { daily_loss: units(100), ..wide }));
     all.add("loosen_covenant", setup.loosen(&alice, NO_LIMITS));
@@ -84,7 +89,8 @@ fn eight(all: &mut Units, wide: SetCovenantArgs) {
     all.add("withdraw_under_covenant_8", setup.withdraw(&trader, units(100)));
     setup.move_by(3, -400);
     setup.touch(&trader).must();
-    all.add("trip_covenant", setup.trip(&trader));
+    all.add("trip_covenant", setup.find_again(&trader));
+    setup.tick(1);
     all.add("close_tripped_8", setup.close_tripped(&trader, 3));
     setup.audit();
 }

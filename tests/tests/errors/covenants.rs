@@ -86,7 +86,7 @@ fn limits() -> Vec<Row> {
             Error::CovenantTripped,
             Refused(|| {
                 let (mut setup, trader) = fallen();
-                setup.trip(&trader).must();
+                setup.find_again(&trader).must();
                 more(&mut setup, &trader, 1_000)
             }),
         ),
@@ -101,6 +101,13 @@ fn limits() -> Vec<Row> {
             Error::CovenantNotBreached,
             Refused(|| {
                 let (mut setup, trader) = bound();
+                setup.trip(&trader)
+            }),
+        ),
+        (
+            Error::CovenantTooFresh,
+            Refused(|| {
+                let (mut setup, trader) = fallen();
                 setup.trip(&trader)
             }),
         ),

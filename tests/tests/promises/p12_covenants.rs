@@ -6,8 +6,9 @@ use ballast_engine::Error;
 use ballast_engine::constants::{DAY, HOUR};
 use ballast_engine::price::Status;
 use ballast_tests::binding::{NO_LIMITS, TERMS};
-use ballast_tests::prices::Posted;
+use ballast_tests::prices::{EXPONENT, Posted};
 use ballast_tests::{Ask, Expect as _, Outcome, Setup, Terms, Trader, event, units};
+use solana_signer::Signer as _;
 
 use super::bank::on_bank;
 use super::{BTC, ETH, whole};
@@ -141,7 +142,7 @@ fn p12_money_in_and_out_neither_trips_nor_hides_a_loss() {
     assert_eq!(day_loss(&mut setup, &alice), lost);
     setup.move_by(BTC, -70);
     setup.touch(&alice).must();
-    assert!(event!(setup.trip(&alice).must(), CovenantTripped).daily);
+    assert!(event!(setup.find_again(&alice).must(), CovenantTripped).daily);
     setup.audit();
 }
 
@@ -162,7 +163,7 @@ fn p12_closing_and_opening_an_account_again_forgets_no_loss() {
     setup.open(&again, BTC, whole(30_000));
     setup.move_by(BTC, -40);
     setup.touch(&again).must();
-    assert!(event!(setup.trip(&again).must(), CovenantTripped).day_loss >= units(500));
+    assert!(event!(setup.find_again(&again).must(), CovenantTripped).day_loss >= units(500));
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn p12_a_tripped_covenant_reduces_only_for_the_cool_down_in_every_account_whatev
     setup.loosen(&alice, NO_LIMITS).must();
     setup.move_by(BTC, -200);
     setup.touch(&alice).must();
-    let until = event!(setup.trip(&alice).must(), CovenantTripped).until;
+    let until = event!(setup.find_again(&alice).must(), CovenantTripped).until;
     let now = setup.world.now().unix;
     assert_eq!(until, (now + TERMS.cool_down).max((now / DAY + 1) * DAY));
     setup.touch(&alice).must();
@@ -268,7 +269,62 @@ fn p12_no_bad_price_trips_and_none_shields() {
     setup.move_to(BTC, price - price / 100 * 3);
     setup.trip(&alice).fails(Error::CovenantNotBreached);
     setup.touch(&alice).must();
-    setup.trip(&alice).must();
+    setup.find_again(&alice).must();
+}
+
+#[test]
+fn p12_no_single_print_trips_and_who_trips_does_not_choose_the_closing_price() {
+    let (mut setup, alice) = bound();
+    setup.open(&alice, BTC, whole(45_000));
+    setup.touch(&alice).must();
+    setup.tick(5);
+    // Somebody holds two valid updates, both newer than the stored one, each with a loss at the limit: stored and shown in one
+    // transaction they are one look.
+    let (publisher, feed, now) = (setup.publisher.clone(), setup.feed(BTC), setup.world.now());
+    let (market, covenant, stood) = (setup.market_key(BTC), setup.covenant_key(&alice), setup.posted[BTC].price);
+    let low = stood - stood / 1_000 * 12;
+    let legs = ix::leg_metas(&setup.account(&alice), None, false);
+    let show = |low: i64, published: i64| {
+        [
+            ix::oracle::post(&publisher.pubkey(), &feed, low, 1, EXPONENT, published),
+            ix::update_market(&market, &feed),
+            ix::touch_covenant(&covenant, &alice.subaccount, &legs),
+        ]
+    };
+    setup.world.advance(2);
+    let mut batch = [show(low, now.unix + 1), show(low - 1, now.unix + 2)].concat();
+    let mut tripping = batch.clone();
+    tripping.push(ix::trip_covenant(&covenant));
+    setup.world.send(&tripping, &[&publisher]).fails(Error::CovenantTooFresh);
+    setup.world.send(&batch, &[&publisher]).must();
+    try_more(&mut setup.clone(), &alice, 1_000).fails(Error::CovenantLoss);
+    // Nor do slots make a second one of it.
+    setup.world.advance(1);
+    setup.touch(&alice).must();
+    setup.trip(&alice).fails(Error::CovenantTooFresh);
+    // The price is back, and somebody has seen it: the loss is to be found anew.
+    let mut recovered = setup.clone();
+    recovered.post(BTC, stood);
+    recovered.touch(&alice).must();
+    recovered.trip(&alice).fails(Error::CovenantNotBreached);
+    recovered.world.advance(1);
+    recovered.post(BTC, low);
+    recovered.touch(&alice).must();
+    recovered.trip(&alice).fails(Error::CovenantTooFresh);
+    // It stays: a newer price trips. What is open cannot be closed with it, nor at its price, but at the next one.
+    let now = setup.world.now().unix;
+    batch = show(low, now).to_vec();
+    batch.push(ix::trip_covenant(&covenant));
+    let keeper = setup.keeper.subaccount;
+    let close = ix::close_tripped(&market, &alice.subaccount, &keeper, &covenant, &[]);
+    let closing = [&batch[..], &[close]].concat();
+    setup.world.send(&closing, &[&publisher]).fails(Error::CovenantTooFresh);
+    setup.world.send(&batch, &[&publisher]).must();
+    setup.world.advance(1);
+    setup.close_tripped(&alice, BTC).fails(Error::CovenantTooFresh);
+    setup.post(BTC, low);
+    setup.close_tripped(&alice, BTC).must();
+    setup.audit();
 }
 
 #[test]
@@ -297,7 +353,7 @@ fn a_second_wallet_escapes_it() {
     setup.open(&alice, BTC, whole(45_000));
     setup.move_by(BTC, -200);
     setup.touch(&alice).must();
-    setup.trip(&alice).must();
+    setup.find_again(&alice).must();
     let second = setup.trader("another wallet", units(10_000));
     setup.open(&second, BTC, whole(90_000));
 }

@@ -143,12 +143,16 @@ impl Sim {
                 let bps = if self.percent(50) { -60 } else { 60 };
                 self.shift(market, bps);
             }
-            self.tick(2);
-            self.show(of);
+            // Found, and found again at newer prices.
+            for seconds in [2, 1] {
+                self.tick(seconds);
+                self.show(of);
+            }
             if self.step(Act::Trip { of }) {
                 break;
             }
         }
+        self.tick(1);
         for sub in own {
             let keeper = (sub + 1) % self.subs.len();
             for (_, position) in self.account(sub).state.slots() {
@@ -257,8 +261,8 @@ pub(crate) fn judge(sim: &Sim, view: &View, act: &Act, why: &mut Reasons) -> boo
 
 fn close_tripped(sim: &Sim, view: &View, (sub, market): (usize, usize), legs: Legs) -> Result<()> {
     let covenant = sim.covenant(sim.subs[sub].owner).ok_or(Error::CovenantNotTripped)?;
-    covenant.state.check_auto_close(&view.now)?;
     let mut state = Box::new(*view.state(market));
+    covenant.state.check_close_at(state.price.last.publish_time, &view.now)?;
     let status = state.status(&view.now)?;
     ensure(status == Status::Good, status.refusal())?;
     let _ = state.accrue(false, &view.now)?;

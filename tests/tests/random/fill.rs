@@ -225,7 +225,7 @@ impl Filler {
             && covenant.state.find(key).is_none()
         {
             ensure(state.is_flat(), Error::CovenantNotEnrolled)?;
-            covenant.state.touch(key, &Measure::new(state.collateral)?, state.flow, now)?;
+            covenant.state.enrol(key, &Measure::new(state.collateral)?, state.flow, now)?;
         }
         let slot = state.find_or_free(self.market.index)?;
         let fill = trade::increase(&mut self.market, state, slot, size, long, mark)?;

@@ -36,7 +36,7 @@ enum Command {
     Execute(Whose),
     /// Show an owner's accounts to its covenant; anyone may
     Touch(Whose),
-    /// Trip an owner's covenant if a loss has reached its limit; anyone may
+    /// Trip an owner's covenant if a loss is found at its limit a second time, at newer prices; anyone may
     Trip(Whose),
     /// Close a covenant that limits nothing any more; its rent comes back
     Close,
@@ -156,6 +156,19 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             let (key, owner) = (config::keypair(global)?, whose.of(global)?);
             let owned = owned(&chain, &exchange, &owner).await?;
             let mut batch = touches(&chain, &exchange, &owned).await?;
+            let found = async || -> Result<bool> {
+                Ok(read(&chain, &owned.covenant, &owner).await?.state.is_found(&chain.now().await?))
+            };
+            if !batch.is_empty() && !found().await? {
+                // A trip that is refused would leave no trace of what was found.
+                let sent = chain.send("touch", &batch, &key, &[]).await?;
+                if found().await? {
+                    let told = "a loss is found at its limit: found there again, two slots later at least and at newer prices, \
+                                it trips: `ballast covenant trip` once more";
+                    return done(sent.signature.to_string(), owned.covenant, None, told);
+                }
+                batch.clear();
+            }
             batch.push(instructions::trip_covenant(&owned.covenant));
             let sent = chain.send("trip", &batch, &key, &[]).await?;
             let until = chain.read::<Covenant>(&owned.covenant).await?.state.tripped_until;
@@ -309,6 +322,8 @@ pub(super) fn text(view: &CovenantView, decimals: u8) -> String {
         text += &format!("\nTRIPPED: reduce-only until {}", moment(view.tripped_until));
     } else if view.would_trip {
         text += "\na loss has reached its limit: anyone may trip it";
+    } else if view.reached {
+        text += "\na loss has reached its limit: no increase; found so again at newer prices, anyone may trip it";
     }
     if let Some((asked, at)) = &view.asked {
         text += &format!("\nasked for, from {} on: {}", moment(*at), terms(asked, decimals));

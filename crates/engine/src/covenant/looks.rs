@@ -62,8 +62,8 @@ impl Look {
         ensure(newer, Fault::new(Error::CovenantTooFresh, self.publish_time, moment.oldest))
     }
     /// Whether a loss found then counts no more: as long ago as voids a flag, or before a restart.
-    fn is_void(&self, moment: &Moment, now: &Now) -> bool {
-        self.slot <= now.restart_slot || moment.slot.saturating_sub(self.slot) > FLAG_VOID_SLOTS
+    const fn is_void(&self, slot: u64, now: &Now) -> bool {
+        self.slot <= now.restart_slot || slot.saturating_sub(self.slot) > FLAG_VOID_SLOTS
     }
 }
 
@@ -106,7 +106,7 @@ impl CovenantState {
         for (found, reached) in self.found.iter_mut().zip(reached) {
             if !reached {
                 *found = Look::default();
-            } else if found.is_void(&moment, now) {
+            } else if found.is_void(moment.slot, now) {
                 *found = moment.look();
             }
         }
@@ -188,6 +188,11 @@ impl CovenantState {
         Ok(Breach { daily, drawdown, day_loss, fallen, until: self.tripped_until })
     }
 
+    /// Whether a loss was found at its limit, so lately that it trips once it is found there again.
+    pub fn is_found(&self, now: &Now) -> bool {
+        self.found.iter().any(|look| !look.is_void(now.slot, now))
+    }
+
     /// Which of the losses at their limits were there before, by an earlier look.
     ///
     /// # Errors
@@ -199,7 +204,7 @@ impl CovenantState {
             if !reached {
                 continue;
             }
-            let look = if found.is_void(moment, now) { moment.look() } else { *found };
+            let look = if found.is_void(moment.slot, now) { moment.look() } else { *found };
             match look.check_before(moment) {
                 Ok(()) => *before = true,
                 Err(fault) => refused = Some(fault),

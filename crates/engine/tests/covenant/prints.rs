@@ -65,7 +65,11 @@ fn a_trip_takes_two_looks_two_slots_apart_at_newer_prices_and_none_above_the_lim
     let (mut covenant, alice, mut market) = long(&terms(1_000, 0));
     let first = later(&NOON, 2);
     print(&mut covenant, &alice, &mut market, 988, &first);
-    assert_eq!(covenant.check_increase(&first).unwrap_err().error, Error::CovenantLoss, "refused from the first look on");
+    assert_eq!(
+        covenant.check_increase(&first).unwrap_err().error,
+        Error::CovenantLoss,
+        "refused from the first look on"
+    );
     too_fresh(covenant.trip(&first).unwrap_err(), first.slot + 2, first.slot);
     // Any number of newer prices in one slot are one look.
     let mut same_slot = Now { unix: first.unix + 1, ..first };

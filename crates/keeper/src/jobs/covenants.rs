@@ -1,9 +1,10 @@
 //! Owners' covenants: refreshes what they know of the accounts, trips those whose loss has reached its limit, and closes what
 //! their owners want closed then, for the fee. Puts in force what an owner has asked for when its delay is over.
 //!
-//! Refreshing and tripping go in one transaction, if they fit: all of an owner's accounts are then seen at the same prices. Where
-//! nobody has looked for a while an account is shown all the same: a high that nobody sees raises no mark, and a day begins
-//! with the last sum that was seen.
+//! Refreshing goes in one transaction, if it fits: all of an owner's accounts are then seen at the same prices. A loss that is
+//! found at its limit is found again two slots later, at newer prices; that transaction trips too. Where nobody has looked for a
+//! while an account is shown all the same: a high that nobody sees raises no mark, and a day begins with the last sum that was
+//! seen.
 
 use std::collections::HashMap;
 
@@ -29,6 +30,7 @@ const AGAIN_SLOTS: u64 = 10;
 const RACE: &[Error] = &[
     Error::CovenantNotBreached,
     Error::CovenantStale,
+    Error::CovenantTooFresh,
     Error::CovenantNotTripped,
     Error::CovenantNoRequest,
     Error::CovenantNotReady,
@@ -63,7 +65,7 @@ impl Job for Covenants {
             actions.extend(execute(view, key, covenant));
             actions.extend(trip_or_touch(view, key, covenant, &own));
             if covenant.state.check_auto_close(&view.now).is_ok() {
-                actions.extend(own.iter().filter_map(|entry| close(view, key, entry)));
+                actions.extend(own.iter().filter_map(|entry| close(view, key, covenant, entry)));
             }
         }
         actions
@@ -92,18 +94,20 @@ fn execute(view: &View<'_>, key: &Pubkey, covenant: &Covenant) -> Option<Action>
     Some(action(key, covenant, vec![instructions::execute_loosening(key)]))
 }
 
-/// Shows all accounts with positions where that trips the covenant, or where one has not been seen for long. Accounts for
-/// which it has no place (positions older than the covenant, or claims) are left out.
+/// Shows all accounts with positions where that finds a loss at its limit or trips the covenant, or where one has not been seen
+/// for long. Accounts for which it has no place (positions older than the covenant, or claims) are left out.
 fn trip_or_touch(view: &View<'_>, key: &Pubkey, covenant: &Covenant, own: &[&Entry]) -> Vec<Action> {
-    let trip = |batch| Action { rank: rank::ORDER - 1, need: Need::Safety, ..action(key, covenant, batch) };
+    let urgent = |batch| Action { rank: rank::ORDER - 1, need: Need::Safety, ..action(key, covenant, batch) };
     // All were shown a moment ago, in several transactions perhaps.
     if covenants::would_trip(&covenant.state, &view.now).is_some() {
-        return vec![trip(vec![instructions::trip_covenant(key)])];
+        return vec![urgent(vec![instructions::trip_covenant(key)])];
     }
     let Some((shown, touched)) = show(view, covenant, own) else { return Vec::new() };
     let trips = covenants::would_trip(&touched, &view.now).is_some();
-    let ages = || shown.iter().map(|entry| view.now.slot.saturating_sub(seen(covenant, entry)));
-    if !trips && !ages().any(|age| age > STALE_SLOTS) {
+    let at_limit = trips || covenants::finds(covenant, &touched);
+    let age = |entry: &&&Entry| view.now.slot.saturating_sub(seen(covenant, entry));
+    let old = |entry: &&Entry| holds(covenant, entry) && age(&entry) > STALE_SLOTS;
+    if !at_limit && !shown.iter().any(old) {
         return Vec::new();
     }
     let mut batch = touches(view, key, &shown);
@@ -111,13 +115,13 @@ fn trip_or_touch(view: &View<'_>, key: &Pubkey, covenant: &Covenant, own: &[&Ent
         batch.push(instructions::trip_covenant(key));
     }
     if view.fits(&batch) {
-        return if trips { vec![trip(batch)] } else { vec![action(key, covenant, batch)] };
+        return if at_limit { vec![urgent(batch)] } else { vec![action(key, covenant, batch)] };
     }
     // Several transactions, for one slot: what they show counts together only there. Next time the trip is all that is left.
-    if ages().all(|age| age < AGAIN_SLOTS) {
+    if shown.iter().all(|entry| age(&entry) < AGAIN_SLOTS) {
         return Vec::new();
     }
-    in_parts(view, key, covenant, &shown, if trips { rank::ORDER - 1 } else { rank::REST })
+    in_parts(view, key, covenant, &shown, if at_limit { rank::ORDER - 1 } else { rank::REST })
 }
 
 /// Accounts shown in as many transactions as it takes, each about the first of its accounts.
@@ -171,14 +175,19 @@ fn known<'a>(covenant: &'a Covenant, entry: &Entry) -> Option<&'a ballast_engine
     covenant.state.entries.get(place)
 }
 
+/// Whether an account holds anything. One that was closed in the meantime still stands as open in the covenant.
+fn holds(covenant: &Covenant, entry: &Entry) -> bool {
+    !entry.account.state.is_flat() || known(covenant, entry).is_some_and(|known| known.positions != 0)
+}
+
 /// Those of an owner's accounts that are to be shown and have a place, and the covenant after it; `None` where one of them
 /// cannot be measured.
 fn show<'a>(view: &View<'_>, covenant: &Covenant, own: &[&'a Entry]) -> Option<(Vec<&'a Entry>, Box<CovenantState>)> {
-    // One that was closed in the meantime still stands as open there.
-    let to_show = |entry: &&&Entry| {
-        !entry.account.state.is_flat() || known(covenant, entry).is_some_and(|known| known.positions != 0)
-    };
-    let mut wanted: Vec<&Entry> = own.iter().filter(to_show).copied().collect();
+    let mut wanted: Vec<&Entry> = own.iter().filter(|entry| holds(covenant, entry)).copied().collect();
+    if wanted.is_empty() {
+        // What was lost is realised: any account that the covenant knows shows the sums.
+        wanted.extend(own.iter().find(|entry| known(covenant, entry).is_some()));
+    }
     wanted.sort_by_key(|entry| known(covenant, entry).is_none());
     let find = |index| view.marks.get(index).map(|mark| &*mark.state);
     let (mut shown, mut state) = (Vec::new(), Box::new(covenant.state));
@@ -206,12 +215,15 @@ fn touches(view: &View<'_>, key: &Pubkey, shown: &[&Entry]) -> Vec<Instruction> 
     batch
 }
 
-/// Closes the first position with a good price.
-fn close(view: &View<'_>, key: &Pubkey, entry: &Entry) -> Option<Action> {
+/// Closes the first position with a good price that is newer than the trip's.
+fn close(view: &View<'_>, key: &Pubkey, covenant: &Covenant, entry: &Entry) -> Option<Action> {
     // A fee cannot go to the account that pays it.
     let (_, position) = entry.account.state.slots().find(|(_, position)| {
-        let good = view.marks.get(position.market).is_some_and(|mark| mark.status == Status::Good);
-        position.is_open() && good && entry.key != view.reward
+        let ready = view.marks.get(position.market).is_some_and(|mark| {
+            let published = mark.state.price.last.publish_time;
+            mark.status == Status::Good && covenant.state.check_close_at(published, &view.now).is_ok()
+        });
+        position.is_open() && ready && entry.key != view.reward
     })?;
     let (index, state) = (position.market, &view.marks.get(position.market)?.state);
     let market = address::market(&view.book.exchange(), index);

@@ -66,9 +66,13 @@ fn bound() -> Vec<Case> {
 
     let mut falling = setup.clone();
     falling.move_by(0, -600);
-    falling.touch(&trader).must();
+    for _ in 0..2 {
+        falling.tick(1);
+        falling.touch(&trader).must();
+    }
     cases.push(Case::new("trip_covenant", falling.clone(), ix::trip_covenant(&covenant), &[]));
     falling.trip(&trader).must();
+    falling.tick(1);
     let legs = ix::leg_metas(&falling.account(&trader), Some(0), false);
     let (market, keeper) = (falling.market_key(0), falling.keeper.subaccount);
     let close = ix::close_tripped(&market, &trader.subaccount, &keeper, &covenant, &legs);

@@ -1,5 +1,5 @@
 //! Closes a position of an owner whose covenant has tripped, where the owner wanted so: at the price of its own immediate
-//! reduction, for the market's order fee.
+//! reduction, for the market's order fee; two slots after the trip at the earliest, and at a newer price.
 
 use anchor_lang::prelude::*;
 use ballast_engine::price::Status;
@@ -62,7 +62,8 @@ pub fn handle<'info>(ctx: Context<'info, CloseTripped<'info>>) -> Result<()> {
         let subaccount = &mut *accounts.subaccount.load_mut()?;
         let covenant = covenants::of(&accounts.covenant, subaccount)?;
         let mut covenant = covenant.ok_or(EngineError::CovenantNotTripped.into()).on_chain()?;
-        covenant.state.check_auto_close(&now).on_chain()?;
+        // Neither in the trip's transaction nor at a price that the trip rested on: who trips does not choose the price.
+        covenant.state.check_close_at(market.state.price.last.publish_time, &now).on_chain()?;
         // What nobody asked for at this moment needs a price that nobody doubts.
         let status = market.state.status(&now).on_chain()?;
         ensure(status == Status::Good, status.refusal())?;

@@ -1,4 +1,5 @@
-//! Trips a covenant whose loss has reached its limit: its owner's accounts are in reduce-only for the cool-down.
+//! Trips a covenant whose loss is found at its limit again, after `touch_covenant` has found it there before at older prices:
+//! its owner's accounts are in reduce-only for the cool-down.
 
 use anchor_lang::prelude::*;
 
