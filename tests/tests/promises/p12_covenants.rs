@@ -245,7 +245,7 @@ fn p12_an_order_that_the_covenant_forbids_does_not_rest_but_is_cleared_away_by_a
     let order = setup.place(&aside, BTC, Ask { size: ask.size / 100, ..ask }).expect("placed");
     setup.move_by(BTC, -200);
     setup.touch(&alice).must();
-    setup.trip(&alice).must();
+    setup.find_again(&alice).must();
     setup.later();
     setup.later();
     let gone = event!(setup.cancel_unfillable(&aside, BTC, &order).must(), OrderCancelled);
@@ -297,7 +297,9 @@ fn p12_no_single_print_trips_and_who_trips_does_not_choose_the_closing_price() {
     tripping.push(ix::trip_covenant(&covenant));
     setup.world.send(&tripping, &[&publisher]).fails(Error::CovenantTooFresh);
     setup.world.send(&batch, &[&publisher]).must();
-    try_more(&mut setup.clone(), &alice, 1_000).fails(Error::CovenantLoss);
+    let mut stays = setup.clone();
+    stays.posted[BTC] = Posted::tight(low);
+    try_more(&mut stays, &alice, 1_000).fails(Error::CovenantLoss);
     // Nor do slots make a second one of it.
     setup.world.advance(1);
     setup.touch(&alice).must();

@@ -70,7 +70,7 @@ impl CovenantState {
         };
         *self.entries.get_mut(place).ok_or(Error::MathOverflow)? = entry;
         if found.is_none() {
-            self.shift(entry.result()?.less(measure.gap.signed()?)?)?;
+            self.shift(entry.result()?.less(measure.gap()?.signed()?)?)?;
         }
         let positions = self.positions()?;
         ensure(positions <= COVENANT_POSITIONS, Fault::new(Error::CovenantFull, COVENANT_POSITIONS, positions))?;

@@ -106,15 +106,16 @@ impl CovenantState {
         for (found, reached) in self.found.iter_mut().zip(reached) {
             if !reached {
                 *found = Look::default();
-            } else if found.is_void(moment.slot, now) {
+            } else if found.is_void(moment.slot, now) || found.slot == moment.slot {
+                // All prices of one slot are one look.
                 *found = moment.look();
             }
         }
         Ok(())
     }
 
-    /// Raises the mark, and tells the day's first result, to what this look and the last one have both reached. A look that
-    /// sees nothing anew since the last one is none.
+    /// Raises the mark, and tells the day's first result, to what this look and the last one have both reached. All prices of
+    /// one slot are one look, at the lowest result; one that sees nothing anew since the last one is none.
     fn raise(&mut self, moment: &Moment) -> Result<()> {
         let (result, first) = (self.result()?, self.last_at.slot == 0);
         let again = !first && self.last_at.check_before(moment).is_ok();
@@ -130,6 +131,8 @@ impl CovenantState {
         }
         if certain || again || first {
             (self.last, self.last_at, self.last_day) = (result, moment.look(), self.day);
+        } else if self.last_at.slot == moment.slot {
+            (self.last, self.last_at) = (self.last.min(result), moment.look());
         }
         Ok(())
     }

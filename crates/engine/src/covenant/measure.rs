@@ -9,7 +9,7 @@ use crate::margin;
 use crate::market::{MarketState, Observation};
 use crate::math::some;
 use crate::price::Status;
-use crate::units::{Price, Quote, Rounding, SignedQuote};
+use crate::units::{Quote, Rounding, SignedQuote, product_to_quote};
 
 /// A price that has stood for longer is nobody's choice: the account's favour grows with its age.
 #[allow(clippy::arithmetic_side_effects, clippy::cast_possible_wrap, reason = "checked by the compiler: it is a const")]
@@ -27,9 +27,9 @@ pub struct Measure {
     pub notional: Quote,
     /// What the equity is above that at the last valid prices; zero where all are good.
     pub doubt: Quote,
-    /// What it is above the lower end of what one price can make of it: at each last valid price, or the five-minute average
-    /// where that is worse for the account. No less than `doubt`.
-    pub(super) gap: Quote,
+    /// What the positions are worth more at the last valid prices than at the five-minute averages, where those are worse for
+    /// the account: base atoms times price.
+    above: u128,
     /// Open positions.
     pub positions: u64,
     /// Whether all their prices are good.
@@ -53,7 +53,7 @@ impl Measure {
             equity: collateral.signed()?,
             notional: Quote::ZERO,
             doubt: Quote::ZERO,
-            gap: Quote::ZERO,
+            above: 0,
             positions: 0,
             good: true,
             oldest: i64::MAX,
@@ -86,12 +86,15 @@ impl Measure {
         if !good {
             let doubt = result.less(margin::unrealised(position, rests_on.price)?)?.gain();
             self.doubt = self.doubt.plus(doubt)?;
-            self.gap = self.gap.plus(doubt)?;
         }
         if !market.is_settled() {
             // In a settled market nothing is at risk any more, and its price is nobody's choice.
             self.notional = self.notional.plus(position.base().value(rests_on.price, Rounding::Up)?)?;
-            self.gap = self.gap.plus(above_average(market, position, rests_on.price)?)?;
+            let (average, long) = (market.price.ema5, position.size.is_long());
+            let (better, worse) = if long { (rests_on.price, average) } else { (average, rests_on.price) };
+            let by = u128::from(better.0.saturating_sub(worse.0));
+            // Two words' product cannot leave 128 bits.
+            self.above = some(self.above.checked_add(u128::from(position.base().0).wrapping_mul(by)))?;
         }
         self.good &= good;
         self.see(rests_on, now);
@@ -103,6 +106,15 @@ impl Measure {
         Ok(())
     }
 
+    /// What the equity is above the lower end of what one price can make of it: at each last valid price, or the five-minute
+    /// average where that is worse for the account. Rounded up.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub(super) fn gap(&self) -> Result<Quote> {
+        self.doubt.plus(product_to_quote(self.above, Rounding::Up)?)
+    }
+
     /// Notes when a price that it rests on was published.
     fn see(&mut self, price: &Observation, now: &Now) {
         self.newest = self.newest.max(price.publish_time);
@@ -110,11 +122,4 @@ impl Measure {
             self.oldest = self.oldest.min(price.publish_time);
         }
     }
-}
-
-/// What a position is worth more at a price than at the five-minute average, rounded up; zero if it is not.
-fn above_average(market: &MarketState, position: &Position, price: Price) -> Result<Quote> {
-    let (average, long) = (market.price.ema5, position.size.is_long());
-    let by = if long { price.0.saturating_sub(average.0) } else { average.0.saturating_sub(price.0) };
-    position.base().value(Price(by), Rounding::Up)
 }

@@ -83,6 +83,11 @@ impl Owner {
         let reached = match &self.last {
             _ if certain => Some((result, self.day)),
             Some((then, last)) if anew(then) => Some((result.min(*last), then.unix / DAY)),
+            // One slot is one look.
+            Some((then, last)) if then.slot == self.now.slot => {
+                self.last = Some((*then, result.min(*last)));
+                return;
+            }
             Some(_) => return,
             None => None,
         };

@@ -53,9 +53,17 @@ fn a_stranger_neither_raises_the_mark_nor_trips_by_single_prints() {
     let down = later(&NOON, 2);
     print(&mut covenant, &alice, &mut market, 988, &down);
     assert_eq!(covenant.trip(&down).unwrap_err().error, Error::CovenantNotBreached);
+    // Two of one slot are one.
+    let two = later(&NOON, 20);
+    set_price_at(&mut market, price(100), &later(&NOON, 15));
+    for unix in [two.unix, two.unix + 1] {
+        print(&mut covenant, &alice, &mut market, 1_012, &Now { unix, ..two });
+    }
+    touch(&mut covenant, 1, &alice, &[market], &Now { slot: two.slot + 2, unix: two.unix + 1, ..two });
+    assert_eq!(covenant.mark, mark);
     // What two of them show has been there.
     for second in 3..=4 {
-        print(&mut covenant, &alice, &mut market, 1_010 + second, &later(&NOON, second as i64));
+        print(&mut covenant, &alice, &mut market, 1_010 + second, &later(&two, second as i64));
     }
     assert_eq!(covenant.mark.0 - mark.0, dollars(1_300).0 as i64);
 }
@@ -72,13 +80,21 @@ fn a_trip_takes_two_looks_two_slots_apart_at_newer_prices_and_none_above_the_lim
     );
     too_fresh(covenant.trip(&first).unwrap_err(), first.slot + 2, first.slot);
     // Any number of newer prices in one slot are one look.
-    let mut same_slot = Now { unix: first.unix + 1, ..first };
+    let same_slot = Now { unix: first.unix + 1, ..first };
     print(&mut covenant, &alice, &mut market, 987, &same_slot);
     too_fresh(covenant.trip(&same_slot).unwrap_err(), first.slot + 2, first.slot);
-    same_slot.slot += 1;
-    same_slot.unix += 1;
-    print(&mut covenant, &alice, &mut market, 987, &same_slot);
-    too_fresh(covenant.trip(&same_slot).unwrap_err(), first.slot + 2, first.slot + 1);
+    let next_slot = Now { slot: first.slot + 1, unix: first.unix + 2, ..first };
+    print(&mut covenant, &alice, &mut market, 987, &next_slot);
+    too_fresh(covenant.trip(&next_slot).unwrap_err(), first.slot + 2, first.slot + 1);
+    // The second of them is no second look once slots have passed.
+    let on = Now { slot: first.slot + 2, ..same_slot };
+    let mut one_slot = long(&terms(1_000, 0)).0;
+    let mut stored = long(&terms(1_000, 0)).2;
+    for (permille, now) in [(988, first), (987, Now { unix: first.unix + 1, ..first })] {
+        print(&mut one_slot, &alice, &mut stored, permille, &now);
+    }
+    touch(&mut one_slot, 1, &alice, &[stored], &on);
+    too_fresh(one_slot.trip(&on).unwrap_err(), on.unix as u64, on.unix as u64);
     // So is one price in any number of slots.
     let mut one_price = long(&terms(1_000, 0)).0;
     let mut stored = long(&terms(1_000, 0)).2;

@@ -630,6 +630,12 @@ export const BALLAST_ERRORS = {
     message:
       'The order fees that the delegate may put aside today are used up (limit, then what they would be); the owner may place the order',
   },
+  CovenantTooFresh: {
+    code: 6137,
+    next: 'refresh',
+    message:
+      'A loss at its limit trips when it is found again two slots later at newer prices, and what is open is closed two slots after the trip at a newer price (limit, then value: slots, or publish times); wait, post newer prices and touch again',
+  },
 } as const;
 
 /** The name of a reason. */

@@ -288,6 +288,8 @@ export const BALLAST_ERROR__WRONG_COVENANT = 0x17f6; // 6134
 export const BALLAST_ERROR__DELEGATE_INVALID = 0x17f7; // 6135
 /** DelegateBudget: The order fees that the delegate may put aside today are used up (limit, then what they would be); the owner may place the order */
 export const BALLAST_ERROR__DELEGATE_BUDGET = 0x17f8; // 6136
+/** CovenantTooFresh: A loss at its limit trips when it is found again two slots later at newer prices, and what is open is closed two slots after the trip at a newer price (limit, then value: slots, or publish times); wait, post newer prices and touch again */
+export const BALLAST_ERROR__COVENANT_TOO_FRESH = 0x17f9; // 6137
 
 export type BallastError =
   | typeof BALLAST_ERROR__ACCOUNT_BANKRUPT
@@ -311,6 +313,7 @@ export type BallastError =
   | typeof BALLAST_ERROR__COVENANT_NOT_READY
   | typeof BALLAST_ERROR__COVENANT_NOT_TRIPPED
   | typeof BALLAST_ERROR__COVENANT_STALE
+  | typeof BALLAST_ERROR__COVENANT_TOO_FRESH
   | typeof BALLAST_ERROR__COVENANT_TRIPPED
   | typeof BALLAST_ERROR__COVER_TOO_EARLY
   | typeof BALLAST_ERROR__CROSS_CHECK_BROKEN
@@ -452,6 +455,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [BALLAST_ERROR__COVENANT_NOT_READY]: `The covenant's delay is not over (limit: when it may be loosened, then now)`,
     [BALLAST_ERROR__COVENANT_NOT_TRIPPED]: `The covenant is not tripped, or its owner wants nothing closed by others`,
     [BALLAST_ERROR__COVENANT_STALE]: `The covenant's view of the owner's accounts is too old, at prices that are not good, or of different moments (limit, then age, in slots): touch all of them with positions in one slot`,
+    [BALLAST_ERROR__COVENANT_TOO_FRESH]: `A loss at its limit trips when it is found again two slots later at newer prices, and what is open is closed two slots after the trip at a newer price (limit, then value: slots, or publish times); wait, post newer prices and touch again`,
     [BALLAST_ERROR__COVENANT_TRIPPED]: `The owner's covenant has tripped: its accounts can only reduce until it ends (limit: when, then now)`,
     [BALLAST_ERROR__COVER_TOO_EARLY]: `Nothing to cover or settle here`,
     [BALLAST_ERROR__CROSS_CHECK_BROKEN]: `The resulting parameters disagree with one another (limit, then value); see docs/PARAMETERS.md`,

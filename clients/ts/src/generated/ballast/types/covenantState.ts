@@ -25,12 +25,16 @@ import {
   getEntryEncoder,
   getLimitsDecoder,
   getLimitsEncoder,
+  getLookDecoder,
+  getLookEncoder,
   getSeenDecoder,
   getSeenEncoder,
   type Entry,
   type EntryArgs,
   type Limits,
   type LimitsArgs,
+  type Look,
+  type LookArgs,
   type Seen,
   type SeenArgs,
 } from './index.js';
@@ -49,15 +53,21 @@ export type CovenantState = {
   trippedDay: bigint;
   /** How often it was tripped. */
   trips: bigint;
-  /** The highest result since the covenant began or was last tripped by its drawdown. */
+  /**
+   * The highest result that two looks in succession have both reached, since the covenant began or was last tripped by
+   * its drawdown.
+   */
   mark: bigint;
-  /** The last result that was seen of all accounts at the same prices. */
+  /** What the last two looks have both reached. */
   seen: bigint;
   /** The day that `day_start` belongs to, Unix time / 86400. */
   day: bigint;
   /** The result that the day's loss counts from. */
   dayStart: bigint;
-  /** 1 once the day's first result was seen. */
+  /**
+   * 1 once two looks of the day have told its first result; 0 while the day begins at `seen`, 2 while its beginning is
+   * not known, `seen` being older than yesterday.
+   */
   daySeen: bigint;
   /** Number of the running step. */
   step: bigint;
@@ -69,6 +79,25 @@ export type CovenantState = {
   entries: Array<Entry>;
   /** Events so far. */
   sequence: bigint;
+  /**
+   * Oldest publish time of the running step's prices, but for those older than ten seconds; the largest number where
+   * there is none.
+   */
+  stepOldest: bigint;
+  /** Newest publish time of the running step's prices. */
+  stepNewest: bigint;
+  /** The last result that was looked at, all prices good. */
+  last: bigint;
+  /** When that was. */
+  lastAt: Look;
+  /** The day of it, Unix time / 86400. */
+  lastDay: bigint;
+  /** The day of `seen`, Unix time / 86400. */
+  seenDay: bigint;
+  /** When the day's loss was first found at its limit, then the drawdown; never where it is not. */
+  found: Array<Look>;
+  /** When it was last tripped: its slot, and the prices that the trip rested on. */
+  trippedAt: Look;
   /** For later versions. */
   reserved: Array<bigint>;
 };
@@ -86,15 +115,21 @@ export type CovenantStateArgs = {
   trippedDay: number | bigint;
   /** How often it was tripped. */
   trips: number | bigint;
-  /** The highest result since the covenant began or was last tripped by its drawdown. */
+  /**
+   * The highest result that two looks in succession have both reached, since the covenant began or was last tripped by
+   * its drawdown.
+   */
   mark: number | bigint;
-  /** The last result that was seen of all accounts at the same prices. */
+  /** What the last two looks have both reached. */
   seen: number | bigint;
   /** The day that `day_start` belongs to, Unix time / 86400. */
   day: number | bigint;
   /** The result that the day's loss counts from. */
   dayStart: number | bigint;
-  /** 1 once the day's first result was seen. */
+  /**
+   * 1 once two looks of the day have told its first result; 0 while the day begins at `seen`, 2 while its beginning is
+   * not known, `seen` being older than yesterday.
+   */
   daySeen: number | bigint;
   /** Number of the running step. */
   step: number | bigint;
@@ -106,6 +141,25 @@ export type CovenantStateArgs = {
   entries: Array<EntryArgs>;
   /** Events so far. */
   sequence: number | bigint;
+  /**
+   * Oldest publish time of the running step's prices, but for those older than ten seconds; the largest number where
+   * there is none.
+   */
+  stepOldest: number | bigint;
+  /** Newest publish time of the running step's prices. */
+  stepNewest: number | bigint;
+  /** The last result that was looked at, all prices good. */
+  last: number | bigint;
+  /** When that was. */
+  lastAt: LookArgs;
+  /** The day of it, Unix time / 86400. */
+  lastDay: number | bigint;
+  /** The day of `seen`, Unix time / 86400. */
+  seenDay: number | bigint;
+  /** When the day's loss was first found at its limit, then the drawdown; never where it is not. */
+  found: Array<LookArgs>;
+  /** When it was last tripped: its slot, and the prices that the trip rested on. */
+  trippedAt: LookArgs;
   /** For later versions. */
   reserved: Array<number | bigint>;
 };
@@ -128,7 +182,15 @@ export function getCovenantStateEncoder(): FixedSizeEncoder<CovenantStateArgs> {
     ['prices', getArrayEncoder(getSeenEncoder(), { size: 16 })],
     ['entries', getArrayEncoder(getEntryEncoder(), { size: 8 })],
     ['sequence', getU64Encoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 15 })],
+    ['stepOldest', getI64Encoder()],
+    ['stepNewest', getI64Encoder()],
+    ['last', getI64Encoder()],
+    ['lastAt', getLookEncoder()],
+    ['lastDay', getI64Encoder()],
+    ['seenDay', getI64Encoder()],
+    ['found', getArrayEncoder(getLookEncoder(), { size: 2 })],
+    ['trippedAt', getLookEncoder()],
+    ['reserved', getArrayEncoder(getU64Encoder(), { size: 2 })],
   ]);
 }
 
@@ -150,7 +212,15 @@ export function getCovenantStateDecoder(): FixedSizeDecoder<CovenantState> {
     ['prices', getArrayDecoder(getSeenDecoder(), { size: 16 })],
     ['entries', getArrayDecoder(getEntryDecoder(), { size: 8 })],
     ['sequence', getU64Decoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 15 })],
+    ['stepOldest', getI64Decoder()],
+    ['stepNewest', getI64Decoder()],
+    ['last', getI64Decoder()],
+    ['lastAt', getLookDecoder()],
+    ['lastDay', getI64Decoder()],
+    ['seenDay', getI64Decoder()],
+    ['found', getArrayDecoder(getLookDecoder(), { size: 2 })],
+    ['trippedAt', getLookDecoder()],
+    ['reserved', getArrayDecoder(getU64Decoder(), { size: 2 })],
   ]);
 }
 

@@ -40,8 +40,8 @@ export type Entry = {
   slot: bigint;
   /** The step it was seen in: entries of one step were seen at the same prices. */
   step: bigint;
-  /** For later versions. */
-  reserved: bigint;
+  /** What the equity is above that at the last valid prices; 0 where all prices were good. */
+  doubt: bigint;
 };
 
 export type EntryArgs = {
@@ -61,8 +61,8 @@ export type EntryArgs = {
   slot: number | bigint;
   /** The step it was seen in: entries of one step were seen at the same prices. */
   step: number | bigint;
-  /** For later versions. */
-  reserved: number | bigint;
+  /** What the equity is above that at the last valid prices; 0 where all prices were good. */
+  doubt: number | bigint;
 };
 
 export function getEntryEncoder(): FixedSizeEncoder<EntryArgs> {
@@ -75,7 +75,7 @@ export function getEntryEncoder(): FixedSizeEncoder<EntryArgs> {
     ['good', getU64Encoder()],
     ['slot', getU64Encoder()],
     ['step', getU64Encoder()],
-    ['reserved', getU64Encoder()],
+    ['doubt', getU64Encoder()],
   ]);
 }
 
@@ -89,7 +89,7 @@ export function getEntryDecoder(): FixedSizeDecoder<Entry> {
     ['good', getU64Decoder()],
     ['slot', getU64Decoder()],
     ['step', getU64Decoder()],
-    ['reserved', getU64Decoder()],
+    ['doubt', getU64Decoder()],
   ]);
 }
 

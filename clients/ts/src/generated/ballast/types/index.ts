@@ -53,6 +53,7 @@ export * from './liquidityHeldBack.js';
 export * from './liquidityLapsed.js';
 export * from './liquidityRemoved.js';
 export * from './liquidityRequested.js';
+export * from './look.js';
 export * from './marketCreated.js';
 export * from './marketParams.js';
 export * from './marketProtected.js';

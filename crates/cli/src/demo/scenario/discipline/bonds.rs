@@ -43,13 +43,18 @@ impl Play {
         Ok(())
     }
 
-    /// The price falls until a covenant has tripped; the day's loss and the drawdown one price before.
+    /// The price falls until a covenant has tripped; the day's loss and the drawdown at the last price at which nothing was found
+    /// at a limit.
     async fn fall(&mut self, person: &Person) -> Result<(u64, u64)> {
+        let mut within = (0, 0);
         for _ in 0..STEPS {
             let before = self.covenant(person, &[person.subaccount]).await?;
+            if before.day_left != Some(0) && before.drawdown_left != Some(0) {
+                within = (before.day_loss.unwrap_or(0), before.drawdown.unwrap_or(0));
+            }
             self.print(BEAT, self.scene.price * (1.0 - STEP)).await?;
             if self.covenant(person, &[person.subaccount]).await?.trips > before.trips {
-                return Ok((before.day_loss.unwrap_or(0), before.drawdown.unwrap_or(0)));
+                return Ok(within);
             }
         }
         bail!("{}'s covenant does not trip", person.name)
@@ -85,6 +90,8 @@ impl Play {
             ),
         );
         let (before, _) = self.fall(&ivy).await?;
+        // Closed at a later price than the trip's.
+        self.still(2).await?;
         let account = self.scene.account(&ivy).await?;
         ensure!(account.state.is_flat(), "the keeper has closed ivy's position");
         let after = self.covenant(&ivy, &own).await?.day_loss.unwrap_or(0);
@@ -92,7 +99,8 @@ impl Play {
         self.tell(
             "daily loss",
             format!(
-                "a price before {} were lost; the next one trips her, the keeper closes for its fee, and {} are lost in the end",
+                "{} were lost; the next price finds her past her limit, the one after it trips her, at the third the keeper closes \
+                 for its fee, and {} are lost in the end",
                 money(before),
                 money(after)
             ),
@@ -149,7 +157,10 @@ impl Play {
         let _ = self.open(&jon, 30_000.0).await?;
         let begin = self.scene.price;
         self.walk(begin * 1.01).await?;
-        self.show(&jon).await?;
+        // The highest result is what two looks have both seen.
+        for _ in 0..2 {
+            self.show(&jon).await?;
+        }
         let (_, before) = self.fall(&jon).await?;
         let view = self.covenant(&jon, &[jon.subaccount]).await?;
         let equity = view.equity.unwrap_or(0);

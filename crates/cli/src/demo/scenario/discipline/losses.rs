@@ -28,7 +28,7 @@ pub(crate) struct Trip {
     pub(crate) by: &'static str,
     /// The limit that was reached.
     pub(crate) limit: u64,
-    /// Lost at the price before.
+    /// Lost at the last price within the limit: from the next one on it was found past it.
     pub(crate) before: u64,
     /// Lost when it tripped.
     pub(crate) at_trip: u64,
@@ -59,7 +59,7 @@ impl Trip {
     /// more lost than prices and closing took.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         if self.before >= self.limit {
-            return Some("was past its limit a price earlier");
+            return Some("was never within its limit");
         }
         (self.lost > self.limit + self.gap + self.cost).then_some("lost more than its limit and the measured gap")
     }
@@ -89,7 +89,8 @@ pub(super) struct Bound {
     pub(super) subaccount: Pubkey,
     /// Day's loss and drawdown, 0 for none.
     limits: (u64, u64),
-    last: Look,
+    /// At the last price within the day's limit, and within the drawdown's.
+    within: [Look; 2],
     tripped: Option<(Trip, Look)>,
     closed: Closed,
     end: Option<Trip>,
@@ -105,7 +106,7 @@ impl Bound {
             covenant,
             subaccount,
             limits,
-            last: Look::default(),
+            within: [Look::default(); 2],
             tripped: None,
             closed: Closed::default(),
             end: None,
@@ -142,13 +143,14 @@ impl Bound {
                 Event::CovenantTripped(trip) if trip.owner == self.owner && self.tripped.is_none() => {
                     let daily =
                         trip.daily && (!trip.drawdown || trip.day_loss - self.limits.0 >= trip.fallen - self.limits.1);
-                    let before = if daily { self.last.day_loss } else { self.last.fallen };
+                    let [day, all] = self.within;
+                    let (look, before) = if daily { (day, day.day_loss) } else { (all, all.fallen) };
                     let (by, limit, at_trip) = match daily {
                         true => ("daily loss", self.limits.0, trip.day_loss),
                         false => ("drawdown", self.limits.1, trip.fallen),
                     };
                     let none = Trip { by, limit, before, at_trip, lost: 0, notional: 0, gap: 0, cost: 0 };
-                    self.tripped = Some((none, self.last));
+                    self.tripped = Some((none, look));
                 }
                 Event::Traded(traded) if traded.subaccount == self.subaccount && traded.position == 0 => {
                     self.closed = closed(traded, market, now)?;
@@ -176,7 +178,13 @@ impl Bound {
         let long = account.state.slots().find(|(_, p)| p.is_open()).is_none_or(|(_, p)| p.size.is_long());
         let good = market.status(now)? == Status::Good;
         let price = if good { market.price.last.price } else { market.favourable_price(long, now)? };
-        self.last = Look { day_loss, fallen, price: price.0, unix: now.unix };
+        let look = Look { day_loss, fallen, price: price.0, unix: now.unix };
+        let limits = [(self.limits.0, day_loss), (self.limits.1, fallen)];
+        for (within, (limit, loss)) in self.within.iter_mut().zip(limits) {
+            if limit == 0 || loss < limit {
+                *within = look;
+            }
+        }
         Ok(())
     }
 
