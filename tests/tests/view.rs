@@ -127,7 +127,10 @@ fn what_a_covenant_leaves_may_be_traded_and_lost_and_no_more() {
     little.trip(&alice).fails(Error::CovenantNotBreached);
     setup.move_by(0, bps(day) - 10);
     let seen = covenant_of(&setup, &alice, &[&alice]);
-    assert!(seen.would_trip && seen.day_left == Some(0), "{seen:?}");
+    assert!(!seen.would_trip && seen.day_left == Some(0), "found at its limit, once: {seen:?}");
+    setup.touch(&alice).must();
+    setup.tick(1);
+    assert!(covenant_of(&setup, &alice, &[&alice]).would_trip);
     setup.touch(&alice).must();
     setup.trip(&alice).must();
     assert!(covenant_of(&setup, &alice, &[&alice]).tripped_until > setup.world.now().unix);

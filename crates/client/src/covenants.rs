@@ -151,8 +151,6 @@ pub struct CovenantView {
     pub drawdown_left: Option<u64>,
     /// Notional that may still be added; none without such a limit.
     pub notional_left: Option<u64>,
-    /// Whether a loss has reached its limit: no increase, and found so a second time it trips.
-    pub reached: bool,
     /// Whether anyone may trip it now.
     pub would_trip: bool,
 }
@@ -185,7 +183,6 @@ impl CovenantView {
             day_left: room.and_then(|room| room.day_left).map(|quote| quote.0),
             drawdown_left: room.and_then(|room| room.drawdown_left).map(|quote| quote.0),
             notional_left: room.and_then(|room| room.notional_left).map(|quote| quote.0),
-            reached: seen.as_ref().is_some_and(|seen| seen.found.iter().any(|look| look.slot != 0)),
             would_trip: seen.is_some_and(|seen| would_trip(&seen, now).is_some()),
         })
     }

@@ -322,7 +322,7 @@ pub(super) fn text(view: &CovenantView, decimals: u8) -> String {
         text += &format!("\nTRIPPED: reduce-only until {}", moment(view.tripped_until));
     } else if view.would_trip {
         text += "\na loss has reached its limit: anyone may trip it";
-    } else if view.reached {
+    } else if view.day_left == Some(0) || view.drawdown_left == Some(0) {
         text += "\na loss has reached its limit: no increase; found so again at newer prices, anyone may trip it";
     }
     if let Some((asked, at)) = &view.asked {

@@ -6,7 +6,7 @@ use ballast_client::accounts::encode;
 use ballast_client::covenants::{self, CovenantView};
 use ballast_client::{Markets, pending};
 use ballast_engine::account::AccountState;
-use ballast_engine::covenant::Limits;
+use ballast_engine::covenant::{Limits, Look};
 use ballast_engine::governance::{ExitHolds, SHARED_FUND, kind, state};
 use ballast_engine::guardian::Emergency;
 use ballast_engine::layout::Key;
@@ -72,6 +72,8 @@ impl Draw {
         if self.one_in(3) {
             bound.mark.0 = bound.mark.0.saturating_add(self.limit(equity / 5) as i64);
             bound.day_start.0 = bound.day_start.0.saturating_add(self.limit(equity / 10) as i64);
+            // Found before, at older prices: what is at its limit now trips.
+            bound.found = [Look { slot: NOW.slot.saturating_sub(10), publish_time: 1 }; 2];
         }
         if self.one_in(4) {
             (bound.tripped_until, bound.trips) = (NOW.unix + self.0.random_range(-10..100_000), 1);
