@@ -158,8 +158,8 @@ impl Play {
         let _ = self.scene.send_as(&lee.key, "appoint a delegate", &[appoint]).await?;
         let size = self.scene.size(NOTIONAL);
         let stop = Self::stored(self.scene.price * 0.97);
-        let _ = self.place_as(&mia.key, &lee, PlaceOrderArgs { size, stop, ..Default::default() }).await?;
-        self.still(2).await?;
+        let order = self.place_as(&mia.key, &lee, PlaceOrderArgs { size, stop, ..Default::default() }).await?;
+        self.settle(&order).await?;
         ensure!(!self.scene.account(&lee).await?.state.is_flat(), "mia's order for lee has filled");
         let reduce = |size| instructions::reduce(&mia.key.pubkey(), &market, &lee.subaccount, size, 0, &[]);
         let half = size.unsigned_abs() / 2;
@@ -188,8 +188,8 @@ impl Play {
         }
         // Two fees went for the bracket; of three one is left.
         let small = PlaceOrderArgs { size: size / 10, ..Default::default() };
-        let _ = self.place_as(&mia.key, &lee, small).await?;
-        self.still(2).await?;
+        let order = self.place_as(&mia.key, &lee, small).await?;
+        self.settle(&order).await?;
         let place = self.scene.order(&mia.key, &lee, small).await?;
         let reasons = [Error::DelegateBudget];
         let (price, expect) = (self.scene.price, Expect::Refused(&reasons));

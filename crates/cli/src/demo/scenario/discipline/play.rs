@@ -25,6 +25,8 @@ use crate::{keys, tokens};
 
 /// Seconds between prices of an act.
 pub(super) const BEAT: i64 = 3;
+/// Prices within which an order fills or is cleared away.
+const SETTLED: usize = 8;
 /// What the price moves by between two of them at most, a share of it.
 const STRIDE: f64 = 0.0025;
 
@@ -82,6 +84,18 @@ impl Play {
     pub(super) async fn still(&mut self, prints: usize) -> Result<()> {
         for _ in 0..prints {
             self.print(BEAT, self.scene.price).await?;
+        }
+        Ok(())
+    }
+
+    /// The same price until an order has filled or is gone: where the machine is slow the chain's clock runs on, and the first price
+    /// may be of before it.
+    pub(super) async fn settle(&mut self, order: &Pubkey) -> Result<()> {
+        for _ in 0..SETTLED {
+            self.still(1).await?;
+            if self.book.is_gone(order) || !self.book.fills(order).is_empty() {
+                break;
+            }
         }
         Ok(())
     }
@@ -186,7 +200,7 @@ impl Play {
     pub(super) async fn open(&mut self, person: &Person, notional: f64) -> Result<Pubkey> {
         let args = PlaceOrderArgs { size: self.scene.size(notional), ..PlaceOrderArgs::default() };
         let order = self.place(person, args).await?;
-        self.still(2).await?;
+        self.settle(&order).await?;
         ensure!(!self.book.fills(&order).is_empty(), "{}'s order is filled", person.name);
         Ok(order)
     }
@@ -217,7 +231,7 @@ impl Play {
         // The clock may have run on a little when the order was placed: its price is later than that.
         venue.wait(2 * BEAT).await?;
         let _ = venue.at_prices(&[price], "fill an increase", fill, &anyone, expect).await?;
-        self.still(2).await?;
+        self.settle(&order).await?;
         ensure!(
             self.book.cleared(&order) == Some(reason.name()),
             "{}'s order is cleared away for {reason:?}",
