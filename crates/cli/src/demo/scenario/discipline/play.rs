@@ -152,10 +152,12 @@ impl Play {
         }
         let (market, now) = (&self.market.state, &self.now);
         self.book.note(&events, market, now);
+        // Losses as of the moment of the price: later it has aged, or a jump is confirmed that was none for the keeper yet.
+        let at = Now { unix: market.price.last.publish_time, slot: market.price.slot, restart_slot: 0 };
         for bound in &mut self.bounds {
             let covenant = decode::<Covenant>(&found.next().context("an account is missing")??.data)?;
             let account = accounts.get(&bound.subaccount).context("an account is missing")?;
-            let noted = bound.note(&events, account, &covenant, market, now);
+            let noted = bound.note(&events, account, &covenant, market, &at);
             noted.map_err(|fault| anyhow!("losses cannot be measured: {fault:?}"))?;
         }
         Ok(())
