@@ -1,5 +1,5 @@
 //! The documents name tests as `module::test`: each of them is a test, in that module, and runs unless the document says by
-//! which command it does.
+//! which command it does. And they link to files and headings of the repository: each of those is there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -130,4 +130,83 @@ fn a_name_is_checked_for_its_module_its_attribute_and_whether_it_runs() {
     assert_eq!(ask("runs by `make long`", "slow", "waits"), None);
     let named = named("`slow::it_runs`, `module::test`, `ballast_client::keeping`, `a b::c_d`");
     assert_eq!(named.into_iter().collect::<Vec<_>>(), [("slow".to_owned(), "it_runs".to_owned())]);
+}
+
+/// A document's text without its fenced code, which holds neither links nor headings.
+fn prose(document: &str) -> String {
+    let mut fenced = false;
+    let mut text = String::new();
+    for line in document.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Where a document's links go, but those to other sites.
+fn links(document: &str) -> BTreeSet<String> {
+    let text = prose(document);
+    let ends = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    ends.map(|(target, _)| target.to_owned()).filter(|target| !target.contains(':')).collect()
+}
+
+/// The names by which a document's headings are linked to.
+fn headings(document: &str) -> BTreeSet<String> {
+    let titles = prose(document);
+    let titles =
+        titles.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let name = |title: &str| {
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+    };
+    titles.map(name).collect()
+}
+
+/// Whether a document's link leads somewhere; `read` gives a file's text, none where there is neither file nor folder.
+fn leads(document: &str, target: &str, read: impl Fn(&str) -> Option<String>) -> bool {
+    let (file, heading) = target.split_once('#').map_or((target, None), |(file, heading)| (file, Some(heading)));
+    let text = if file.is_empty() { Some(document.to_owned()) } else { read(file) };
+    text.is_some_and(|text| heading.is_none_or(|heading| headings(&text).contains(heading)))
+}
+
+#[test]
+fn every_link_of_a_document_leads_to_a_file_and_a_heading() {
+    let (root, mut documents) = (root(), vec![]);
+    files(&root, "md", &mut documents);
+    let (mut wrong, mut count) = (vec![], 0);
+    for path in &documents {
+        let (text, folder) = (std::fs::read_to_string(path).expect("a file"), path.with_file_name(""));
+        let read = |file: &str| {
+            let there = folder.join(file);
+            // A folder has no headings.
+            if there.is_dir() {
+                Some(String::new())
+            } else {
+                std::fs::read(there).ok().map(|b| String::from_utf8_lossy(&b).into())
+            }
+        };
+        for target in links(&text) {
+            count += 1;
+            if !leads(&text, &target, read) {
+                wrong.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these links lead nowhere:\n{}", wrong.join("\n"));
+    assert!(count >= 50, "the documents have only {count} links");
+}
+
+#[test]
+fn a_link_is_checked_for_its_file_and_its_heading() {
+    let text =
+        "# A title: *with* marks\n[x](a.md) [y](b.md#its-part) [z](https://there)\n```\n# no title\n[n](c.md)\n```\n";
+    assert_eq!(links(text).into_iter().collect::<Vec<_>>(), ["a.md", "b.md#its-part"]);
+    assert_eq!(headings(text).into_iter().collect::<Vec<_>>(), ["a-title-with-marks"]);
+    let leads = |target: &str| leads(text, target, |file| (file == "b.md").then(|| "## Its part\n".to_owned()));
+    assert!(leads("b.md") && leads("b.md#its-part") && leads("#a-title-with-marks"));
+    assert!(!leads("a.md") && !leads("b.md#other") && !leads("#no-title"));
 }

@@ -68,9 +68,9 @@ pub(crate) enum Command {
     Transfer(commands::funds::TransferOptions),
     /// Place an order; with --wait, fill it too
     Trade(commands::trade::Options),
-    /// Fill an order that waits
+    /// Fill an order: short for `order execute`
     Fill(commands::order::FillOptions),
-    /// Cancel an order that waits
+    /// Cancel an order: short for `order cancel`
     Cancel(commands::order::Which),
     /// Orders that wait for a price: place, list, trigger, execute; the size for a risk
     Order(commands::order::Options),

@@ -12,10 +12,13 @@
 //! | margin, by purpose | [`margin`]; the envelope that parameters keep: [`envelope`] |
 //! | liquidation | [`liquidation`]; an account below zero: [`resolve`] |
 //! | a position's result in cash or as a claim | [`settle`]; a whole market's end: [`settlement`] |
+//! | limits that an owner keeps, keys that may act for it | [`covenant`], [`delegate`] |
 //! | claims that last | [`deleverage`]; the shared fund: [`insurance`] |
 //! | the pool's books | [`pool`]; who comes in and goes out: [`liquidity`] |
 //! | what may leave the vault | [`limiter`]; an owner's own money: [`principal`] |
 //! | parameters and proposals | [`params`], [`governance`]; protection at once: [`guardian`] |
+//! | what clients ask before they send | [`quotes`]: sizes, fills, a stop's loss |
+//! | sets to start from, by tier | [`presets`], [`tier`]; what never changes: [`constants`] |
 //! | the state itself | [`account`], [`market`]; its bytes: [`mod@layout`] |
 //!
 //! Integers only. Every operation is checked and returns a [`Result`]; every division names its rounding.

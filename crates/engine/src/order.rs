@@ -1,5 +1,16 @@
 //! Orders and the later-price rule (sections 5 and 10): an increase fills at a price that nobody could choose.
 //!
+//! | kind | waits for | then |
+//! | --- | --- | --- |
+//! | market | nothing | fills by the first price after its placing, or lapses 30 s after that was published |
+//! | limit | a price at its limit or better | fills within the limit; waits again if nobody filled it in 30 s |
+//! | stop entry | a price at its trigger or beyond | the same, within its worst price where it has one |
+//! | exit | a price at its stop, which a trail moves, or at its target | the target as a limit; the stop stays met |
+//!
+//! A bracket is an entry that has its exits with it: buy 2 at a limit of $97, stop $92, target $110. A price of $96.50 meets
+//! the limit, a later one of $96.80 fills it: 2 are long, and the order is now an exit of 2. A price of $91.90 meets its stop,
+//! the next one, $91.70, is what it sells by, and the target is gone with it.
+//!
 //! An order waits for its condition, then for a price published after that, then fills. What the condition is, is its
 //! [`Kind`]; whether it has been seen is read from the market's ring and may be recorded (`follow`); at
 //! what price it fills is in `mark`. Here: the terms, placing, dying, cancelling, and a bracket's turn from

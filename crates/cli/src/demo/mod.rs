@@ -79,7 +79,7 @@ pub(crate) struct Options {
     /// Play a scenario instead; of these, discipline alone goes through prices
     #[arg(long, value_enum)]
     scenario: Option<Scenario>,
-    /// Fewer minutes: under a minute of real time
+    /// Fewer minutes: a minute or two of real time
     #[arg(long)]
     short: bool,
 }

@@ -72,7 +72,8 @@ impl CancelOrder<'_> {
         keeper.as_ref().map_or(Ok(()), |keeper| check_keeper(keeper, &market.exchange, &key))
     }
 
-    /// Why it is cancelled; `None` where its owner or a delegate does it.
+    /// Why it is cancelled; `None` where its owner or a delegate takes back one that is not dead. A dead one has its reason
+    /// whoever calls, and its fee goes to `keeper` where there is one.
     fn judge<'info>(&self, others: &'info [AccountInfo<'info>], now: &Now) -> Result<Option<EngineError>> {
         let (market, subaccount, order) = (self.market.load()?, self.subaccount.load()?, self.order.load()?);
         let terms = &order.terms;

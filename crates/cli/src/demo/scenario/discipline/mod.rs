@@ -1,6 +1,10 @@
 //! `--scenario discipline`: orders, covenants, delegates. A crowd trades by orders through a day's prices, in pairs who are dealt
 //! the same hand, one of each pair under a covenant; then one act for every rule. Everything is filled, tripped, closed and
 //! cleared away by the keeper's process.
+//!
+//! `crowd`: the pairs, and what each is dealt. `play`: posts prices, waits for the keeper, takes note. `acts`: an act for each
+//! rule of orders and delegates; `bonds`: of covenants. `orders`: the book of all orders, by their events (the act
+//! on them is in `acts`); `losses`: what each covenant's trip came to. `report`, `text`: what is told of it.
 
 mod acts;
 mod bonds;

@@ -11,6 +11,11 @@ use crate::output::table;
 const BAR: f64 = 1.0;
 /// The longest bar.
 const LONGEST: f64 = 40.0;
+/// What the columns of the pairs say.
+const LEGEND: &str = "\
+aim: notional over money that the plan opens with. A price before: lost at the last price within the limit; at the trip: at
+the second look, which trips; in the end: once all was closed. Beyond: in the end, more than the limit, in hundredths of a
+percent of what was closed; gap: what prices took of that from the one before to the close. Result: of the whole run";
 
 /// All of it.
 pub(super) fn write(report: &Report) -> String {
@@ -111,7 +116,7 @@ fn pairs(report: &Report) -> String {
     format!(
         "COVENANTS\n{} trips, {} positions closed by the keeper; {} of {} in the crowd tripped; beyond the limit at most {:.2} bps \
          of the position; prices took at most {:.2} of it from the look before to the close\ntogether those under a covenant \
-         made {}, their free twins {}; the worst of them {:.1} % and {:.1} % of its money\n{}",
+         made {}, their free twins {}; the worst of them {:.1} % and {:.1} % of its money\n{}\n{LEGEND}",
         c.trips,
         c.closed,
         c.tripped,
