@@ -123,7 +123,7 @@ pub mod ballast {
     pub fn touch_covenant<'info>(ctx: Context<'info, TouchCovenant<'info>>) -> Result<()> {
         touch_covenant::handle(ctx)
     }
-    /// Anyone: trips a covenant whose loss has reached its limit.
+    /// Anyone: trips a covenant whose loss is found at its limit a second time.
     pub fn trip_covenant(ctx: Context<TripCovenant>) -> Result<()> {
         trip_covenant::handle(ctx)
     }

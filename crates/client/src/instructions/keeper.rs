@@ -61,8 +61,8 @@ pub fn touch_covenant(covenant: &Pubkey, subaccount: &Pubkey, legs: &[AccountMet
     build(accounts, instruction::TouchCovenant {}, legs)
 }
 
-/// Trips a covenant whose loss has reached its limit: after a [`touch_covenant`] of every subaccount with positions, in
-/// the same slot.
+/// Trips a covenant whose loss is found at its limit a second time: after a [`touch_covenant`] of every subaccount with
+/// positions, in the same slot.
 pub fn trip_covenant(covenant: &Pubkey) -> Instruction {
     let accounts = accounts::TripCovenant {
         covenant: *covenant,
