@@ -238,7 +238,10 @@ export async function placeOrder(trader: Trader, owner: TransactionSigner, terms
   return { id, instruction, order };
 }
 
-/** Takes an order back; not in its first 10 seconds. `rentTo` paid its rent: the owner, unless it says otherwise. */
+/**
+ * Takes an order back; not in the 10 seconds after it counts as placed, 12 by the chain's clock. `rentTo` paid its rent: the owner,
+ * unless it says otherwise.
+ */
 export function cancelOrder(
   trader: Trader,
   canceller: TransactionSigner,
