@@ -102,6 +102,8 @@ pub const EXIT_OWNER_ALONE: i64 = HOUR / 2;
 
 /// Slots between flag and liquidation.
 pub const FLAG_WAIT_SLOTS: u64 = 2;
+/// A look at a covenant's accounts is remembered for so many slots, twenty minutes, as one that a second may confirm.
+pub const LOOK_MEMORY_SLOTS: u64 = 3_000;
 /// A flag without a liquidation is void after so many slots.
 pub const FLAG_VOID_SLOTS: u64 = 150;
 /// Slots over which a liquidation may reach its full need.

@@ -109,17 +109,17 @@ layout! {
         pub tripped_day: i64,
         /// How often it was tripped.
         pub trips: u64,
-        /// The highest result that two looks in succession have both reached, since the covenant began or was last tripped by
+        /// The highest result that two looks have both reached, since the covenant began or was last tripped by
         /// its drawdown.
         pub mark: SignedQuote,
-        /// What the last two looks have both reached.
+        /// What the last look and the remembered one have both reached.
         pub seen: SignedQuote,
         /// The day that `day_start` belongs to, Unix time / 86400.
         pub day: i64,
         /// The result that the day's loss counts from.
         pub day_start: SignedQuote,
         /// 1 once two looks of the day have told its first result; 0 while the day begins at `seen`, 2 while its beginning is
-        /// not known, `seen` being older than yesterday.
+        /// not known, `seen` being older than yesterday; 3 while it may still rise to the day's first look.
         pub day_seen: u64,
         /// Number of the running step.
         pub step: u64,
@@ -136,7 +136,7 @@ layout! {
         pub step_oldest: i64,
         /// Newest publish time of the running step's prices.
         pub step_newest: i64,
-        /// The last result that was looked at, all prices good.
+        /// The look that is remembered: the highest result of the last twenty minutes and of the day, at valid prices.
         pub last: SignedQuote,
         /// When that was.
         pub last_at: Look,

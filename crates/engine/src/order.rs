@@ -351,7 +351,6 @@ pub const fn cancels(reason: Error) -> bool {
             | Error::CrossNotAllowed
             | Error::LossNotCovered
             | Error::CovenantTripped
-            | Error::CovenantNotEnrolled
             | Error::CovenantFull
             | Error::CovenantNotional
             | Error::CovenantLeverage

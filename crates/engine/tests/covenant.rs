@@ -2,6 +2,7 @@
 //! `BALLAST_SEED` repeats a run of the random ones, `BALLAST_SEQUENCES` sets how many.
 
 mod attacks;
+mod between;
 mod losses;
 mod prints;
 mod replay;

@@ -12,7 +12,7 @@ use ballast_engine::units::Quote;
 use ballast_engine::{Error as EngineError, Now};
 
 use crate::checks::{check_version, is};
-use crate::error::{OnChain, ensure};
+use crate::error::{OnChain, ensure, refuse};
 use crate::legs::{self, Others};
 use crate::state::{Covenant, Subaccount};
 
@@ -80,7 +80,12 @@ impl Bound<'_> {
         if self.covenant.find(&self.subaccount).is_some() {
             return Ok(());
         }
-        ensure(account.is_flat(), EngineError::CovenantNotEnrolled)?;
+        if !account.is_flat() {
+            // Anyone may touch it, unless there is no room for it.
+            let positions = account.positions.iter().filter(|position| position.is_open()).count();
+            let room = self.covenant.has_room(positions as u64).on_chain()?;
+            return Err(refuse(if room { EngineError::CovenantNotEnrolled } else { EngineError::CovenantFull }.into()));
+        }
         let measure = Measure::new(account.collateral).on_chain()?;
         self.covenant.enrol(&self.subaccount, &measure, account.flow, now).on_chain()
     }

@@ -241,6 +241,16 @@ fn p12_an_order_that_the_covenant_forbids_does_not_rest_but_is_cleared_away_by_a
     setup.touch(&alice).must();
     let gone = event!(setup.cancel_unfillable(&aside, BTC, &order).must(), OrderCancelled);
     assert_eq!(gone.reason, code(Error::CovenantLeverage));
+    // So is that of an account with positions from before, which anyone may enrol.
+    let bob = setup.trader("bob", units(10_000));
+    setup.open(&bob, BTC, whole(10_000));
+    setup.bind(&bob, TERMS).must();
+    let resting = setup.place(&bob, BTC, Ask { size: ask.size / 10, ..ask }).expect("placed");
+    setup.later();
+    setup.later();
+    setup.cancel_unfillable(&bob, BTC, &resting).fails(Error::CovenantNotEnrolled);
+    setup.touch(&bob).must();
+    setup.execute(&bob, BTC, &resting).must();
     // Tripped, nothing that may open rests either.
     let order = setup.place(&aside, BTC, Ask { size: ask.size / 100, ..ask }).expect("placed");
     setup.move_by(BTC, -200);

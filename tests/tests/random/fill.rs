@@ -224,7 +224,9 @@ impl Filler {
         if let Some((covenant, key)) = &mut self.covenant
             && covenant.state.find(key).is_none()
         {
-            ensure(state.is_flat(), Error::CovenantNotEnrolled)?;
+            let positions = state.positions.iter().filter(|position| position.is_open()).count() as u64;
+            let room = covenant.state.has_room(positions)?;
+            ensure(state.is_flat(), if room { Error::CovenantNotEnrolled } else { Error::CovenantFull })?;
             covenant.state.enrol(key, &Measure::new(state.collateral)?, state.flow, now)?;
         }
         let slot = state.find_or_free(self.market.index)?;

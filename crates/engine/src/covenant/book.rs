@@ -136,6 +136,24 @@ impl CovenantState {
     pub fn result(&self) -> Result<SignedQuote> {
         self.entries.iter().try_fold(SignedQuote::ZERO, |sum, entry| sum.plus(entry.result()?))
     }
+    /// The same without what entries count for in doubt of their prices: at the last valid ones.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub(super) fn sure_result(&self) -> Result<SignedQuote> {
+        let sure = |sum: SignedQuote, entry: &Entry| sum.plus(entry.result()?)?.less(entry.doubt.signed()?);
+        self.entries.iter().try_fold(SignedQuote::ZERO, sure)
+    }
+
+    /// Whether a subaccount that it does not know, with so many positions, could be enrolled.
+    ///
+    /// # Errors
+    /// [`Error::MathOverflow`].
+    pub fn has_room(&self, positions: u64) -> Result<bool> {
+        let place = self.entries.iter().any(|entry| entry.subaccount == Key::default() || entry.positions == 0);
+        Ok(place && some(self.positions()?.checked_add(positions))? <= COVENANT_POSITIONS)
+    }
+
     /// Sum of the entries' equity.
     ///
     /// # Errors

@@ -1,16 +1,17 @@
 //! What is made of the sums: the highest result, the day's first one, and a trip.
 //!
 //! **Nobody's print.** Who refreshes the entries chooses the moment, and among valid updates the price. So one look proves
-//! nothing: marks rise to what two looks in succession have both reached, at prices published at different times; a loss trips
-//! when it is found at its limit twice, and no look in between shows less. Sums without positions rest on no price: one look is enough for
+//! nothing: marks rise to what two looks have both reached, twenty minutes apart at most, at prices published at different
+//! times (a lower one between them hinders nothing: it may be the owner's own choice); a loss trips when it is found at its limit
+//! twice, and no look in between shows less. Sums without positions rest on no price: one look is enough for
 //! a mark, and for a trip two slots are.
 
 use super::{CovenantState, Look};
 use crate::Now;
-use crate::constants::{DAY, FLAG_VOID_SLOTS, FLAG_WAIT_SLOTS};
+use crate::constants::{DAY, FLAG_VOID_SLOTS, FLAG_WAIT_SLOTS, LOOK_MEMORY_SLOTS};
 use crate::error::{Error, Fault, Result, ensure};
 use crate::math::{period, some};
-use crate::units::Quote;
+use crate::units::{Quote, SignedQuote};
 
 /// `day_seen`: the day began with what was seen last, and no first result of its own is told yet.
 const NOT_YET: u64 = 0;
@@ -18,6 +19,8 @@ const NOT_YET: u64 = 0;
 const TOLD: u64 = 1;
 /// `day_seen`: what was seen last is older than yesterday, and says nothing of the day.
 const UNKNOWN: u64 = 2;
+/// `day_seen`: told, by the day's first look and a lower one; it may rise to the first one while that is remembered.
+const TELLING: u64 = 3;
 
 /// Which limit a trip was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,18 +97,20 @@ impl CovenantState {
         open.all(|entry| entry.step == self.step).then_some(moment)
     }
 
-    /// Notes the sum of results where it can be seen in this slot: what is at its limit, and, where all prices are good, what it
-    /// makes of mark and day.
+    /// Notes the sum of results where it can be seen in this slot: what is at its limit, and what it makes of mark and day. A look
+    /// beside a price that is not good counts in the accounts' favour: so it forgets a loss only where that is below its limit
+    /// without the favour, too.
     pub(super) fn note(&mut self, now: &Now) -> Result<()> {
         // Touched later than the others, an account without positions makes no look at them.
         let Some(moment) = self.moment(now).filter(|moment| moment.slot == now.slot) else { return Ok(()) };
-        if self.entries.iter().all(|entry| entry.positions == 0 || entry.good != 0) {
-            self.raise(&moment)?;
-        }
-        let (_, _, reached) = self.reached()?;
-        for (found, reached) in self.found.iter_mut().zip(reached) {
+        self.raise(&moment)?;
+        let (_, _, reached) = self.reached(self.result()?)?;
+        let (_, _, kept) = self.reached(self.sure_result()?)?;
+        for ((found, reached), kept) in self.found.iter_mut().zip(reached).zip(kept) {
             if !reached {
-                *found = Look::default();
+                if !kept {
+                    *found = Look::default();
+                }
             } else if found.is_void(moment.slot, now) || found.slot == moment.slot {
                 // All prices of one slot are one look.
                 *found = moment.look();
@@ -114,22 +119,30 @@ impl CovenantState {
         Ok(())
     }
 
-    /// Raises the mark, and tells the day's first result, to what this look and the last one have both reached. All prices of
-    /// one slot are one look, at the lowest result; one that sees nothing anew since the last one is none.
+    /// Raises the mark (where all prices are good), and tells the day's first result, to what this look and the one that is
+    /// remembered have both reached. Remembered is the highest of the last twenty minutes and of the day. All prices of one slot
+    /// are one look, at the lowest result; one that sees nothing anew since the last one is none.
     fn raise(&mut self, moment: &Moment) -> Result<()> {
-        let (result, first) = (self.result()?, self.last_at.slot == 0);
+        let (result, first) = (self.sure_result()?, self.last_at.slot == 0);
         let again = !first && self.last_at.check_before(moment).is_ok();
-        let certain = moment.is_certain();
+        let (certain, today) = (moment.is_certain(), self.last_day == self.day);
         if certain || again {
             let both = if certain { result } else { result.min(self.last) };
-            self.mark = self.mark.max(both);
+            if self.entries.iter().all(|entry| entry.positions == 0 || entry.good != 0) {
+                self.mark = self.mark.max(both);
+            }
             (self.seen, self.seen_day) = (both, self.day);
-            if self.day_seen != TOLD && (certain || self.last_day == self.day) {
+            if self.day_seen != TOLD && (certain || today) {
                 self.day_start = if self.day_seen == UNKNOWN { both } else { self.day_start.max(both) };
-                self.day_seen = TOLD;
+                self.day_seen = if certain { TOLD } else { TELLING };
             }
         }
-        if certain || again || first {
+        let over = !today || moment.slot.saturating_sub(self.last_at.slot) > LOOK_MEMORY_SLOTS;
+        if first || certain || (again && (over || result >= self.last)) {
+            // Another one is remembered than the day's first.
+            if self.day_seen == TELLING {
+                self.day_seen = TOLD;
+            }
             (self.last, self.last_at, self.last_day) = (result, moment.look(), self.day);
         } else if self.last_at.slot == moment.slot {
             (self.last, self.last_at) = (self.last.min(result), moment.look());
@@ -139,14 +152,17 @@ impl CovenantState {
 
     /// Losses since the day began and since the highest result.
     pub(super) fn losses(&self) -> Result<(Quote, Quote)> {
-        let result = self.result()?;
+        self.losses_at(self.result()?)
+    }
+
+    fn losses_at(&self, result: SignedQuote) -> Result<(Quote, Quote)> {
         let day_start = if self.day_seen == UNKNOWN { result } else { self.day_start };
         Ok((day_start.less(result)?.gain(), self.mark.less(result)?.gain()))
     }
 
-    /// Both losses, and which of them are at their limits: the day's once a day.
-    fn reached(&self) -> Result<(Quote, Quote, [bool; 2])> {
-        let (day_loss, fallen) = self.losses()?;
+    /// Both losses at a result, and which of them are at their limits: the day's once a day.
+    fn reached(&self, result: SignedQuote) -> Result<(Quote, Quote, [bool; 2])> {
+        let (day_loss, fallen) = self.losses_at(result)?;
         let at = |limit: Quote, loss: Quote| !limit.is_zero() && loss >= limit;
         let daily = at(self.limits.daily_loss, day_loss) && self.tripped_day != self.day;
         Ok((day_loss, fallen, [daily, at(self.limits.drawdown, fallen)]))
@@ -168,7 +184,7 @@ impl CovenantState {
         self.check_fresh(now)?;
         let moment = self.moment(now).ok_or(Error::CovenantStale)?;
         let limits = self.limits;
-        let (day_loss, fallen, reached) = self.reached()?;
+        let (day_loss, fallen, reached) = self.reached(self.result()?)?;
         let [daily, drawdown] = self.found_before(reached, &moment, now)?;
         if !daily && !drawdown {
             let (limit, loss) =
@@ -182,7 +198,8 @@ impl CovenantState {
             self.tripped_day = self.day;
         }
         if drawdown {
-            self.mark = self.result()?;
+            // What it counts for in doubt was never there.
+            self.mark = self.sure_result()?;
         }
         self.found = Default::default();
         self.tripped_at = Look { slot: now.slot, ..moment.look() };

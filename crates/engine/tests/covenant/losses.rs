@@ -19,16 +19,18 @@ struct Owner {
     now: Now,
     /// What trading has made in accounts that were closed.
     closed: i64,
-    /// The last look at all of it: the moment, and the result.
+    /// The look that is remembered: its moment, and the result; the highest of twenty minutes and of the day.
     last: Option<(Now, i64)>,
-    /// The highest result that two looks in succession have reached.
+    /// The highest result that two looks have reached.
     mark: i64,
-    /// What the last two looks have reached, and the day of it.
+    /// What the last look and the remembered one have reached, and the day of it.
     seen: (i64, i64),
     day: i64,
     /// None where nobody has looked since before yesterday.
     day_start: Option<i64>,
+    /// Whether the day's first result is told, and whether it may rise no more.
     day_seen: bool,
+    day_told: bool,
 }
 
 impl Owner {
@@ -47,6 +49,7 @@ impl Owner {
             day: NOON.unix / DAY,
             day_start: Some(0),
             day_seen: false,
+            day_told: false,
         };
         owner.show();
         owner
@@ -91,18 +94,25 @@ impl Owner {
             Some(_) => return,
             None => None,
         };
-        self.last = Some((self.now, result));
-        let Some((reached, from)) = reached else { return };
-        (self.mark, self.seen) = (self.mark.max(reached), (reached, self.day));
-        if !self.day_seen && from == self.day {
-            self.day_start = Some(self.day_start.map_or(reached, |start| start.max(reached)));
-            self.day_seen = true;
+        if let Some((reached, from)) = reached {
+            (self.mark, self.seen) = (self.mark.max(reached), (reached, self.day));
+            if !self.day_told && from == self.day {
+                self.day_start = Some(self.day_start.map_or(reached, |start| start.max(reached)));
+                (self.day_seen, self.day_told) = (true, certain);
+            }
+        }
+        let forgotten = |(then, last): &(Now, i64)| {
+            then.unix / DAY != self.day || self.now.slot - then.slot > 3_000 || result >= *last
+        };
+        if certain || self.last.as_ref().is_none_or(forgotten) {
+            self.day_told |= self.day_seen;
+            self.last = Some((self.now, result));
         }
     }
 
     fn fresh(&mut self) {
         if self.now.unix / DAY > self.day {
-            (self.day, self.day_seen) = (self.now.unix / DAY, false);
+            (self.day, self.day_seen, self.day_told) = (self.now.unix / DAY, false, false);
             self.day_start = (self.seen.1 + 1 >= self.day).then_some(self.seen.0);
         }
         for market in &mut self.markets {

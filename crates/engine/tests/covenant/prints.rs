@@ -53,9 +53,11 @@ fn a_stranger_neither_raises_the_mark_nor_trips_by_single_prints() {
     let down = later(&NOON, 2);
     print(&mut covenant, &alice, &mut market, 988, &down);
     assert_eq!(covenant.trip(&down).unwrap_err().error, Error::CovenantNotBreached);
-    // Two of one slot are one.
-    let two = later(&NOON, 20);
-    set_price_at(&mut market, price(100), &later(&NOON, 15));
+    // That one is remembered for twenty minutes. Two of one slot are one.
+    set_price_at(&mut market, price(100), &later(&NOON, 1_290));
+    print(&mut covenant, &alice, &mut market, 1_000, &later(&NOON, 1_300));
+    let two = later(&NOON, 1_320);
+    set_price_at(&mut market, price(100), &later(&NOON, 1_315));
     for unix in [two.unix, two.unix + 1] {
         print(&mut covenant, &alice, &mut market, 1_012, &Now { unix, ..two });
     }

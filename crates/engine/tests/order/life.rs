@@ -314,7 +314,6 @@ fn an_order_whose_account_lacks_what_it_needs_is_cancelled_and_one_that_the_mark
         NoFreePosition,
         LossNotCovered,
         CovenantTripped,
-        CovenantNotEnrolled,
         CovenantFull,
         CovenantNotional,
         CovenantLeverage,
@@ -335,6 +334,7 @@ fn an_order_whose_account_lacks_what_it_needs_is_cancelled_and_one_that_the_mark
         OpenInterestImpact,
         FlaggedAccount,
         CovenantStale,
+        CovenantNotEnrolled,
         WrongMarketCount,
     ] {
         assert!(!cancels(reason), "{reason:?}");
