@@ -54,11 +54,11 @@ export type CovenantState = {
   /** How often it was tripped. */
   trips: bigint;
   /**
-   * The highest result that two looks in succession have both reached, since the covenant began or was last tripped by
+   * The highest result that two looks have both reached, since the covenant began or was last tripped by
    * its drawdown.
    */
   mark: bigint;
-  /** What the last two looks have both reached. */
+  /** What the last look and the remembered one have both reached. */
   seen: bigint;
   /** The day that `day_start` belongs to, Unix time / 86400. */
   day: bigint;
@@ -66,7 +66,7 @@ export type CovenantState = {
   dayStart: bigint;
   /**
    * 1 once two looks of the day have told its first result; 0 while the day begins at `seen`, 2 while its beginning is
-   * not known, `seen` being older than yesterday.
+   * not known, `seen` being older than yesterday; 3 while it may still rise to the day's first look.
    */
   daySeen: bigint;
   /** Number of the running step. */
@@ -86,7 +86,7 @@ export type CovenantState = {
   stepOldest: bigint;
   /** Newest publish time of the running step's prices. */
   stepNewest: bigint;
-  /** The last result that was looked at, all prices good. */
+  /** The look that is remembered: the highest result of the last twenty minutes and of the day, at valid prices. */
   last: bigint;
   /** When that was. */
   lastAt: Look;
@@ -116,11 +116,11 @@ export type CovenantStateArgs = {
   /** How often it was tripped. */
   trips: number | bigint;
   /**
-   * The highest result that two looks in succession have both reached, since the covenant began or was last tripped by
+   * The highest result that two looks have both reached, since the covenant began or was last tripped by
    * its drawdown.
    */
   mark: number | bigint;
-  /** What the last two looks have both reached. */
+  /** What the last look and the remembered one have both reached. */
   seen: number | bigint;
   /** The day that `day_start` belongs to, Unix time / 86400. */
   day: number | bigint;
@@ -128,7 +128,7 @@ export type CovenantStateArgs = {
   dayStart: number | bigint;
   /**
    * 1 once two looks of the day have told its first result; 0 while the day begins at `seen`, 2 while its beginning is
-   * not known, `seen` being older than yesterday.
+   * not known, `seen` being older than yesterday; 3 while it may still rise to the day's first look.
    */
   daySeen: number | bigint;
   /** Number of the running step. */
@@ -148,7 +148,7 @@ export type CovenantStateArgs = {
   stepOldest: number | bigint;
   /** Newest publish time of the running step's prices. */
   stepNewest: number | bigint;
-  /** The last result that was looked at, all prices good. */
+  /** The look that is remembered: the highest result of the last twenty minutes and of the day, at valid prices. */
   last: number | bigint;
   /** When that was. */
   lastAt: LookArgs;
