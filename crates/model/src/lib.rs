@@ -1,4 +1,4 @@
-//! The rules of docs/DESIGN.md (sections 4 to 9 and 16) once more, in exact rational arithmetic.
+//! The rules of docs/DESIGN.md (sections 4 to 9) once more, in exact rational arithmetic.
 //!
 //! It is written from that text and shares no code with the engine: no division here rounds, sums over positions are
 //! sums over positions, claims are paid to each holder in proportion and not through an index, a deleveraging closes its share
