@@ -14,18 +14,7 @@ import {
   type TransactionSigner,
 } from '@solana/kit';
 
-import {
-  legs,
-  loadTraderAt,
-  marketAt,
-  positionIn,
-  positionsOf,
-  subaccountAddress,
-  type Trader,
-  type Venue,
-} from './accounts.js';
-import { BallastRefusal } from './errors.js';
-import { find } from './events.js';
+import { legs, marketAt, positionIn, positionsOf, subaccountAddress, type Trader, type Venue } from './accounts.js';
 import {
   findCovenantPda,
   findOrderPda,
@@ -40,12 +29,10 @@ import {
   getTransferInstruction,
   getWithdrawInstructionAsync,
   type Market,
-  type Traded,
 } from './generated/ballast/index.js';
-import { newestPrice, refresh } from './oracle.js';
+import { refresh } from './oracle.js';
 import type { Owner } from './owner.js';
 import type { Loaded, Reader } from './read.js';
-import { send, type Receipt, type SendOptions, type Writer } from './send.js';
 
 const TOKEN_PROGRAM = 'TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA' as Address;
 const ASSOCIATED_TOKEN_PROGRAM = 'ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL' as Address;
@@ -297,49 +284,4 @@ export async function reduce(
   });
   const prices = await refresh(rpc, marketsOf(trader, market));
   return [...prices, withLegs(instruction, legs(trader, { except: market, writable: true }))];
-}
-
-/** A trade that went through. */
-export type Trade = Readonly<{ fill: Traded; order: Address; placed: Receipt; filled: Receipt }>;
-
-/** Refusals of a fill that pass with the next price. */
-const PASSING = new Set(['OrderTooEarly', 'PriceStale', 'PriceUnconfirmed']);
-
-/**
- * Places an order, waits for a price published after it, stores that price and fills the order. Two transactions, both signed
- * by the owner. Throws if it is not filled in time: the order is then still there (its address is in the error) and may be
- * filled by anyone until it lapses, or cancelled.
- */
-export async function trade(
-  rpc: Reader & Writer,
-  trader: Trader,
-  owner: TransactionSigner,
-  terms: OrderTerms,
-  { patience = 30_000, poll = 400, ...options }: SendOptions = {},
-): Promise<Trade> {
-  const { instruction, order } = await placeOrder(trader, owner, terms);
-  const placed = await send(rpc, owner, [instruction], options);
-  const placedAt = find(placed.events, 'OrderPlaced')?.placedAt;
-  if (placedAt === undefined) throw new Error(`order ${order} was placed, but its event cannot be read`);
-  const end = Date.now() + patience;
-  let last: unknown = new Error('no price was published after it');
-  while (Date.now() < end) {
-    await new Promise<void>((resolve) => void setTimeout(resolve, poll));
-    const current = await loadTraderAt(rpc, trader, trader.subaccount.address);
-    if (!current) break;
-    const { data } = marketAt(current, terms.market);
-    const published = (await newestPrice(rpc, data))?.publishTime ?? 0n;
-    const stored = data.state.price.last.publishTime;
-    if ((published > stored ? published : stored) <= placedAt) continue;
-    try {
-      const filled = await send(rpc, owner, await fillOrder(rpc, current, { market: terms.market, order }), options);
-      const fill = find(filled.events, 'Traded');
-      if (!fill) throw new Error(`order ${order} is filled, but its event cannot be read`);
-      return { fill, filled, order, placed };
-    } catch (error) {
-      if (!(error instanceof BallastRefusal) || !PASSING.has(error.reason)) throw error;
-      last = error;
-    }
-  }
-  throw new Error(`order ${order} is placed, but was not filled in ${patience} ms`, { cause: last });
 }

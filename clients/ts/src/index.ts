@@ -14,6 +14,7 @@ export * from './oracle.js';
 export * from './owner.js';
 export * from './quotes.js';
 export * from './send.js';
+export * from './trade.js';
 export { LAYOUT_VERSION, filterBytes, type Loaded, type Now, type Reader } from './read.js';
 export {
   BALLAST_ERRORS,

@@ -21,8 +21,8 @@ import {
   type TransactionSigner,
 } from '@solana/kit';
 
-import { BallastRefusal, explain, failed } from './errors.js';
-import { eventsOf } from './events.js';
+import { BallastRefusal, explain, failed, type Next } from './errors.js';
+import { eventsOf, type TransactionWithInner } from './events.js';
 import type { BallastEvent } from './generated/ballast/index.js';
 
 /** A connection that can send. */
@@ -51,6 +51,7 @@ export type Receipt = Readonly<{
   units: bigint | undefined;
 }>;
 
+const AS_JSON = { commitment: 'confirmed', encoding: 'json', maxSupportedTransactionVersion: 0 } as const;
 /** Every so many looks the same transaction is sent again: nodes drop some. */
 const SEND_AGAIN = 10;
 
@@ -106,18 +107,36 @@ export async function send(
 }
 
 async function receipt(rpc: Writer, signature: Signature, error: unknown, end: number, poll: number): Promise<Receipt> {
-  const config = { commitment: 'confirmed', encoding: 'json', maxSupportedTransactionVersion: 0 } as const;
-  let found = await rpc.getTransaction(signature, config).send();
+  let found = await rpc.getTransaction(signature, AS_JSON).send();
   // A node may show a status before it shows the transaction.
   while (!found && Date.now() < end) {
     await sleep(poll);
-    found = await rpc.getTransaction(signature, config).send();
+    found = await rpc.getTransaction(signature, AS_JSON).send();
   }
   const logs = found?.meta?.logMessages ?? [];
   if (error) throw failed(`the transaction failed: ${json(error)}`, { code: customCode(error), logs, signature });
   if (!found) throw failed(`confirmed, but no node shows it yet: ${signature}`, { logs, signature });
-  const units = found.meta?.computeUnitsConsumed;
-  return { events: eventsOf(found), logs, signature, slot: found.slot, units };
+  return receiptOf(signature, found);
+}
+
+type Found = TransactionWithInner &
+  Readonly<{
+    slot: bigint;
+    meta: Readonly<{ computeUnitsConsumed?: bigint; logMessages: readonly string[] | null }> | null;
+  }>;
+
+const receiptOf = (signature: Signature, found: Found): Receipt => ({
+  events: eventsOf(found),
+  logs: found.meta?.logMessages ?? [],
+  signature,
+  slot: found.slot,
+  units: found.meta?.computeUnitsConsumed,
+});
+
+/** What a transaction that anybody sent did; `undefined` where the node does not know it (yet). */
+export async function fetchReceipt(rpc: Rpc<GetTransactionApi>, signature: Signature): Promise<Receipt | undefined> {
+  const found = await rpc.getTransaction(signature, AS_JSON).send();
+  return found ? receiptOf(signature, found) : undefined;
 }
 
 const json = (value: unknown) => JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? Number(part) : part));
@@ -129,23 +148,23 @@ function customCode(error: unknown): number | undefined {
   return code === undefined ? undefined : Number(code);
 }
 
-/** How long to repeat what only lacks a newer price. */
-export type RetryOptions = Readonly<{ patience?: number; poll?: number }>;
+/** How long to repeat what only lacks a newer price, or what the program refuses with one of `next`. */
+export type RetryOptions = Readonly<{ patience?: number; poll?: number; next?: readonly Next[] }>;
 
 /**
  * Does it again for as long as it is refused for want of a newer price: a price is good for four seconds, and the next one is
- * under way. `work` has to make its instructions anew each time.
+ * under way. `work` has to make its instructions anew each time. With `next: ['wait']` what passes by itself, such as an order's lock.
  */
 export async function retry<T>(
   work: () => Promise<T>,
-  { patience = 15_000, poll = 400 }: RetryOptions = {},
+  { next = ['refresh'], patience = 15_000, poll = 400 }: RetryOptions = {},
 ): Promise<T> {
   const end = Date.now() + patience;
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof BallastRefusal) || error.next !== 'refresh' || Date.now() >= end) throw error;
+      if (!(error instanceof BallastRefusal) || !next.includes(error.next) || Date.now() >= end) throw error;
     }
     await sleep(poll);
   }

@@ -28,6 +28,7 @@ import {
   marketAt,
   newestPrice,
   open,
+  OrderRests,
   placeOrder,
   positionIn,
   QuoteRefused,
@@ -184,9 +185,16 @@ test('an account is shown with its covenant and what is pending, as the command 
     await program.getCreateCovenantInstructionAsync({ args, exchange, owner }),
     program.getLoosenCovenantInstruction({ args: { ...args, dailyLoss: 0n }, covenant, owner }),
   ]);
-  // A position that was open before: the covenant does not know it until somebody has shown it.
-  const trading = async () => trade(rpc, await trader(bob), bob, { market: 0, size: base(0, '0.01') });
-  await assert.rejects(trading, (error: unknown) => error instanceof BallastRefusal && error.next === 'refresh');
+  // A position that was open before: the covenant does not know it until somebody has shown it, which `trade` does.
+  const small = { market: 0, size: base(0, '0.01') };
+  const { instruction, order } = await placeOrder(await trader(bob), bob, small);
+  await send(rpc, bob, [instruction]);
+  const fill = async () => send(rpc, bob, await fillOrder(rpc, await trader(bob), { market: 0, order }));
+  const unseen = await retry(fill, { patience: 6_000 }).catch((error: unknown) => error);
+  assert.ok(unseen instanceof BallastRefusal && /^Covenant/.test(unseen.reason), `${String(unseen)}`);
+  const { filled } = await trade(rpc, await trader(bob), bob, small);
+  assert.ok(find(filled.events, 'CovenantTouched'));
+  await trade(rpc, await trader(bob), bob, { ...small, size: -small.size });
   await send(rpc, bob, await touch(rpc, await loadOwner(rpc, venue, bob.address)));
   ballast(ready.url, 'govern', '--local-role', 'governance', 'queue', 'taker_fee', '0.06%', '--market', '0');
   ballast(ready.url, 'govern', '--local-role', 'governance', 'queue', 'taker_fee', '0.06%', '--market', '1');
@@ -272,8 +280,9 @@ test('the largest size goes through, a larger one does not', async () => {
   assert.ok(most > 0n);
   // Prices move meanwhile, by a few hundredths of a percent.
   await assert.rejects(trade(rpc, now, bob, { market: 0, size: most + most / 10n }), (error: unknown) => {
-    assert.ok(error instanceof BallastRefusal, `${String(error)}`);
-    assert.ok(error.next === 'margin' || error.next === 'amount', error.message);
+    assert.ok(error instanceof OrderRests && error.cause instanceof BallastRefusal, `${String(error)}`);
+    const { next } = error.cause;
+    assert.ok(next === 'margin' || next === 'amount', error.message);
     return true;
   });
   await trade(rpc, await trader(bob), bob, { market: 0, size: most - most / 10n });

@@ -140,6 +140,9 @@ test('what package.json names is there', () => {
 
 test('the readme shows the examples as they run', () => {
   const blocks = [...read('README.md').matchAll(/```ts\n\/\/ (examples\/\w+\.ts)\n([^]*?)```/g)];
-  assert.deepEqual(blocks.map(([, path]) => path).sort(), ['examples/quotes.ts', 'examples/trade.ts']);
+  assert.deepEqual(
+    blocks.map(([, path]) => path).sort(),
+    ['bracket', 'quotes', 'trade'].map((name) => `examples/${name}.ts`),
+  );
   for (const [, path, block] of blocks) assert.equal(block, read(path!), `README.md and ${path} differ`);
 });
