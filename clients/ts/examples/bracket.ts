@@ -82,7 +82,7 @@ export async function bindAndRest(url: string, owner: KeyPairSigner, delegate: A
     );
   }
 
-  // Taken back by its owner or the delegate; not in its first twelve seconds, for which `next` is "wait".
+  // Taken back by its owner or the delegate; locked for twelve seconds, for which `next` is "wait".
   const taken = await retry(() => send(rpc, owner, [cancelOrder(trader, owner, { market: 0, order })]), {
     next: ['wait'],
   });
