@@ -1,5 +1,6 @@
 //! The acts on orders and on delegates.
 
+use anchor_lang::prelude::Pubkey;
 use anyhow::{Context, Result, ensure};
 use ballast::instructions::trader::{PlaceOrderArgs, SetDelegateArgs};
 use ballast_client::instructions;
@@ -10,6 +11,7 @@ use ballast_engine::order::Kind;
 use solana_signer::Signer;
 
 use super::super::super::scene::{UNIT, money};
+use super::orders::Book;
 use super::play::{BEAT, Play};
 use crate::desk::Expect;
 use crate::tokens;
@@ -61,7 +63,11 @@ impl Play {
         self.did(events);
 
         self.walk(begin * 0.9935).await?;
-        self.still(2).await?;
+        let have = |book: &Book, orders: [(&Pubkey, usize); 3]| {
+            orders.into_iter().all(|(order, count)| book.fills(order).len() >= count)
+        };
+        let first = [(&bracket, 1), (&stopped, 1), (&short, 2)];
+        self.until("the entries and dan's target fill", |book| have(book, first)).await?;
         for (person, order) in [(&ann, &bracket), (&ben, &stopped)] {
             let account = self.scene.account(person).await?;
             ensure!(!account.state.is_flat() && account.state.orders == 1, "{}'s entry has filled", person.name);
@@ -79,7 +85,7 @@ impl Play {
             ),
         );
         self.walk(begin * 1.013).await?;
-        self.still(2).await?;
+        self.until("ann's target fills", |book| have(book, [(&bracket, 2); 3])).await?;
         let account = self.scene.account(&ann).await?;
         ensure!(account.state.is_flat() && account.state.orders == 0, "ann is out, and no stop is left over");
         let fills = self.book.fills(&bracket).to_vec();
@@ -96,13 +102,12 @@ impl Play {
         );
         let low = self.book.stop(&breakout, &self.market.state, &self.now).context("cat's stop")?;
         self.walk(begin * 1.03).await?;
-        self.still(2).await?;
+        self.until("what has expired is cleared away", |book| book.is_gone(&dies)).await?;
         let high = self.book.stop(&breakout, &self.market.state, &self.now).context("cat's stop")?;
         ensure!(
             high > low && high == self.market.state.price.last.price.0 - at(0.01),
             "the stop has followed: {low}, {high}"
         );
-        ensure!(self.book.is_gone(&dies), "what has expired is cleared away");
         let order_fee = self.market.state.params.order_fee.0;
         self.tell(
             "expiry",
@@ -112,7 +117,8 @@ impl Play {
             ),
         );
         self.walk(begin * 0.978).await?;
-        self.still(2).await?;
+        let last = [(&breakout, 2), (&stop, 1), (&stopped, 2)];
+        self.until("all stops fill", |book| have(book, last)).await?;
         let trailed = self.book.fills(&breakout).to_vec();
         ensure!(trailed.len() == 2 && trailed[1].is_stop() && trailed[1].level == high, "the stop that followed");
         self.tell(

@@ -19,6 +19,8 @@ struct Look {
     /// What its position was valued at.
     price: u64,
     unix: i64,
+    /// What trading had cost until then.
+    paid: u64,
 }
 
 /// What a trip came to. Amounts in the smallest unit.
@@ -38,7 +40,8 @@ pub(crate) struct Trip {
     pub(crate) notional: u64,
     /// What prices took of that from the one before the trip to the close.
     pub(crate) gap: u64,
-    /// What closing cost beside the price: spread, premium, fees; and the most that funding took meanwhile.
+    /// What closing cost beside the price, and opening where that came after that price: spread, premium, fees; and the most that
+    /// funding took meanwhile.
     pub(crate) cost: u64,
 }
 
@@ -55,11 +58,11 @@ impl Trip {
     pub(crate) fn gap_bps(&self) -> f64 {
         share(self.gap, self.notional)
     }
-    /// Why it is not as a covenant promises, if there is a reason: within the limit at the price before, and from there no
-    /// more lost than prices and closing took.
+    /// Why it is not as a covenant promises, if there is a reason: it tripped for a loss at its limit, and from the price before
+    /// on no more was lost than prices and closing took.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        if self.before >= self.limit {
-            return Some("was never within its limit");
+        if self.before >= self.limit || self.at_trip < self.limit {
+            return Some("tripped within its limit");
         }
         (self.lost > self.limit + self.gap + self.cost).then_some("lost more than its limit and the measured gap")
     }
@@ -76,7 +79,6 @@ struct Closed {
     buy: bool,
     size: u64,
     price: u64,
-    cost: u64,
     unix: i64,
 }
 
@@ -93,6 +95,8 @@ pub(super) struct Bound {
     within: [Look; 2],
     tripped: Option<(Trip, Look)>,
     closed: Closed,
+    /// What trading has cost so far beside the price.
+    paid: u64,
     end: Option<Trip>,
     /// The largest share of a limit that was ever lost, basis points.
     worst_share: f64,
@@ -109,6 +113,7 @@ impl Bound {
             within: [Look::default(); 2],
             tripped: None,
             closed: Closed::default(),
+            paid: 0,
             end: None,
             worst_share: 0.0,
         }
@@ -117,6 +122,11 @@ impl Bound {
     /// Whether it has tripped.
     pub(super) const fn is_tripped(&self) -> bool {
         self.tripped.is_some()
+    }
+
+    /// Whether the chain knows of its first trip and nobody has told of it here.
+    pub(super) const fn awaits_trip(&self, covenant: &Covenant) -> bool {
+        covenant.state.trips > 0 && self.tripped.is_none()
     }
 
     /// Its first trip, once all was closed.
@@ -152,11 +162,9 @@ impl Bound {
                     let none = Trip { by, limit, before, at_trip, lost: 0, notional: 0, gap: 0, cost: 0 };
                     self.tripped = Some((none, look));
                 }
-                Event::Traded(traded) if traded.subaccount == self.subaccount && traded.position == 0 => {
-                    self.closed = closed(traded, market, now)?;
-                }
+                Event::Traded(traded) if traded.subaccount == self.subaccount => self.traded(traded, market, now)?,
                 Event::CovenantEnforced(enforced) if enforced.subaccount == self.subaccount => {
-                    self.closed.cost += enforced.fee;
+                    self.paid += enforced.fee;
                 }
                 _ => {}
             }
@@ -170,7 +178,9 @@ impl Bound {
             let lost = if trip.by == "drawdown" { trip.at_trip + fallen } else { day_loss };
             self.end = Some(self.verdict(Trip { lost, ..trip }, &before, market)?);
         }
-        if self.tripped.is_none() {
+        // Once it has tripped a drawdown counts anew.
+        let whole = self.tripped.is_none() && covenant.state.trips == 0;
+        if whole {
             for (limit, loss) in [(self.limits.0, day_loss), (self.limits.1, fallen)] {
                 self.worst_share = self.worst_share.max(share(loss, limit));
             }
@@ -178,11 +188,28 @@ impl Bound {
         let long = account.state.slots().find(|(_, p)| p.is_open()).is_none_or(|(_, p)| p.size.is_long());
         let good = market.status(now)? == Status::Good;
         let price = if good { market.price.last.price } else { market.favourable_price(long, now)? };
-        let look = Look { day_loss, fallen, price: price.0, unix: now.unix };
+        let look = Look { day_loss, fallen, price: price.0, unix: now.unix, paid: self.paid };
         let limits = [(self.limits.0, day_loss), (self.limits.1, fallen)];
         for (within, (limit, loss)) in self.within.iter_mut().zip(limits) {
-            if limit == 0 || loss < limit {
+            if whole && (limit == 0 || loss < limit) {
                 *within = look;
+            }
+        }
+        Ok(())
+    }
+
+    fn traded(&mut self, traded: &Traded, market: &MarketState, now: &Now) -> Result<()> {
+        let (size, price, buy) = (traded.size.unsigned_abs(), market.price.last.price, traded.size > 0);
+        let worse = if buy { traded.price.saturating_sub(price.0) } else { price.0.saturating_sub(traded.price) };
+        let spread = Base(size).value(Price(worse), Rounding::Up)?.0;
+        // Rounded once at each of two prices, the average price once.
+        self.paid += spread + traded.fee + 3;
+        if traded.position == 0 {
+            self.closed = Closed { buy, size, price: price.0, unix: now.unix };
+        } else if traded.position == traded.size {
+            // Nothing was open: prices take nothing from before.
+            for within in &mut self.within {
+                within.price = price.0;
             }
         }
         Ok(())
@@ -191,7 +218,7 @@ impl Bound {
     fn verdict(&mut self, trip: Trip, before: &Look, market: &MarketState) -> Result<Trip> {
         let order_fees = 2 * market.params.order_fee.0;
         // Order fees alone can take the last of it, with nothing open any more.
-        let fees = Closed { size: 0, price: before.price, cost: order_fees, unix: before.unix, ..self.closed };
+        let fees = Closed { size: 0, price: before.price, unix: before.unix, ..self.closed };
         let closed = if self.closed.unix < before.unix { fees } else { self.closed };
         let against = if closed.buy {
             closed.price.saturating_sub(before.price)
@@ -204,20 +231,12 @@ impl Bound {
         let caps = u128::from(market.params.funding_cap.0 + market.params.holding_fee.0);
         let seconds = u128::from((closed.unix - before.unix).max(0).unsigned_abs());
         let funding = u128::from(notional) * caps * seconds / 3_600 / 1_000_000;
-        let trip = Trip { notional, gap, cost: closed.cost + funding as u64 + 1, ..trip };
+        let paid = self.paid.saturating_sub(before.paid);
+        let paid = if closed.size == 0 { paid.max(order_fees) } else { paid };
+        let trip = Trip { notional, gap, cost: paid + funding as u64 + 1, ..trip };
         self.worst_share = self.worst_share.max(share(trip.lost, trip.limit));
         Ok(trip)
     }
-}
-
-/// What a fill closed, and what that cost beside the price of now.
-fn closed(traded: &Traded, market: &MarketState, now: &Now) -> Result<Closed> {
-    let (size, price, buy) = (traded.size.unsigned_abs(), market.price.last.price, traded.size > 0);
-    let worse = if buy { traded.price.saturating_sub(price.0) } else { price.0.saturating_sub(traded.price) };
-    let spread = Base(size).value(Price(worse), Rounding::Up)?.0;
-    // Rounded once at each of two prices, the average price once.
-    let cost = spread + traded.fee + 3;
-    Ok(Closed { buy, size, price: price.0, cost, unix: now.unix })
 }
 
 #[cfg(test)]
@@ -238,6 +257,7 @@ mod tests {
         };
         assert_eq!((good.fault(), good.beyond(), good.beyond_bps(), good.gap_bps()), (None, 35, 35.0, 25.0));
         assert!(Trip { before: 100, ..good }.fault().is_some());
+        assert!(Trip { at_trip: 99, ..good }.fault().is_some());
         assert!(Trip { lost: 136, ..good }.fault().is_some());
     }
 }

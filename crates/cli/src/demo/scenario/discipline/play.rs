@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anchor_lang::prelude::Pubkey;
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use ballast::instructions::trader::PlaceOrderArgs;
 use ballast::state::{Covenant, Market, Subaccount};
 use ballast_client::covenants::CovenantView;
@@ -100,6 +100,28 @@ impl Play {
         Ok(())
     }
 
+    /// The same price until what is called for has been done, within as many prices.
+    pub(super) async fn until(&mut self, what: &str, done: impl Fn(&Book) -> bool) -> Result<()> {
+        for _ in 0..SETTLED {
+            self.still(1).await?;
+            if done(&self.book) {
+                return Ok(());
+            }
+        }
+        bail!("{what}: not within {SETTLED} prices")
+    }
+
+    /// The same price until a person has nothing open any more, or as many prices have not seen to that.
+    pub(super) async fn until_flat(&mut self, person: &Person) -> Result<bool> {
+        for _ in 0..SETTLED {
+            self.still(1).await?;
+            if self.scene.account(person).await?.state.is_flat() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Moves the price there in small steps.
     pub(super) async fn walk(&mut self, to: f64) -> Result<()> {
         let from = self.scene.price;
@@ -128,6 +150,13 @@ impl Play {
         Ok(person)
     }
 
+    /// The moment of the last price, by which losses are measured: later it has aged, or a jump is confirmed that was none for
+    /// the keeper yet.
+    fn at(&self) -> Now {
+        let price = &self.market.state.price;
+        Now { unix: price.last.publish_time, slot: price.slot, restart_slot: 0 }
+    }
+
     async fn note(&mut self) -> Result<()> {
         let clock = self.scene.venue.net.clock().await?;
         self.now = Now { unix: clock.unix, slot: clock.slot, restart_slot: 0 };
@@ -137,6 +166,7 @@ impl Play {
         let found = self.scene.venue.desk.chain.accounts(&addresses).await?;
         let mut found = found.into_iter().map(|account| account.context("an account is missing"));
         self.market = decode::<Market>(&found.next().context("no market")??.data)?;
+        let at = self.at();
         let mut accounts = BTreeMap::new();
         let mut news = !self.done.is_empty();
         for (key, sequence) in &mut self.people {
@@ -145,6 +175,13 @@ impl Play {
             *sequence = account.state.sequence;
             accounts.insert(*key, account);
         }
+        let mut covenants = Vec::new();
+        for bound in &self.bounds {
+            let covenant = decode::<Covenant>(&found.next().context("an account is missing")??.data)?;
+            // A trip touches no account.
+            news |= bound.awaits_trip(&covenant);
+            covenants.push(covenant);
+        }
         // A validator is slow to list what a busy key has sent: it is asked where an account has seen something.
         let mut events = std::mem::take(&mut self.done);
         if news {
@@ -152,12 +189,9 @@ impl Play {
         }
         let (market, now) = (&self.market.state, &self.now);
         self.book.note(&events, market, now);
-        // Losses as of the moment of the price: later it has aged, or a jump is confirmed that was none for the keeper yet.
-        let at = Now { unix: market.price.last.publish_time, slot: market.price.slot, restart_slot: 0 };
-        for bound in &mut self.bounds {
-            let covenant = decode::<Covenant>(&found.next().context("an account is missing")??.data)?;
+        for (bound, covenant) in self.bounds.iter_mut().zip(&covenants) {
             let account = accounts.get(&bound.subaccount).context("an account is missing")?;
-            let noted = bound.note(&events, account, &covenant, market, &at);
+            let noted = bound.note(&events, account, covenant, market, &at);
             noted.map_err(|fault| anyhow!("losses cannot be measured: {fault:?}"))?;
         }
         Ok(())
@@ -253,7 +287,7 @@ impl Play {
         }
         let markets: Markets = std::iter::once(self.market.clone()).collect();
         let accounts = accounts.iter().map(|(key, account)| (*key, &**account));
-        CovenantView::of(&covenant, accounts, &markets, &self.now).map_err(|fault| anyhow!("{fault:?}"))
+        CovenantView::of(&covenant, accounts, &markets, &self.at()).map_err(|fault| anyhow!("{fault:?}"))
     }
 
     /// More collateral from a person's wallet, whole units.
