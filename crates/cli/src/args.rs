@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Transfer(commands::funds::TransferOptions),
     /// Place an order; with --wait, fill it too
     Trade(commands::trade::Options),
+    /// Reduce or close a position at once, at a worse price than an order's
+    Reduce(commands::reduce::Options),
     /// Fill an order: short for `order execute`
     Fill(commands::order::FillOptions),
     /// Cancel an order: short for `order cancel`

@@ -1,5 +1,6 @@
 //! A refusal's two numbers, as the program logs them, in the unit that its message speaks of.
 
+use ballast_engine::constants::DAY;
 use ballast_engine::{Error, Fault};
 
 use crate::amount::{self, Scale};
@@ -12,6 +13,9 @@ pub(crate) struct Units {
     /// The decimals of the market at hand.
     pub(crate) scale: Option<Scale>,
 }
+
+/// No time that a chain's clock shows is before it.
+const YEAR: i64 = 365 * DAY;
 
 /// What a refusal's numbers are.
 enum Kind {
@@ -52,7 +56,7 @@ fn kind(error: Error) -> Kind {
         | Error::CovenantLoss
         | Error::CovenantNotBreached
         | Error::DelegateBudget => Kind::Quote,
-        Error::SlippageExceeded => Kind::Price,
+        Error::SlippageExceeded | Error::OrderNotTriggered => Kind::Price,
         Error::SizeNotReducing | Error::DeleverageNotNeeded | Error::SkewTooLarge => Kind::Base,
         Error::OrderLocked
         | Error::ExitsWaiting
@@ -71,6 +75,8 @@ fn kind(error: Error) -> Kind {
         | Error::SettlementTooEarly
         | Error::CovenantNotReady
         | Error::CovenantNoRequest
+        | Error::OrderExpired
+        | Error::DelegateInvalid
         | Error::CovenantTripped => Kind::Time,
         Error::PauseBudget => Kind::Seconds,
         Error::EnvelopeBroken => Kind::Share,
@@ -87,7 +93,8 @@ fn show(error: Error, value: i64, units: Units) -> String {
             u64::try_from(value).map_or_else(|_| value.to_string(), |price| scale.show_price(price))
         }
         (Kind::Base, Units { scale: Some(scale), .. }) => amount::size(value, scale.base),
-        (Kind::Time, _) if value > 0 => amount::moment(value),
+        // A delegate's permissions are not allowed for another reason than its end: small numbers, no times.
+        (Kind::Time, _) if value > YEAR => amount::moment(value),
         (Kind::Seconds, _) => amount::span(value),
         (Kind::Share, _) => share(value),
         _ => value.to_string(),
@@ -140,6 +147,15 @@ mod tests {
         assert_eq!(
             told(Error::TicketNotRipe, 1_795_824_640, 1_795_652_220, units),
             "limit 2026-11-28 00:10:40 UTC, value 2026-11-26 00:17:00 UTC"
+        );
+        assert_eq!(
+            told(Error::OrderExpired, 1_795_652_220, 1_795_652_220, units),
+            "limit 2026-11-26 00:17:00 UTC, value 2026-11-26 00:17:00 UTC"
+        );
+        assert_eq!(told(Error::DelegateInvalid, 7, 9, units), "limit 7, value 9");
+        assert_eq!(
+            told(Error::OrderNotTriggered, 234_616_598_580, 234_616_598_580, units),
+            "limit 23,461.66, value 23,461.66"
         );
         assert_eq!(told(Error::EnvelopeBroken, 10_000, 12_500, units), "limit 1.0 %, value 1.25 %");
         assert_eq!(told(Error::WrongMarketCount, 2, 1, units), "limit 2, value 1");

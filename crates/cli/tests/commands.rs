@@ -186,13 +186,38 @@ fn trades(net: &Net) {
     assert!(net.says(&["fill", "2"]).contains("0.01 filled"));
     let sold = net.json(&["trade", "--market", "0", "sell", "5", "--reduce-only", "--wait"]);
     assert_eq!((&sold["fill"]["size"], &sold["fill"]["position"]), (&(-6_000_000).into(), &0.into()), "{sold}");
-    net.refused(&["fill", "2"], &["filled or cancelled already"]);
+    // What is filled already is told again.
+    let again = net.json(&["fill", "2"]);
+    assert_eq!((&again["size"], &again["by_another"]), (&1_000_000.into(), &true.into()), "{again}");
+    assert!(net.says(&["fill", "2"]).starts_with("filled already: 0.01 filled"));
+    net.refused(&["fill", "999"], &["never was"]);
     net.says(&["trade", "--market", "0", "buy", "0.05", "--wait"]);
+    goes_at_once(net);
+    orders::another_is_quicker(net);
+    let left = net.says(&["withdraw", "100"]);
+    assert!(left.contains("margin used") && left.contains(", liquidation "), "{left}");
+    net.says(&["deposit", "100"]);
     assert!(net.says(&["account", "settle", "--market", "0"]).contains("settled"));
 }
 
+/// Out without waiting for a price, and without turning around.
+fn goes_at_once(net: &Net) {
+    net.refused(&["reduce", "--market", "1"], &["no position in market 1"]);
+    net.refused(&["reduce", "0.01", "--market", "0", "--worst", "100000"], &["SlippageExceeded"]);
+    let reduced = net.json(&["reduce", "0.02", "--market", "0"]);
+    assert_eq!((&reduced["size"], &reduced["position"]), (&(-2_000_000).into(), &3_000_000.into()), "{reduced}");
+    let price = net.json(&["market", "show", "0"])["price"].as_u64().expect("a price");
+    assert!(reduced["mark"].as_u64().expect("a price") <= price * 999 / 1_000, "{reduced} {price}");
+    assert!(net.says(&["reduce", "--market", "0"]).contains("position now 0"));
+    net.refused(&["trade", "sell", "all", "--market", "0"], &["--reduce-only"]);
+    net.refused(&["trade", "sell", "all", "--market", "0", "--reduce-only"], &["no position that this would reduce"]);
+    net.says(&["trade", "--market", "0", "buy", "0.05", "--wait"]);
+}
+
 fn binds(net: &Net) {
-    net.refused(&["covenant", "show"], &["has no covenant here", "ballast covenant set"]);
+    for what in ["show", "execute", "trip", "close"] {
+        net.refused(&["covenant", what], &["has no covenant here", "ballast covenant set"]);
+    }
     net.refused(&["covenant", "set", "--cool-down", "5"], &["is no time", "12h or 3d"]);
     net.says(&["covenant", "set", "--max-leverage", "8", "--daily-loss", "10%", "--drawdown", "500"]);
     let shown = net.json(&["covenant", "show"]);
@@ -201,8 +226,10 @@ fn binds(net: &Net) {
     assert_eq!(shown["positions"], 1, "enrolled with it: {shown}");
     let a_tenth = shown["limits"]["daily_loss"].as_u64().expect("an amount");
     assert!((80_000_000..120_000_000).contains(&a_tenth), "of about a thousand: {shown}");
-    net.refused(&["covenant", "set", "--max-leverage", "9"], &["CovenantLooser"]);
-    net.says(&["covenant", "set", "--max-leverage", "7"]);
+    net.refused(&["covenant", "set", "--max-leverage", "9"], &["would loosen the covenant", "8.00 times → 9.00 times"]);
+    net.refused(&["covenant", "set"], &["nothing to change"]);
+    net.refused(&["covenant", "loosen"], &["nothing to change"]);
+    assert!(net.says(&["covenant", "set", "--max-leverage", "7"]).contains("bound: leverage 7.00 times"));
     assert!(net.says(&["account", "show"]).contains("covenant: leverage 7.00 times"));
     // What it forbids is foreseen.
     let price = net.json(&["market", "show", "0"])["price"].as_f64().expect("a price") / 1e7;
@@ -212,7 +239,7 @@ fn binds(net: &Net) {
     net.says(&["covenant", "touch"]);
     net.refused(&["covenant", "trip"], &["CovenantNotBreached"]);
     net.refused(&["covenant", "execute"], &["CovenantNoRequest"]);
-    net.says(&["covenant", "loosen", "--none"]);
+    assert!(net.says(&["covenant", "loosen", "--none"]).contains("asked for: no limits"));
     net.refused(&["covenant", "execute"], &["CovenantNotReady"]);
     net.refused(&["covenant", "close"], &["CovenantInForce"]);
 
@@ -344,8 +371,9 @@ fn waits(net: &Net) {
 
 /// All of it comes back.
 fn leaves(net: &Net) {
-    net.says(&["trade", "--market", "0", "sell", "0.05", "--reduce-only", "--wait"]);
+    net.says(&["trade", "--market", "0", "sell", "all", "--reduce-only", "--wait"]);
     net.says(&["cancel", "1"]);
+    net.refused(&["fill", "1"], &["not filled but cancelled", "by its owner"]);
     net.says(&["withdraw", "all"]);
     assert_eq!(net.json(&["account", "show"])[0]["collateral"], 0);
     net.says(&["account", "close"]);

@@ -228,7 +228,7 @@ pub(crate) fn withdrawable(view: &AccountView) -> Option<u64> {
 }
 
 /// A distance in millionths, in percent.
-fn away(distance: i64) -> String {
+pub(super) fn away(distance: i64) -> String {
     format!("{}{}", if distance < 0 { "-" } else { "" }, percent(distance.unsigned_abs()))
 }
 

@@ -107,6 +107,18 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             let owned = owned(&chain, &exchange, &key.pubkey()).await?;
             let old = chain.find::<Covenant>(&owned.covenant).await?;
             let args = terms.args(&chain, &exchange, &owned, old.as_deref()).await?;
+            if let Some(old) = &old {
+                let (then, now) = (LimitsView::from(&old.state.limits), args_view(&args));
+                let looser = looser(&then, &now, exchange.state.quote_decimals);
+                ensure!(
+                    looser.is_empty(),
+                    "this would loosen the covenant: {}; ask for it with `ballast covenant loosen`, it takes {}",
+                    looser.join(", "),
+                    span(then.loosening_delay)
+                );
+                ensure!(then != now || old.state.asked_at != 0, "nothing to change: these are the terms in force");
+            }
+            let asked = old.as_ref().is_some_and(|old| old.state.asked_at != 0);
             let set = match old {
                 None => instructions::create_covenant(&exchange.address, &key.pubkey(), args),
                 Some(_) => instructions::tighten_covenant(&exchange.address, &key.pubkey(), args),
@@ -114,24 +126,38 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
             let mut batch = touches(&chain, &exchange, &owned).await?;
             batch.insert(0, set);
             let sent = chain.send("covenant", &batch, &key, &[]).await?;
-            let told =
-                "bound: it tightens at once and loosens after its delay; another wallet of yours is not bound by it";
-            done(sent.signature.to_string(), owned.covenant, None, told)
+            let mut told = format!(
+                "bound: {}\nit tightens at once and loosens after its delay; another wallet of yours is not bound by it",
+                terms_of(&args_view(&args), exchange.state.quote_decimals)
+            );
+            if asked {
+                told += "\nwhat you had asked for, looser terms, is taken back";
+            }
+            done(sent.signature.to_string(), owned.covenant, None, &told)
         }
         Command::Loosen(terms) => {
             let key = config::keypair(global)?;
             let owned = owned(&chain, &exchange, &key.pubkey()).await?;
             let old = read(&chain, &owned.covenant, &key.pubkey()).await?;
             let args = terms.args(&chain, &exchange, &owned, Some(&old)).await?;
+            let (then, now) = (LimitsView::from(&old.state.limits), args_view(&args));
+            ensure!(then != now, "nothing to change: these are the terms in force");
             let ask = instructions::loosen_covenant(&exchange.address, &key.pubkey(), args);
             let sent = chain.send("loosen", &[ask], &key, &[]).await?;
             let at = chain.read::<Covenant>(&owned.covenant).await?.state.asked_at;
-            let told =
-                format!("asked for; from {} on anyone may put it in force: `ballast covenant execute`", moment(at));
+            let mut told = format!(
+                "asked for: {}\nfrom {} on anyone may put it in force: `ballast covenant execute`",
+                terms_of(&now, exchange.state.quote_decimals),
+                moment(at)
+            );
+            if old.state.asked_at != 0 {
+                told += "\nwhat you had asked for before is taken back";
+            }
             done(sent.signature.to_string(), owned.covenant, Some(at), &told)
         }
         Command::Close => {
             let key = config::keypair(global)?;
+            read(&chain, &address::covenant(&exchange.address, &key.pubkey()), &key.pubkey()).await?;
             let close = instructions::close_covenant(&exchange.address, &key.pubkey());
             let sent = chain.send("close", &[close], &key, &[]).await?;
             let covenant = address::covenant(&exchange.address, &key.pubkey());
@@ -141,6 +167,7 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         Command::Execute(whose) => {
             let (key, owner) = (config::keypair(global)?, whose.of(global)?);
             let covenant = address::covenant(&exchange.address, &owner);
+            read(&chain, &covenant, &owner).await?;
             let sent = chain.send("execute", &[instructions::execute_loosening(&covenant)], &key, &[]).await?;
             done(sent.signature.to_string(), covenant, None, "in force")
         }
@@ -155,6 +182,12 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         Command::Trip(whose) => {
             let (key, owner) = (config::keypair(global)?, whose.of(global)?);
             let owned = owned(&chain, &exchange, &owner).await?;
+            let state = read(&chain, &owned.covenant, &owner).await?.state;
+            ensure!(
+                !state.is_tripped(&chain.now().await?),
+                "already tripped: {owner} can only reduce until {}",
+                moment(state.tripped_until)
+            );
             let mut batch = touches(&chain, &exchange, &owned).await?;
             let found = async || -> Result<bool> {
                 Ok(read(&chain, &owned.covenant, &owner).await?.state.is_found(&chain.now().await?))
@@ -305,7 +338,7 @@ pub(super) async fn view(
 
 /// A covenant in words.
 pub(super) fn text(view: &CovenantView, decimals: u8) -> String {
-    let mut text = format!("covenant: {}", terms(&view.limits, decimals));
+    let mut text = format!("covenant: {}", terms_of(&view.limits, decimals));
     let left = |what: &str, left: Option<u64>| left.map(|left| format!("{} {what}", quote(left, decimals)));
     let room: Vec<String> = [
         left("of loss today", view.day_left),
@@ -326,12 +359,51 @@ pub(super) fn text(view: &CovenantView, decimals: u8) -> String {
         text += "\na loss has reached its limit: no increase; found so again at newer prices, anyone may trip it";
     }
     if let Some((asked, at)) = &view.asked {
-        text += &format!("\nasked for, from {} on: {}", moment(*at), terms(asked, decimals));
+        text += &format!("\nasked for, from {} on: {}", moment(*at), terms_of(asked, decimals));
     }
     text
 }
 
-fn terms(limits: &LimitsView, decimals: u8) -> String {
+/// Terms as they would be in force.
+fn args_view(args: &SetCovenantArgs) -> LimitsView {
+    LimitsView {
+        max_leverage: args.max_leverage,
+        max_notional: args.max_notional,
+        daily_loss: args.daily_loss,
+        drawdown: args.drawdown,
+        cool_down: args.cool_down,
+        loosening_delay: args.loosening_delay,
+        auto_close: args.auto_close,
+    }
+}
+
+/// Which of the new terms are looser than the old ones, in words.
+fn looser(old: &LimitsView, new: &LimitsView, decimals: u8) -> Vec<String> {
+    let amount = |value: u64| if value == 0 { "none".to_owned() } else { quote(value, decimals) };
+    let times =
+        |value: u64| if value == 0 { "none".to_owned() } else { format!("{} times", amount::show(value, 6, 2)) };
+    let limits = [
+        ("leverage", old.max_leverage, new.max_leverage, times(old.max_leverage), times(new.max_leverage)),
+        ("notional", old.max_notional, new.max_notional, amount(old.max_notional), amount(new.max_notional)),
+        ("loss of a day", old.daily_loss, new.daily_loss, amount(old.daily_loss), amount(new.daily_loss)),
+        ("drawdown", old.drawdown, new.drawdown, amount(old.drawdown), amount(new.drawdown)),
+    ];
+    let limits = limits.into_iter().filter(|(_, old, new, ..)| *old != 0 && (*new == 0 || new > old));
+    let mut words: Vec<String> = limits.map(|(what, _, _, old, new)| format!("{what} {old} → {new}")).collect();
+    for (what, old, new) in
+        [("cool-down", old.cool_down, new.cool_down), ("delay", old.loosening_delay, new.loosening_delay)]
+    {
+        if new < old {
+            words.push(format!("{what} {} → {}", span(old), span(new)));
+        }
+    }
+    if old.auto_close && !new.auto_close {
+        words.push("nobody may close what is open any more".to_owned());
+    }
+    words
+}
+
+fn terms_of(limits: &LimitsView, decimals: u8) -> String {
     let some = |what: &str, limit: u64, shown: String| (limit != 0).then(|| format!("{what} {shown}"));
     let all = [
         some("leverage", limits.max_leverage, format!("{} times", amount::show(limits.max_leverage, 6, 2))),
@@ -363,6 +435,26 @@ mod tests {
         let view = view(&chain, &exchange, &Pubkey::default(), &[]).await;
         let error = view.expect_err("nobody answers there");
         assert!(error.to_string().contains("does not answer"), "{error}");
+    }
+
+    #[test]
+    fn what_is_looser_is_told_in_whole_units() {
+        let old = LimitsView {
+            max_leverage: 3_000_000,
+            max_notional: 0,
+            daily_loss: 105_000_000,
+            drawdown: 500_000_000,
+            cool_down: 86_400,
+            loosening_delay: 172_800,
+            auto_close: true,
+        };
+        assert!(looser(&old, &old, 6).is_empty());
+        let tighter = LimitsView { max_leverage: 2_000_000, max_notional: 5, cool_down: 90_000, ..old };
+        assert!(looser(&old, &tighter, 6).is_empty());
+        let new = LimitsView { max_leverage: 5_000_000, drawdown: 0, cool_down: 3_600, auto_close: false, ..old };
+        let told = looser(&old, &new, 6).join(", ");
+        assert!(told.starts_with("leverage 3.00 times → 5.00 times, drawdown 500.00 → none, cool-down "), "{told}");
+        assert!(told.ends_with("nobody may close what is open any more"), "{told}");
     }
 
     #[test]

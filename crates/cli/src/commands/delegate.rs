@@ -2,7 +2,9 @@
 
 use anyhow::{Result, ensure};
 use ballast::instructions::trader::SetDelegateArgs;
+use ballast::state::Subaccount;
 use ballast_client::instructions;
+use ballast_engine::Now;
 use ballast_engine::constants::DAY;
 use ballast_engine::delegate::{COLLATERAL, ORDERS, TRADE};
 use clap::{Args, Subcommand};
@@ -28,7 +30,7 @@ enum Command {
     /// Let another key act for a subaccount, in the place of whoever may now; it can never withdraw
     Set {
         /// The key
-        #[arg(value_name = "ADDRESS")]
+        #[arg(value_name = "ADDRESS", value_parser = address)]
         key: Pubkey,
         /// For so many days, 365 at most
         #[arg(long, value_name = "DAYS", default_value_t = 30)]
@@ -63,6 +65,44 @@ struct Done {
     delegate: Option<String>,
     until: i64,
     signature: String,
+}
+
+/// That whoever signs may do this for a subaccount: what the chain calls no owner, in words that say what to do.
+///
+/// # Errors
+/// For a key that is neither the owner nor a delegate who may do it now.
+pub(super) fn check(account: &Subaccount, signer: &Pubkey, wants: u64, now: &Now) -> Result<()> {
+    let (id, delegate) = (account.id, &account.delegate);
+    if account.owner.0 == signer.to_bytes() {
+        return Ok(());
+    }
+    ensure!(
+        delegate.key.0 == signer.to_bytes(),
+        "{signer} is neither the owner of subaccount {id} nor its delegate; its owner may change that: `ballast delegate set \
+         {signer}`"
+    );
+    ensure!(
+        now.unix < delegate.until,
+        "your right for subaccount {id} ended {}; its owner prolongs it with `ballast delegate set {signer}`",
+        moment(delegate.until)
+    );
+    let names = [(TRADE, "--trade"), (ORDERS, "--orders"), (COLLATERAL, "--collateral")];
+    let all = |bits: u64| -> String {
+        let names: Vec<_> = names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect();
+        names.join(" ")
+    };
+    let missing = wants & !delegate.permissions;
+    ensure!(
+        missing == 0,
+        "your right for subaccount {id} is {}: {} is missing; its owner gives it with `ballast delegate set {signer}`",
+        all(delegate.permissions),
+        all(missing)
+    );
+    Ok(())
+}
+
+fn address(text: &str) -> Result<Pubkey, String> {
+    text.parse().map_err(|_| format!("{text} is no address: a key in base 58, of 32 to 44 characters"))
 }
 
 /// Runs it.

@@ -4,12 +4,13 @@ use anyhow::{Context, Result, ensure};
 use ballast::state::Subaccount;
 use ballast_client::view::AccountView;
 use ballast_client::{address, instructions};
+use ballast_engine::delegate::COLLATERAL;
 use clap::Args;
 use serde::Serialize;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use super::refresh;
+use super::{delegate, refresh};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
 use crate::{amount, config, output, tokens};
@@ -88,6 +89,10 @@ struct Moved {
     subaccount: String,
     amount: u64,
     collateral: u64,
+    /// Share of the equity that the initial margin uses from now on, millionths; none without positions.
+    margin_used: Option<u64>,
+    /// How far the nearest liquidation price is away, millionths of the price; none without positions.
+    liquidation_distance: Option<i64>,
     signature: String,
 }
 
@@ -115,6 +120,7 @@ pub(crate) async fn transfer(global: &Global, options: TransferOptions) -> Resul
         text => amount::parse(text, decimals)?,
     };
     ensure!(amount > 0, "nothing can be moved; see `ballast account show`");
+    delegate::check(&account, &signer.pubkey(), COLLATERAL, &chain.now().await?)?;
     let mut batch = refresh::of_account(&chain, &exchange, &account, None).await?;
     let legs = instructions::leg_metas(&account, None, false);
     let covenant = instructions::pubkey(&account.covenant);
@@ -177,7 +183,18 @@ async fn run(global: &Global, options: Options, inwards: bool) -> Result<()> {
     let what = if inwards { "deposit" } else { "withdraw" };
     let sent = chain.send(what, &batch, &owner, &[]).await?;
     let account = chain.read::<Subaccount>(&key).await?;
+    let (mut margin_used, mut liquidation_distance) = (None, None);
+    if !account.state.is_flat() {
+        let (markets, now) = (chain.markets(&exchange).await?, chain.now().await?);
+        // What is done is done: where it cannot be told, it is not.
+        if let Ok(view) = AccountView::of(&account, &markets, &now) {
+            margin_used = view.margin_used;
+            liquidation_distance = view.positions.iter().filter_map(|position| position.liquidation_distance).min();
+        }
+    }
     let moved = Moved {
+        margin_used,
+        liquidation_distance,
         subaccount: key.to_string(),
         amount,
         collateral: account.state.collateral.0,
@@ -187,7 +204,14 @@ async fn run(global: &Global, options: Options, inwards: bool) -> Result<()> {
         let done = if inwards { "deposited" } else { "withdrawn" };
         let exactly = |value| amount::show(value, decimals, decimals);
         let (amount, after) = (exactly(moved.amount), exactly(moved.collateral));
-        format!("{amount} {done}; subaccount {} holds {after}", options.account)
+        let mut text = format!("{amount} {done}; subaccount {} holds {after}", options.account);
+        if let Some(used) = moved.margin_used {
+            text += &format!("\nmargin used {}", amount::percent(used));
+        }
+        if let Some(distance) = moved.liquidation_distance {
+            text += &format!(", liquidation {} away", super::account::away(distance));
+        }
+        text
     })
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod liquidity;
 pub(crate) mod localnet;
 pub(crate) mod market;
 pub(crate) mod order;
+pub(crate) mod reduce;
 mod refresh;
 pub(crate) mod roles;
 pub(crate) mod trade;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> Result<()> {
         Command::Withdraw(options) => funds::withdraw(global, options).await,
         Command::Transfer(options) => funds::transfer(global, options).await,
         Command::Trade(options) => trade::run(global, options).await,
+        Command::Reduce(options) => reduce::run(global, options).await,
         Command::Fill(options) => order::execute(global, &options).await,
         Command::Cancel(which) => order::cancel(global, &which).await,
         Command::Order(options) => order::run(global, options).await,

@@ -28,7 +28,7 @@ pub(crate) struct Options {
 enum Command {
     /// Place an order that waits for a price, or one that brings a stop and a target along
     Place(place::Options),
-    /// The largest size that loses no more than this if its stop fills there
+    /// The largest size that loses no more than this if it is opened now, at the market, and its stop fills there
     Size(place::SizeOptions),
     /// A subaccount's orders, what each waits for, and why one is not filled
     List(Whose),

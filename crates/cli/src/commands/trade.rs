@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ballast::instructions::trader::PlaceOrderArgs;
+use ballast::state::Order;
+use ballast_engine::order::Kind;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use solana_pubkey::Pubkey;
@@ -22,7 +24,8 @@ pub(crate) struct Options {
     /// Which way
     #[arg(value_enum)]
     side: Side,
-    /// How much, in whole units of the asset
+    /// How much, in whole units of the asset; with --reduce-only also `all`
+    #[arg(allow_negative_numbers = true)]
     size: String,
     /// Index of the market
     #[arg(long, short, value_parser = market::index)]
@@ -79,12 +82,17 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
     let (markets, scale) = market::of(&chain, &exchange, options.market).await?;
     let limit = options.limit.as_deref().map_or(Ok(0), |text| scale.parse_price(text))?;
     let (key, account) = options.whose.find(global, &chain, &exchange).await?;
-    let args = PlaceOrderArgs {
-        size: options.side.size(&options.size, scale.base)?,
-        limit,
-        reduce_only: options.reduce_only,
-        ..PlaceOrderArgs::default()
+    let size = match options.size.as_str() {
+        "all" => {
+            ensure!(options.reduce_only, "`all` of a position is for --reduce-only");
+            let held = account.state.opposite(options.market, options.side == Side::Buy).map(|(_, p)| p.base().0);
+            let held = held.context("there is no position that this would reduce; see `ballast account show`")?;
+            let size = i64::try_from(held).context("the size is too large")?;
+            if options.side == Side::Buy { size } else { -size }
+        }
+        text => options.side.size(text, scale.base)?,
     };
+    let args = PlaceOrderArgs { size, limit, reduce_only: options.reduce_only, ..PlaceOrderArgs::default() };
     let market = options.market;
     let placing =
         Placing { chain: &chain, exchange: &exchange, signer: &signer, markets: &markets, market, key, account };
@@ -103,17 +111,21 @@ pub(crate) async fn run(global: &Global, options: Options) -> Result<()> {
         let job = Fill { chain: &chain, exchange: &exchange, signer: &signer, market, subaccount: key };
         let bar = output::waiting(global.json, "waiting for a price published after the order");
         let rent_to: Pubkey = solana_signer::Signer::pubkey(&signer);
-        let filled = job.wait(&placed.order, &rent_to, placed.placed_at, Duration::from_secs(seconds)).await;
+        let filled =
+            job.wait(&placed.order, Kind::Market, &rent_to, placed.placed_at, Duration::from_secs(seconds)).await;
         bar.finish_and_clear();
-        done.fill = Some(filled.with_context(|| {
-            format!(
-                "order {number} is placed, but not filled (`ballast fill {number}` tries again while it lives, `ballast \
-                 cancel {number}` takes it back)"
-            )
-        })?);
+        done.fill = Some(match filled {
+            Err(error) if chain.find::<Order>(&placed.order).await?.is_some() => {
+                return Err(error.context(format!(
+                    "order {number} is placed, but not filled (`ballast fill {number}` tries again while it lives, `ballast \
+                     cancel {number}` takes it back)"
+                )));
+            }
+            filled => filled.with_context(|| format!("order {number} was placed"))?,
+        });
     }
     output::show(global.json, &done, |done| match &done.fill {
-        Some(fill) => filled_text(fill, scale),
+        Some(fill) => filled_text(fill, scale) + fill.by(),
         None => format!(
             "order {number} placed ({}): {} in market {}; it fills at the first price published three seconds from now or \
              later, by anyone's call (a keeper's, or `ballast fill {number}`), and lapses 30 s after that price",

@@ -105,6 +105,16 @@ pub(crate) fn wait_for_prices(net: &Net) {
     let none = ["order", "place", "sell", "0.1", "--market", "1", "--exit", "--stop", "1"];
     net.refused(&none, &["PositionNotFound", "nothing was sent"]);
 
+    // At its own price neither what waits: it would be cleared away then.
+    refused("buy", "5", &["--limit", &at(now, 0.95)], &["InitialMargin", "at its own price", "--anyway"]);
+    // What would be met at once.
+    refused("buy", "0.01", &["--limit", &at(now, 0.9), "--stop", &at(now, 0.95)], &["lies below its own entry"]);
+    refused("sell", "0.01", &["--exit", "--stop", &at(now, 1.2)], &["met at once", "nothing was sent", "--anyway"]);
+    refused("buy", "0.01", &["--expires", "0"], &["--expires 0"]);
+    refused("buy", "0.01", &["--limit", "0"], &["--limit 0 is no price"]);
+    refused("buy", "-1", &[], &["no positive decimal number"]);
+    let documented = as_documented(net);
+
     // A market order with exits: they wait under its number once it is filled.
     let entry_now = number(&place("buy", "0.01", &["--stop", &stop, "--target", &target]));
     let filled = net.json(&["order", "execute", &entry_now]);
@@ -114,7 +124,7 @@ pub(crate) fn wait_for_prices(net: &Net) {
     let limit = number(&place("sell", "0.01", &["--limit", &at(now, 0.8), "--reduce-only"]));
     let filled = net.json(&["fill", &limit]);
     assert_eq!((&filled["size"], &filled["position"]), (&(-1_000_000).into(), &5_000_000.into()), "{filled}");
-    net.refused(&["order", "execute", &limit], &["filled or cancelled already"]);
+    assert_eq!(net.json(&["order", "execute", &limit])["size"], filled["size"]);
 
     // All of them can be taken back, by either name of the command, and what was put aside with them.
     std::thread::sleep(Duration::from_secs(13));
@@ -125,8 +135,66 @@ pub(crate) fn wait_for_prices(net: &Net) {
         back += net.json(&[name, &[order]].concat())["fee_back"].as_u64().expect("an amount");
     }
     assert!(back > 0);
+    for order in &documented {
+        back += net.json(&["cancel", order])["fee_back"].as_u64().expect("an amount");
+    }
     let account = net.json(&["account", "show"]);
     assert_eq!(account[0]["collateral"].as_u64(), Some(aside + back), "{account}");
+}
+
+/// Every order that the README and docs/TRADING.md show, as they show it, at the local validator's prices; their numbers.
+fn as_documented(net: &Net) -> Vec<String> {
+    let pages = [include_str!("../../../../README.md"), include_str!("../../../../docs/TRADING.md")];
+    let mut placed = Vec::new();
+    for line in pages.iter().flat_map(|page| page.lines()) {
+        // A line of a block, with its comment, or the last column of a table.
+        let command = line.rsplit_once("| `").map_or(line, |(_, command)| command.trim_end_matches(['`', ' ', '|']));
+        let command = command.split('#').next().unwrap_or(command);
+        let words: Vec<&str> = command.split_whitespace().collect();
+        match words.as_slice() {
+            ["ballast", "order", "place", ..] => placed.push(number(&net.json(&words[1..]))),
+            ["ballast", "order", "size", ..] => assert!(net.json(&words[1..])["size"].is_u64()),
+            _ => {}
+        }
+    }
+    assert_eq!(placed.len(), 8, "one of the README, seven of docs/TRADING.md");
+    placed
+}
+
+/// Beside a keeper somebody else may fill an order first, or clear it away: either is told as what it is.
+pub(crate) fn another_is_quicker(net: &Net) {
+    let other = net.dir.path().join("other.json").display().to_string();
+    net.says(&["faucet", "1", "--new-wallet", &other]);
+    let owner = net.owner();
+    let by_other = |what: &str, order: &str| net.run(&[what, order, "--owner", &owner, "--keypair", &other, "--json"]);
+    let next = || net.json(&["account", "show"])[0]["open_orders"].as_array().map_or(0, Vec::len);
+    let alone = next();
+    for (side, size) in [("buy", "0.01"), ("sell", "0.01")] {
+        let ours = std::thread::scope(|scope| {
+            let ours = scope.spawn(|| net.json(&["trade", side, size, "--market", "0", "--wait"]));
+            while next() == alone && !ours.is_finished() {}
+            let list = net.json(&["order", "list"]);
+            let order = list.as_array().and_then(|lines| lines.last()).map(|line| line["id"].to_string());
+            let theirs = by_other("fill", &order.expect("it waits for three seconds"));
+            let ours = ours.join().expect("it is filled, whoever does it");
+            let text = String::from_utf8_lossy(&theirs.stderr).into_owned();
+            assert!(theirs.status.success(), "{text}");
+            let theirs: Value = serde_json::from_slice(&theirs.stdout).expect("JSON");
+            assert_eq!(theirs["signature"], ours["fill"]["signature"], "one fill: {theirs} {ours}");
+            assert_ne!(theirs["by_another"], ours["fill"]["by_another"], "{theirs} {ours}");
+            ours
+        });
+        let position = &net.json(&["account", "show"])[0]["positions"][0]["size"];
+        assert_eq!(&ours["fill"]["position"], position);
+    }
+    // Cleared away by another, for it cannot fill.
+    let order = number(&net.json(&["trade", "buy", "5", "--market", "0", "--anyway"]));
+    let cleared = (0..60).find(|_| {
+        std::thread::sleep(Duration::from_millis(250));
+        by_other("cancel", &order).status.success()
+    });
+    assert!(cleared.is_some());
+    net.refused(&["fill", &order], &["not filled but cancelled", "for its fee"]);
 }
 
 /// Another key acts for the wallet's subaccount, within what it may.
@@ -144,7 +212,7 @@ pub(crate) fn act_for_another(net: &Net) {
     let json = |args: &[&str]| net.json(&refs(&by_desk(args)));
     let refused = |args: &[&str], wanted: &[&str]| net.refused(&refs(&by_desk(args)), wanted);
 
-    refused(&["trade", "buy", "0.01", "--market", "0"], &["WrongOwner"]);
+    refused(&["trade", "buy", "0.01", "--market", "0"], &["neither the owner", "ballast delegate set"]);
     net.says(&["account", "open", "--id", "1"]);
     for account in ["0", "1"] {
         net.says(&["delegate", "set", &key, "--trade", "--orders", "--fees", "2.5", "--account", account]);
@@ -159,7 +227,10 @@ pub(crate) fn act_for_another(net: &Net) {
 
     // Orders that wait are listed, sized and taken back for the owner.
     let now = price(net, "0");
-    let waits = number(&json(&["order", "place", "buy", "0.01", "--market", "0", "--limit", &at(now, 0.5)]));
+    let waits = number(&json(&["order", "place", "buy", "0.01", "--market", "0", "--limit", &at(now, 0.97)]));
+    // At half the price its covenant would be in the way.
+    let forbidden = ["order", "place", "buy", "0.01", "--market", "0", "--limit", &at(now, 0.5)];
+    refused(&forbidden, &["CovenantLoss", "at its own price", "--anyway"]);
     let list = json(&["order", "list"]);
     assert!(list.as_array().is_some_and(|lines| lines.iter().any(|line| is(line, &waits))), "{list}");
     assert!(json(&["order", "size", "buy", "--market", "0", "--risk", "10", "--stop", &at(now, 0.9)])["size"].is_u64());
@@ -171,7 +242,7 @@ pub(crate) fn act_for_another(net: &Net) {
 
     // Money between the owner's accounts, once it may; never out.
     let moves = ["transfer", "10", "--from", "0", "--to", "1"];
-    refused(&moves, &["WrongOwner"]);
+    refused(&moves, &["--collateral is missing"]);
     for account in ["0", "1"] {
         net.says(&["delegate", "set", &key, "--collateral", "--account", account]);
     }
@@ -179,12 +250,12 @@ pub(crate) fn act_for_another(net: &Net) {
     refused(&["transfer", "10", "--from", "0", "--to", "0"], &["are the same"]);
     refused(&["transfer", "999999", "--from", "0", "--to", "1"], &["InsufficientCollateral"]);
     assert_eq!(json(&["transfer", "all", "--from", "1", "--to", "0"])["from_collateral"], 0);
-    refused(&["trade", "buy", "0.01", "--market", "0"], &["WrongOwner"]);
+    refused(&["trade", "buy", "0.01", "--market", "0"], &["--trade is missing"]);
     net.refused(&["withdraw", "1", "--keypair", &desk], &["has no subaccount 0"]);
     for account in ["0", "1"] {
         net.says(&["delegate", "revoke", "--account", account]);
     }
-    refused(&moves, &["WrongOwner"]);
+    refused(&moves, &["neither the owner"]);
     // Without a delegate the owner's own.
     assert_eq!(net.json(&moves)["to_collateral"], 10_000_000);
     assert!(

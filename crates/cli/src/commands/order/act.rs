@@ -5,13 +5,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ballast::state::{Market, Order, Subaccount};
 use ballast_client::{address, instructions};
+use ballast_engine::order::Kind;
 use clap::Args;
 use serde::Serialize;
 use solana_keypair::Keypair;
 use solana_pubkey::Pubkey;
 use solana_signer::Signer;
 
-use super::fill::{self, Fill};
+use super::fill::{self, Fill, Filled};
 use crate::amount::{self, Scale};
 use crate::args::Global;
 use crate::chain::{Chain, ExchangeAccount};
@@ -82,6 +83,23 @@ impl Which {
     }
 }
 
+impl Which {
+    /// The fill of an order that was placed and is gone; none where it waits or never was.
+    async fn filled(&self, global: &Global) -> Result<Option<(Filled, Scale)>> {
+        let chain = Chain::open(global)?;
+        let exchange = chain.exchange(global.mint).await?;
+        let (key, account) = self.whose.find(global, &chain, &exchange).await?;
+        let address = address::order(&key, self.order);
+        if self.order >= account.state.next_order || chain.find::<Order>(&address).await?.is_some() {
+            return Ok(None);
+        }
+        let (traded, signature) = fill::outcome(&chain, &address).await?;
+        let market = chain.read::<Market>(&traded.market).await?.state;
+        let scale = Scale { base: market.base_decimals, quote: exchange.state.quote_decimals };
+        Ok(Some((Filled::of(&traded, true, &signature), scale)))
+    }
+}
+
 impl Found {
     fn rent_to(&self) -> Pubkey {
         Pubkey::new_from_array(self.order.rent_to.0)
@@ -105,17 +123,24 @@ pub(super) async fn trigger(global: &Global, which: &Which) -> Result<()> {
     output::show(global.json, &done, |_| format!("order {} recorded", which.order))
 }
 
-/// Fills an order that waits.
+fn kind_of(order: &Order) -> Result<Kind> {
+    Kind::from_byte(order.terms.kind).map_err(|error| anyhow::anyhow!("{}", error.message()))
+}
+
+/// Fills an order that waits, or says how it was filled already.
 pub(crate) async fn execute(global: &Global, options: &FillOptions) -> Result<()> {
+    if let Some((filled, scale)) = options.which.filled(global).await? {
+        return output::show(global.json, &filled, |filled| format!("filled already: {}", fill::text(filled, scale)));
+    }
     let found = options.which.find(global).await?;
     let Found { chain, exchange, signer, .. } = &found;
     chain.check_payer(signer).await?;
     let job = Fill { chain, exchange, signer, market: found.market, subaccount: found.key };
     let bar = output::waiting(global.json, "waiting for a price that it may be filled by");
-    let patience = Duration::from_secs(options.wait);
-    let filled = job.wait(&found.address, &found.rent_to(), found.order.terms.placed_at, patience).await;
+    let (patience, kind) = (Duration::from_secs(options.wait), kind_of(&found.order)?);
+    let filled = job.wait(&found.address, kind, &found.rent_to(), found.order.terms.placed_at, patience).await;
     bar.finish_and_clear();
-    output::show(global.json, &filled?, |filled| fill::text(filled, found.scale))
+    output::show(global.json, &filled?, |filled| fill::text(filled, found.scale) + filled.by())
 }
 
 /// Cancels an order: one's own, or anybody's that can never fill again or that its account cannot fill.

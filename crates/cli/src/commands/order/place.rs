@@ -6,6 +6,7 @@ use ballast::instructions::trader::PlaceOrderArgs;
 use ballast::state::Subaccount;
 use ballast_client::events::Event;
 use ballast_client::{Markets, address, instructions, quotes};
+use ballast_engine::delegate::{ORDERS, TRADE};
 use ballast_engine::order::Kind;
 use ballast_engine::{Price, Quote};
 use clap::Args;
@@ -20,7 +21,7 @@ use crate::args::Global;
 use crate::chain::{self, Chain, ExchangeAccount};
 use crate::commands::funds::Whose;
 use crate::commands::trade::Side;
-use crate::commands::{market, refresh};
+use crate::commands::{delegate, market, refresh};
 use crate::{config, output};
 
 /// Options of `ballast order place`.
@@ -30,6 +31,7 @@ pub(super) struct Options {
     #[arg(value_enum)]
     side: Side,
     /// How much, in whole units of the asset
+    #[arg(allow_negative_numbers = true)]
     size: String,
     /// Index of the market
     #[arg(long, short, value_parser = market::index)]
@@ -124,6 +126,12 @@ impl Placing<'_> {
     /// Places it; not what a fill would be refused for, unless it is to be placed `anyway`.
     pub(crate) async fn send(&self, args: PlaceOrderArgs, anyway: bool) -> Result<OrderPlaced> {
         let Self { chain, exchange, markets, market, key, account, .. } = self;
+        let wants = match (args.kind == Kind::Market as u8, args.terms().is_bracket()) {
+            (true, false) => TRADE,
+            (true, true) => TRADE | ORDERS,
+            (false, _) => ORDERS,
+        };
+        delegate::check(account, &self.signer.pubkey(), wants, &chain.now().await?)?;
         if !anyway {
             let foreseen = Foreseen { chain, exchange, markets, market: *market, key, account };
             foreseen.check(&args).await?;
@@ -164,6 +172,17 @@ pub(super) async fn run(global: &Global, chain: &Chain, exchange: &ExchangeAccou
         target: price(&options.target)?,
         trail: price(&options.trail)?,
     };
+    ensure!(options.expires != Some(0), "--expires 0 is no time: give the seconds that it may wait, or leave it out");
+    for (name, text) in [
+        ("--limit", &options.limit),
+        ("--trigger", &options.trigger),
+        ("--stop", &options.stop),
+        ("--target", &options.target),
+        ("--trail", &options.trail),
+        ("--worst", &options.worst),
+    ] {
+        ensure!(text.is_none() || price(text)? != 0, "{name} 0 is no price; leave it out for none");
+    }
     args.terms().check().map_err(|_| {
         anyhow::anyhow!(
             "these terms do not go together: an exit needs --stop, --target or --trail; a long's stop is below its target, \
@@ -201,16 +220,21 @@ pub(super) async fn size(
     let long = options.side == Side::Buy;
     let (_, account) = options.whose.find(global, chain, exchange).await?;
     let now = chain.now().await?;
-    let wrong = || {
-        format!(
-            "no size can be told; a {} stop lies {} the price",
-            if long { "long's" } else { "short's" },
-            if long { "below" } else { "above" }
-        )
-    };
+    let last = markets.get(options.market).context("it was there")?.state.price.last.price;
+    ensure!(
+        !stop.is_zero() && if long { stop < last } else { stop > last },
+        "no size can be told: a {} stop lies {} the price, {}",
+        if long { "long's" } else { "short's" },
+        if long { "below" } else { "above" },
+        scale.show_price(last.0)
+    );
+    ensure!(
+        !account.state.collateral.is_zero(),
+        "no size: the subaccount has no collateral; `ballast deposit` puts some in"
+    );
     let fault = |fault: ballast_engine::Fault| anyhow::anyhow!("{}", chain.fault(&fault));
     let size = quotes::size_for_risk(&account, &markets, options.market, long, stop, risk, &now);
-    let size = size.map_err(fault).with_context(wrong)?;
+    let size = size.map_err(fault)?;
     ensure!(
         !size.is_zero(),
         "no size: the least that can be opened loses more than that at its stop, or a limit forbids any"
@@ -222,8 +246,10 @@ pub(super) async fn size(
         let size = amount::size(i64::try_from(done.size).unwrap_or(i64::MAX), scale.base);
         let loss = quote(done.loss_at_stop, scale.quote);
         format!(
-            "{size} loses {loss} if its stop fills at {}, fees and premiums included; a gap beyond the stop loses more",
-            options.stop
+            "{size} loses {loss} if its stop fills at {}, fees and premiums included; a gap beyond the stop loses more\nfor an \
+             entry now, at the price {}, by a market order; your covenant and orders that wait are not looked at",
+            options.stop,
+            scale.show_price(last.0)
         )
     })
 }
