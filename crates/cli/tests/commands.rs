@@ -192,12 +192,12 @@ fn trades(net: &Net) {
     assert!(net.says(&["fill", "2"]).starts_with("filled already: 0.01 filled"));
     net.refused(&["fill", "999"], &["never was"]);
     net.says(&["trade", "--market", "0", "buy", "0.05", "--wait"]);
+    assert!(net.says(&["account", "settle", "--market", "0"]).contains("settled"));
     goes_at_once(net);
     orders::another_is_quicker(net);
     let left = net.says(&["withdraw", "100"]);
     assert!(left.contains("margin used") && left.contains(", liquidation "), "{left}");
     net.says(&["deposit", "100"]);
-    assert!(net.says(&["account", "settle", "--market", "0"]).contains("settled"));
 }
 
 /// Out without waiting for a price, and without turning around.
@@ -373,7 +373,7 @@ fn waits(net: &Net) {
 fn leaves(net: &Net) {
     net.says(&["trade", "--market", "0", "sell", "all", "--reduce-only", "--wait"]);
     net.says(&["cancel", "1"]);
-    net.refused(&["fill", "1"], &["not filled but cancelled", "by its owner"]);
+    net.refused(&["fill", "1"], &["not filled but cancelled", "OrderLapsed"]);
     net.says(&["withdraw", "all"]);
     assert_eq!(net.json(&["account", "show"])[0]["collateral"], 0);
     net.says(&["account", "close"]);

@@ -138,6 +138,7 @@ pub(crate) fn wait_for_prices(net: &Net) {
     for order in &documented {
         back += net.json(&["cancel", order])["fee_back"].as_u64().expect("an amount");
     }
+    net.refused(&["fill", &documented[0]], &["not filled but cancelled", "by its owner"]);
     let account = net.json(&["account", "show"]);
     assert_eq!(account[0]["collateral"].as_u64(), Some(aside + back), "{account}");
 }
@@ -194,7 +195,7 @@ pub(crate) fn another_is_quicker(net: &Net) {
         by_other("cancel", &order).status.success()
     });
     assert!(cleared.is_some());
-    net.refused(&["fill", &order], &["not filled but cancelled", "for its fee"]);
+    net.refused(&["fill", &order], &["not filled but cancelled", "because it could not fill"]);
 }
 
 /// Another key acts for the wallet's subaccount, within what it may.

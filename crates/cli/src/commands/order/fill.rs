@@ -205,7 +205,7 @@ pub(super) async fn outcome(chain: &Chain, order: &Pubkey) -> Result<(Traded, Si
 fn cancelled(reason: u32) -> String {
     let why = errors::from_code(reason).map_or_else(
         || "by its owner or a delegate".to_owned(),
-        |error| format!("for its fee, because it could not fill: {}: {}", error.name(), error.message()),
+        |error| format!("because it could not fill: {}: {}", error.name(), error.message()),
     );
-    format!("the order is not filled but cancelled, {why}; what it holds is shown by `ballast account show`")
+    format!("the order is not filled but cancelled, {why}; `ballast account show` shows what is held")
 }
