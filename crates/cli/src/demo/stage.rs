@@ -138,6 +138,12 @@ impl Stage {
         self.keeper.rest(published).await
     }
 
+    /// The last prices once more, as of now.
+    pub(crate) async fn publish_again(&mut self) -> Result<()> {
+        let published = self.venue.publish(&self.last).await?;
+        self.keeper.rest(published).await
+    }
+
     /// Posts one wrong price for the first market; the second one's is right.
     pub(crate) async fn post_wrong(&mut self, first: f64) -> Result<()> {
         let published = self.venue.publish(&[first, self.last[1]]).await?;
