@@ -119,7 +119,8 @@ layout! {
         /// The result that the day's loss counts from.
         pub day_start: SignedQuote,
         /// 1 once two looks of the day have told its first result; 0 while the day begins at `seen`, 2 while its beginning is
-        /// not known, `seen` being older than yesterday; 3 while it may still rise to the day's first look.
+        /// not known, `seen` being older than yesterday; 3 while it may still rise, in the twenty minutes from the
+        /// day's first look on.
         pub day_seen: u64,
         /// Number of the running step.
         pub step: u64,
@@ -148,8 +149,11 @@ layout! {
         pub found: [Look; 2],
         /// When it was last tripped: its slot, and the prices that the trip rested on.
         pub tripped_at: Look,
-        /// For later versions.
-        pub reserved: [u64; 2],
+        /// Oldest publish time of the running step's prices, but for those older than twenty minutes; the largest number where
+        /// there is none.
+        pub step_told: i64,
+        /// Slot of the day's first look.
+        pub day_look: u64,
     }
 }
 const _: () = assert!(COVENANT_ACCOUNTS == 8);

@@ -83,8 +83,8 @@ impl Bound<'_> {
         if !account.is_flat() {
             // Anyone may touch it, unless there is no room for it.
             let positions = account.positions.iter().filter(|position| position.is_open()).count();
-            let room = self.covenant.has_room(positions as u64).on_chain()?;
-            return Err(refuse(if room { EngineError::CovenantNotEnrolled } else { EngineError::CovenantFull }.into()));
+            let why = self.covenant.why_unknown(positions as u64, now).on_chain()?;
+            return Err(refuse(why.into()));
         }
         let measure = Measure::new(account.collateral).on_chain()?;
         self.covenant.enrol(&self.subaccount, &measure, account.flow, now).on_chain()

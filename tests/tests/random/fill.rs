@@ -225,8 +225,7 @@ impl Filler {
             && covenant.state.find(key).is_none()
         {
             let positions = state.positions.iter().filter(|position| position.is_open()).count() as u64;
-            let room = covenant.state.has_room(positions)?;
-            ensure(state.is_flat(), if room { Error::CovenantNotEnrolled } else { Error::CovenantFull })?;
+            ensure(state.is_flat(), covenant.state.why_unknown(positions, now)?)?;
             covenant.state.enrol(key, &Measure::new(state.collateral)?, state.flow, now)?;
         }
         let slot = state.find_or_free(self.market.index)?;

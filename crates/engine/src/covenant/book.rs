@@ -88,9 +88,10 @@ impl CovenantState {
         if now.slot != self.step_slot || changed {
             self.step = some(self.step.checked_add(1))?;
             (self.step_slot, self.prices) = (now.slot, Default::default());
-            (self.step_oldest, self.step_newest) = (i64::MAX, 0);
+            (self.step_oldest, self.step_told, self.step_newest) = (i64::MAX, i64::MAX, 0);
         }
         self.step_oldest = self.step_oldest.min(measure.oldest);
+        self.step_told = self.step_told.min(measure.told);
         self.step_newest = self.step_newest.max(measure.newest);
         for new in seen() {
             // A place each: no more than 16 positions are enrolled, but for one refused in the end.
@@ -145,13 +146,19 @@ impl CovenantState {
         self.entries.iter().try_fold(SignedQuote::ZERO, sure)
     }
 
-    /// Whether a subaccount that it does not know, with so many positions, could be enrolled.
+    /// Why an account that it does not know, with so many positions, cannot increase: it could be enrolled by anyone's touch; an
+    /// old view of others may hide that there is room for it; or there is none.
     ///
     /// # Errors
     /// [`Error::MathOverflow`].
-    pub fn has_room(&self, positions: u64) -> Result<bool> {
+    pub fn why_unknown(&self, positions: u64, now: &Now) -> Result<Error> {
         let place = self.entries.iter().any(|entry| entry.subaccount == Key::default() || entry.positions == 0);
-        Ok(place && some(self.positions()?.checked_add(positions))? <= COVENANT_POSITIONS)
+        let fits = some(self.positions()?.checked_add(positions))? <= COVENANT_POSITIONS;
+        Ok(match (place && fits, self.check_fresh(now)) {
+            (true, _) => Error::CovenantNotEnrolled,
+            (false, Err(fault)) => fault.error,
+            (false, Ok(())) => Error::CovenantFull,
+        })
     }
 
     /// Sum of the entries' equity.

@@ -19,7 +19,7 @@ const NOT_YET: u64 = 0;
 const TOLD: u64 = 1;
 /// `day_seen`: what was seen last is older than yesterday, and says nothing of the day.
 const UNKNOWN: u64 = 2;
-/// `day_seen`: told, by the day's first look and a lower one; it may rise to the first one while that is remembered.
+/// `day_seen`: told, and it may rise: to what two looks have both reached in the twenty minutes from the day's first one on.
 const TELLING: u64 = 3;
 
 /// Which limit a trip was for.
@@ -43,6 +43,8 @@ struct Moment {
     slot: u64,
     /// The largest number where they rest on none; 0 where all are so old that nothing was seen anew.
     oldest: i64,
+    /// The same, but 0 only where all are older than twenty minutes: what tells a mark or a day.
+    told: i64,
     newest: i64,
 }
 
@@ -90,10 +92,10 @@ impl CovenantState {
     fn moment(&self, now: &Now) -> Option<Moment> {
         let mut open = self.entries.iter().filter(|entry| entry.positions != 0).peekable();
         if open.peek().is_none() {
-            return Some(Moment { slot: now.slot, oldest: i64::MAX, newest: 0 });
+            return Some(Moment { slot: now.slot, oldest: i64::MAX, told: i64::MAX, newest: 0 });
         }
-        let oldest = if self.step_oldest == i64::MAX { 0 } else { self.step_oldest };
-        let moment = Moment { slot: self.step_slot, oldest, newest: self.step_newest };
+        let [oldest, told] = [self.step_oldest, self.step_told].map(|time| if time == i64::MAX { 0 } else { time });
+        let moment = Moment { slot: self.step_slot, oldest, told, newest: self.step_newest };
         open.all(|entry| entry.step == self.step).then_some(moment)
     }
 
@@ -121,11 +123,15 @@ impl CovenantState {
 
     /// Raises the mark (where all prices are good), and tells the day's first result, to what this look and the one that is
     /// remembered have both reached. Remembered is the highest of the last twenty minutes and of the day. All prices of one slot
-    /// are one look, at the lowest result; one that sees nothing anew since the last one is none.
+    /// are one look, at the lowest result; one that sees a price of the last twenty minutes again that the remembered one saw is
+    /// none, or a print that has grown old would be two beside another market's newer one.
     fn raise(&mut self, moment: &Moment) -> Result<()> {
         let (result, first) = (self.sure_result()?, self.last_at.slot == 0);
-        let again = !first && self.last_at.check_before(moment).is_ok();
+        let again = !first && self.last_at.check_before(&Moment { oldest: moment.told, ..*moment }).is_ok();
         let (certain, today) = (moment.is_certain(), self.last_day == self.day);
+        if self.day_seen == TELLING && moment.slot.saturating_sub(self.day_look) > LOOK_MEMORY_SLOTS {
+            self.day_seen = TOLD;
+        }
         if certain || again {
             let both = if certain { result } else { result.min(self.last) };
             if self.entries.iter().all(|entry| entry.positions == 0 || entry.good != 0) {
@@ -139,9 +145,8 @@ impl CovenantState {
         }
         let over = !today || moment.slot.saturating_sub(self.last_at.slot) > LOOK_MEMORY_SLOTS;
         if first || certain || (again && (over || result >= self.last)) {
-            // Another one is remembered than the day's first.
-            if self.day_seen == TELLING {
-                self.day_seen = TOLD;
+            if !today || first {
+                self.day_look = moment.slot;
             }
             (self.last, self.last_at, self.last_day) = (result, moment.look(), self.day);
         } else if self.last_at.slot == moment.slot {
@@ -198,8 +203,9 @@ impl CovenantState {
             self.tripped_day = self.day;
         }
         if drawdown {
-            // What it counts for in doubt was never there.
+            // What it counts for in doubt was never there. No look from before confirms a higher one.
             self.mark = self.sure_result()?;
+            (self.last, self.last_at) = (self.mark, moment.look());
         }
         self.found = Default::default();
         self.tripped_at = Look { slot: now.slot, ..moment.look() };

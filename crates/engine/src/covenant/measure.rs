@@ -14,6 +14,8 @@ use crate::units::{Quote, Rounding, SignedQuote, product_to_quote};
 /// A price that has stood for longer is nobody's choice: the account's favour grows with its age.
 #[allow(clippy::arithmetic_side_effects, clippy::cast_possible_wrap, reason = "checked by the compiler: it is a const")]
 const CHOSEN_SECONDS: i64 = (AGEING_SLOTS * SLOT_MS / 1_000) as i64;
+/// A price older than this need not be newer for two looks to tell a mark or a day: nobody has stored another for so long.
+const TOLD_SECONDS: i64 = 1_200;
 
 /// What a subaccount is worth to its owner's covenant: collateral, profits, losses and claims in full, at the last price.
 /// Where that is not good, at the valid price moved in the account's favour, as in a liquidation: a bad price trips nobody.
@@ -37,6 +39,8 @@ pub struct Measure {
     /// Oldest publish time of the prices it rests on, but for those older than ten seconds; the largest number where there is
     /// none.
     pub(super) oldest: i64,
+    /// The same but for those older than twenty minutes.
+    pub(super) told: i64,
     /// Newest publish time of the prices it rests on; 0 where it rests on none.
     pub(super) newest: i64,
     /// The prices stored in their markets.
@@ -57,6 +61,7 @@ impl Measure {
             positions: 0,
             good: true,
             oldest: i64::MAX,
+            told: i64::MAX,
             newest: 0,
             prices: [Seen::default(); POSITIONS],
         })
@@ -120,6 +125,9 @@ impl Measure {
         self.newest = self.newest.max(price.publish_time);
         if now.unix.saturating_sub(price.publish_time) <= CHOSEN_SECONDS {
             self.oldest = self.oldest.min(price.publish_time);
+        }
+        if now.unix.saturating_sub(price.publish_time) <= TOLD_SECONDS {
+            self.told = self.told.min(price.publish_time);
         }
     }
 }

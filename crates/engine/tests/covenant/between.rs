@@ -68,7 +68,6 @@ fn a_jump_further_down_forgets_no_loss() {
     let (mut covenant, mut alice) = (bound(&terms(1_190, 0)), cash(10_000));
     hold(&mut alice, 0, &market, 1_000_000_000);
     touch(&mut covenant, 1, &alice, &[market], &NOON);
-    let permille = |of: u64| Price(price(100).0 / 1_000 * of);
     let first = later(&NOON, 2);
     assert_eq!(post(&mut market, permille(988), &first), Status::Good);
     touch(&mut covenant, 1, &alice, &[market], &first);
@@ -219,4 +218,137 @@ fn a_trip_beside_an_old_price_counts_anew_from_what_is_there() {
     // An hour later, at the very price of the first trip, now good.
     let again = trip(&mut covenant, 1, &alice, &mut markets, &later(&old, HOUR)).unwrap_err();
     assert_eq!(again.error, Error::CovenantNotBreached);
+}
+
+fn permille(of: u64) -> Price {
+    Price(price(100).0 / 1_000 * of)
+}
+
+/// One high print of A just after midnight, looked at twice: the second time aged 11 s beside a newer price of B.
+#[test]
+fn one_print_that_grows_old_beside_anothers_newer_one_tells_no_day() {
+    let (mut covenant, mut alice) = (bound(&terms(1_000, 0)), cash(50_000));
+    let mut markets = [sharp(0, 100, &NOON), sharp(1, 100, &NOON)];
+    hold(&mut alice, 0, &markets[0], 1_000_000_000);
+    hold(&mut alice, 1, &markets[1], 1_000_000);
+    let night = later(&NOON, 12 * HOUR - 60);
+    for s in [0, 20, 40] {
+        let now = later(&night, s);
+        for m in &mut markets {
+            reprice(m, price(100), &now);
+        }
+        touch(&mut covenant, 1, &alice, &markets, &now);
+    }
+    let high = later(&night, 62);
+    set_price_at(&mut markets[0], price(100), &later(&night, 57));
+    assert_eq!(post(&mut markets[0], permille(1_012), &high), Status::Good);
+    reprice(&mut markets[1], price(100), &high);
+    touch(&mut covenant, 1, &alice, &markets, &high);
+    assert_eq!(covenant.day_start.0, 0);
+    let aged = later(&high, 11);
+    reprice(&mut markets[1], price(100), &aged);
+    touch(&mut covenant, 1, &alice, &markets, &aged);
+    assert_eq!(covenant.day_start.0, 0);
+    let mut tripped = None;
+    for s in [15, 17] {
+        let now = later(&high, s);
+        for m in &mut markets {
+            reprice(m, price(100), &now);
+        }
+        touch(&mut covenant, 1, &alice, &markets, &now);
+        tripped = covenant.trip(&now).ok().or(tripped);
+    }
+    assert!(tripped.is_none(), "nothing was lost");
+}
+
+/// The owner's low print is the day's first look, the keeper's honest ones come after.
+#[test]
+fn a_low_first_look_does_not_hold_the_days_start_down() {
+    let run = |owner: bool| {
+        let mut market = market_at(0, price(100));
+        set_price_at(&mut market, price(100), &NOON);
+        let (mut covenant, mut alice) = (bound(&terms(1_000, 0)), cash(10_000));
+        hold(&mut alice, 0, &market, 1_000_000_000);
+        touch(&mut covenant, 1, &alice, &[market], &NOON);
+        let day = later(&NOON, 12 * HOUR + 600);
+        if owner {
+            let low = later(&NOON, 12 * HOUR + 480);
+            set_price_at(&mut market, price(102), &later(&NOON, 12 * HOUR + 475));
+            assert_eq!(post(&mut market, Price(price(102).0 / 1_000 * 988), &low), Status::Good);
+            touch(&mut covenant, 1, &alice, &[market], &low);
+        }
+        for tick in 0..6 {
+            let now = later(&day, tick * 60);
+            set_price_at(&mut market, price(102), &now);
+            touch(&mut covenant, 1, &alice, &[market], &now);
+        }
+        covenant.day_start.0
+    };
+    assert_eq!(run(true), run(false));
+}
+
+/// One low print of A before midnight and dust in B: the day is told by it alone.
+#[test]
+fn one_print_looked_at_over_midnight_tells_no_day() {
+    let run = |owner: bool| {
+        let (mut covenant, mut alice) = (bound(&terms(1_000, 0)), cash(50_000));
+        let mut markets = [sharp(0, 100, &NOON), sharp(1, 100, &NOON)];
+        hold(&mut alice, 0, &markets[0], 1_000_000_000);
+        hold(&mut alice, 1, &markets[1], 1_000_000);
+        let night = later(&NOON, 12 * HOUR - 60);
+        for s in [0, 20, 40] {
+            let now = later(&night, s);
+            for m in &mut markets {
+                reprice(m, price(100), &now);
+            }
+            touch(&mut covenant, 1, &alice, &markets, &now);
+        }
+        if owner {
+            for s in [50, 61, 63] {
+                let now = later(&night, s);
+                if s == 50 {
+                    assert_eq!(post(&mut markets[0], permille(988), &now), Status::Good);
+                }
+                reprice(&mut markets[1], price(100), &now);
+                touch(&mut covenant, 1, &alice, &markets, &now);
+            }
+        }
+        for s in [70, 90, 110] {
+            let now = later(&night, s);
+            for m in &mut markets {
+                reprice(m, price(100), &now);
+            }
+            touch(&mut covenant, 1, &alice, &markets, &now);
+        }
+        covenant.day_start.0
+    };
+    assert_eq!(run(true), run(false));
+}
+
+/// After a drawdown's trip the look from before it still confirms: one print raises the mark, and it trips again.
+#[test]
+fn after_a_drawdowns_trip_no_look_from_before_raises_the_mark() {
+    let mut market = market_at(0, price(100));
+    set_price_at(&mut market, price(100), &NOON);
+    let (mut covenant, mut alice) = (bound(&terms(0, 1_000)), cash(50_000));
+    hold(&mut alice, 0, &market, 1_000_000_000);
+    let mut trips = Vec::new();
+    let mut look = |s: i64, of: u64| {
+        let now = later(&NOON, s);
+        reprice(&mut market, permille(of), &now);
+        touch(&mut covenant, 1, &alice, &[market], &now);
+        if covenant.trip(&now).is_ok() {
+            trips.push((s, of));
+        }
+        covenant.mark.0
+    };
+    look(0, 1_000);
+    look(2, 1_000);
+    look(100, 985);
+    let tripped = look(102, 985);
+    let one = look(200, 996);
+    assert_eq!(one, tripped);
+    look(210, 985);
+    look(212, 985);
+    assert_eq!(trips.len(), 1, "{trips:?}");
 }

@@ -31,6 +31,8 @@ struct Owner {
     /// Whether the day's first result is told, and whether it may rise no more.
     day_seen: bool,
     day_told: bool,
+    /// Slot of the day's first look.
+    day_look: u64,
 }
 
 impl Owner {
@@ -50,6 +52,7 @@ impl Owner {
             day_start: Some(0),
             day_seen: false,
             day_told: false,
+            day_look: NOON.slot,
         };
         owner.show();
         owner
@@ -94,6 +97,7 @@ impl Owner {
             Some(_) => return,
             None => None,
         };
+        self.day_told |= self.day_seen && self.now.slot - self.day_look > 3_000;
         if let Some((reached, from)) = reached {
             (self.mark, self.seen) = (self.mark.max(reached), (reached, self.day));
             if !self.day_told && from == self.day {
@@ -105,7 +109,9 @@ impl Owner {
             then.unix / DAY != self.day || self.now.slot - then.slot > 3_000 || result >= *last
         };
         if certain || self.last.as_ref().is_none_or(forgotten) {
-            self.day_told |= self.day_seen;
+            if self.last.is_none_or(|(then, _)| then.unix / DAY != self.day) {
+                self.day_look = self.now.slot;
+            }
             self.last = Some((self.now, result));
         }
     }
