@@ -66,7 +66,8 @@ export type CovenantState = {
   dayStart: bigint;
   /**
    * 1 once two looks of the day have told its first result; 0 while the day begins at `seen`, 2 while its beginning is
-   * not known, `seen` being older than yesterday; 3 while it may still rise to the day's first look.
+   * not known, `seen` being older than yesterday; 3 while it may still rise, in the twenty minutes from the
+   * day's first look on.
    */
   daySeen: bigint;
   /** Number of the running step. */
@@ -98,8 +99,13 @@ export type CovenantState = {
   found: Array<Look>;
   /** When it was last tripped: its slot, and the prices that the trip rested on. */
   trippedAt: Look;
-  /** For later versions. */
-  reserved: Array<bigint>;
+  /**
+   * Oldest publish time of the running step's prices, but for those older than twenty minutes; the largest number where
+   * there is none.
+   */
+  stepTold: bigint;
+  /** Slot of the day's first look. */
+  dayLook: bigint;
 };
 
 export type CovenantStateArgs = {
@@ -128,7 +134,8 @@ export type CovenantStateArgs = {
   dayStart: number | bigint;
   /**
    * 1 once two looks of the day have told its first result; 0 while the day begins at `seen`, 2 while its beginning is
-   * not known, `seen` being older than yesterday; 3 while it may still rise to the day's first look.
+   * not known, `seen` being older than yesterday; 3 while it may still rise, in the twenty minutes from the
+   * day's first look on.
    */
   daySeen: number | bigint;
   /** Number of the running step. */
@@ -160,8 +167,13 @@ export type CovenantStateArgs = {
   found: Array<LookArgs>;
   /** When it was last tripped: its slot, and the prices that the trip rested on. */
   trippedAt: LookArgs;
-  /** For later versions. */
-  reserved: Array<number | bigint>;
+  /**
+   * Oldest publish time of the running step's prices, but for those older than twenty minutes; the largest number where
+   * there is none.
+   */
+  stepTold: number | bigint;
+  /** Slot of the day's first look. */
+  dayLook: number | bigint;
 };
 
 export function getCovenantStateEncoder(): FixedSizeEncoder<CovenantStateArgs> {
@@ -190,7 +202,8 @@ export function getCovenantStateEncoder(): FixedSizeEncoder<CovenantStateArgs> {
     ['seenDay', getI64Encoder()],
     ['found', getArrayEncoder(getLookEncoder(), { size: 2 })],
     ['trippedAt', getLookEncoder()],
-    ['reserved', getArrayEncoder(getU64Encoder(), { size: 2 })],
+    ['stepTold', getI64Encoder()],
+    ['dayLook', getU64Encoder()],
   ]);
 }
 
@@ -220,7 +233,8 @@ export function getCovenantStateDecoder(): FixedSizeDecoder<CovenantState> {
     ['seenDay', getI64Decoder()],
     ['found', getArrayDecoder(getLookDecoder(), { size: 2 })],
     ['trippedAt', getLookDecoder()],
-    ['reserved', getArrayDecoder(getU64Decoder(), { size: 2 })],
+    ['stepTold', getI64Decoder()],
+    ['dayLook', getU64Decoder()],
   ]);
 }
 
