@@ -31,6 +31,8 @@ pub(super) struct Look {
     /// What the position was valued at.
     price: Price,
     unix: i64,
+    /// Order fees put aside by then.
+    fees: u64,
 }
 
 /// What was closed last, and what closing cost beside the price.
@@ -51,6 +53,8 @@ pub(super) struct Trip {
     before: [Look; 2],
     /// The sum of results when it tripped.
     result: i64,
+    /// Order fees put aside by then.
+    fees: u64,
     /// Once everything was closed: the result, and how.
     end: Option<(i64, Closed)>,
 }
@@ -97,6 +101,8 @@ pub(super) struct Trader {
     pub(super) trip: Option<Trip>,
     /// It tries once more after a trip.
     tried: bool,
+    /// Order fees put aside so far, which the account has no more.
+    fees: u64,
 }
 
 /// A share of a price in millionths, away from it.
@@ -136,6 +142,7 @@ impl Trader {
             closed: Closed::default(),
             trip: None,
             tried: false,
+            fees: 0,
         }
     }
 
@@ -166,7 +173,7 @@ impl Trader {
         let long = self.account.positions[0].size.is_long();
         let good = market.status(now).unwrap() == Status::Good;
         let price = if good { market.price.last.price } else { market.favourable_price(long, now).unwrap() };
-        Look { day_loss: room.day_loss.0, fallen: room.fallen.0, price, unix: now.unix }
+        Look { day_loss: room.day_loss.0, fallen: room.fallen.0, price, unix: now.unix, fees: self.fees }
     }
 
     /// Places an order where it has neither a position nor one: its entry, and its way out with it.
@@ -206,6 +213,7 @@ impl Trader {
         };
         if terms.place(market, &mut self.account, now).is_ok() {
             log.placed += 1;
+            self.fees += terms.fee.0;
             self.order = Some(terms);
         }
     }
@@ -215,7 +223,7 @@ impl Trader {
         self.see(market, now);
         if let (Ok(breach), None) = (self.covenant.trip(now), self.trip) {
             let before = self.within.map(|within| within.unwrap_or(self.last));
-            self.trip = Some(Trip { breach, before, result: self.result(), end: None });
+            self.trip = Some(Trip { breach, before, result: self.result(), fees: self.fees, end: None });
         }
         let good = market.status(now).unwrap() == Status::Good;
         if self.is_open() && good && self.covenant.check_close_at(market.price.last.publish_time, now).is_ok() {
@@ -358,7 +366,7 @@ impl Trader {
             before,
             lost: loss.saturating_add_signed(trip.result - end),
             gap,
-            cost: closed.cost + funding as u64 + 1,
+            cost: closed.cost + funding as u64 + 1 + (trip.fees - look.fees),
             notional: notional.0,
         })
     }
