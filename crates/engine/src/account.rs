@@ -117,6 +117,12 @@ layout! {
 const _: () = assert!(POSITIONS == 8);
 
 impl Position {
+    /// Takes what a silent exit left behind; nothing of it stays.
+    pub(crate) fn take_held(&mut self) -> Quote {
+        (self.held_size, self.held_price) = (SignedBase::ZERO, Price::ZERO);
+        core::mem::take(&mut self.held)
+    }
+
     /// Whether the slot holds nothing.
     #[inline]
     pub const fn is_free(&self) -> bool {

@@ -102,8 +102,14 @@ pub const EXIT_OWNER_ALONE: i64 = HOUR / 2;
 
 /// Slots between flag and liquidation.
 pub const FLAG_WAIT_SLOTS: u64 = 2;
-/// A look at a covenant's accounts is remembered for so many slots, twenty minutes, as one that a second may confirm.
+/// A price that has stood for longer is nobody's choice in a covenant's two looks: [`AGEING_SLOTS`] in seconds.
+pub const CHOSEN_SECONDS: i64 = 10;
+const _: () = assert!(AGEING_SLOTS * SLOT_MS == 10_000, "the same time in slots and in seconds");
+/// A look at a covenant's accounts is remembered for so many slots, as one that a second may confirm.
 pub const LOOK_MEMORY_SLOTS: u64 = 3_000;
+/// The same in seconds: a price older than this need not be newer for two looks to tell a mark or a day.
+pub const LOOK_MEMORY_SECONDS: i64 = 1_200;
+const _: () = assert!(LOOK_MEMORY_SLOTS * SLOT_MS == 1_200_000, "the same time in slots and in seconds");
 /// A flag without a liquidation is void after so many slots.
 pub const FLAG_VOID_SLOTS: u64 = 150;
 /// Slots over which a liquidation may reach its full need.

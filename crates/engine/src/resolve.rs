@@ -22,7 +22,7 @@ use crate::math::some;
 use crate::price::Status;
 use crate::settle::{collect, release_holdback};
 use crate::trade::{Charge, take_off};
-use crate::units::{Price, Quote, SignedBase, SignedQuote};
+use crate::units::{Quote, SignedQuote};
 
 use legs::{check_markets, entry_at};
 use split::{by_market_index, hand_over};
@@ -51,9 +51,8 @@ pub struct Resolution {
 /// without premium, profits as cash and claims; losses are only booked. Then each losing market is allotted a share of all
 /// that there is, cash and claims at face, pro rata to its loss, and what its share lacks of the loss is its deficit. Needs
 /// a publish time newer than the flag's and in every market a good price, or one that is ageing for its confidence alone; a
-/// market that is silent, or has had no valid
-/// price for as long as makes one silent, closes at its last valid price, its profit forfeited. So no price, however long
-/// it stays uncertain, keeps an account below zero waiting for more than an hour.
+/// market that is silent, or has had no valid price for as long as makes one silent, closes at its last valid price, its
+/// profit forfeited. So no price, however long it stays uncertain, keeps an account below zero waiting for more than an hour.
 ///
 /// Beside a settled market no flag is needed where none can be had, and ten days after that market's price was fixed a profit
 /// at a price that is not good no longer holds the account above zero: the settlement waits for it no longer.
@@ -173,10 +172,7 @@ fn close(market: &mut MarketState, account: &mut AccountState, slot: usize, now:
         release_holdback(market, account, slot)?;
     } else {
         let AccountState { collateral, positions, .. } = &mut *account;
-        let position = some(positions.get_mut(slot))?;
-        *collateral = collateral.plus(core::mem::take(&mut position.held))?;
-        position.held_size = SignedBase::ZERO;
-        position.held_price = Price::ZERO;
+        *collateral = collateral.plus(some(positions.get_mut(slot))?.take_held())?;
     }
     collect(market, account, slot)?;
     let _ = pick_up(market, account, slot)?;

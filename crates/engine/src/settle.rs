@@ -9,7 +9,7 @@ use crate::market::MarketState;
 use crate::pool::{Realised, pnl_of};
 use crate::price::Status;
 use crate::trade::{Charge, Fill, payable_for, rebook, reduce};
-use crate::units::{Price, Quote, Ratio, Rounding, SignedBase, SignedQuote};
+use crate::units::{Price, Quote, Ratio, Rounding, SignedQuote};
 
 /// What settling did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,10 +149,7 @@ pub(crate) fn release_holdback(
     };
     let forfeited = position.held_size.size().value(lacking, Rounding::Up)?.min(position.held);
     let returned = position.held.less(forfeited)?;
-    let whole = collateral.plus(position.held)?;
-    position.held = Quote::ZERO;
-    position.held_size = SignedBase::ZERO;
-    position.held_price = Price::ZERO;
+    let whole = collateral.plus(position.take_held())?;
     *collateral = collateral.plus(returned)?;
     principal.follow(whole, *collateral)?;
     market.receive(forfeited)?;

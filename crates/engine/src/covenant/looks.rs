@@ -59,12 +59,12 @@ impl Moment {
 }
 
 impl Look {
-    /// Whether a later look saw the sums anew: two slots later, at prices that are all newer. The refusal names what is not so.
-    fn check_before(&self, moment: &Moment) -> Result<()> {
+    /// Whether a look in that slot, whose oldest price is of that time, saw the sums anew: two slots later, at prices that are
+    /// all newer. The refusal names what is not so.
+    fn check_before(&self, slot: u64, oldest: i64) -> Result<()> {
         let ready = self.slot.saturating_add(FLAG_WAIT_SLOTS);
-        ensure(moment.slot >= ready, Fault::new(Error::CovenantTooFresh, ready, moment.slot))?;
-        let newer = moment.oldest > self.publish_time;
-        ensure(newer, Fault::new(Error::CovenantTooFresh, self.publish_time, moment.oldest))
+        ensure(slot >= ready, Fault::new(Error::CovenantTooFresh, ready, slot))?;
+        ensure(oldest > self.publish_time, Fault::new(Error::CovenantTooFresh, self.publish_time, oldest))
     }
     /// Whether a loss found then counts no more: as long ago as voids a flag, or before a restart.
     const fn is_void(&self, slot: u64, now: &Now) -> bool {
@@ -127,7 +127,7 @@ impl CovenantState {
     /// none, or a print that has grown old would be two beside another market's newer one.
     fn raise(&mut self, moment: &Moment) -> Result<()> {
         let (result, first) = (self.sure_result()?, self.last_at.slot == 0);
-        let again = !first && self.last_at.check_before(&Moment { oldest: moment.told, ..*moment }).is_ok();
+        let again = !first && self.last_at.check_before(moment.slot, moment.told).is_ok();
         let (certain, today) = (moment.is_certain(), self.last_day == self.day);
         if self.day_seen == TELLING && moment.slot.saturating_sub(self.day_look) > LOOK_MEMORY_SLOTS {
             self.day_seen = TOLD;
@@ -231,7 +231,7 @@ impl CovenantState {
                 continue;
             }
             let look = if found.is_void(moment.slot, now) { moment.look() } else { *found };
-            match look.check_before(moment) {
+            match look.check_before(moment.slot, moment.oldest) {
                 Ok(()) => *before = true,
                 Err(fault) => refused = Some(fault),
             }

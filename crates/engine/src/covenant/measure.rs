@@ -3,19 +3,13 @@
 use super::Seen;
 use crate::Now;
 use crate::account::Position;
-use crate::constants::{AGEING_SLOTS, POSITIONS, SLOT_MS};
+use crate::constants::{CHOSEN_SECONDS, LOOK_MEMORY_SECONDS, POSITIONS};
 use crate::error::{Error, Result};
 use crate::margin;
 use crate::market::{MarketState, Observation};
 use crate::math::some;
 use crate::price::Status;
 use crate::units::{Quote, Rounding, SignedQuote, product_to_quote};
-
-/// A price that has stood for longer is nobody's choice: the account's favour grows with its age.
-#[allow(clippy::arithmetic_side_effects, clippy::cast_possible_wrap, reason = "checked by the compiler: it is a const")]
-const CHOSEN_SECONDS: i64 = (AGEING_SLOTS * SLOT_MS / 1_000) as i64;
-/// A price older than this need not be newer for two looks to tell a mark or a day: nobody has stored another for so long.
-const TOLD_SECONDS: i64 = 1_200;
 
 /// What a subaccount is worth to its owner's covenant: collateral, profits, losses and claims in full, at the last price.
 /// Where that is not good, at the valid price moved in the account's favour, as in a liquidation: a bad price trips nobody.
@@ -126,7 +120,7 @@ impl Measure {
         if now.unix.saturating_sub(price.publish_time) <= CHOSEN_SECONDS {
             self.oldest = self.oldest.min(price.publish_time);
         }
-        if now.unix.saturating_sub(price.publish_time) <= TOLD_SECONDS {
+        if now.unix.saturating_sub(price.publish_time) <= LOOK_MEMORY_SECONDS {
             self.told = self.told.min(price.publish_time);
         }
     }

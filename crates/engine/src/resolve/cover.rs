@@ -14,7 +14,7 @@ use crate::math::some;
 use crate::price::Status;
 use crate::settle::{collect, release_holdback, settle};
 use crate::trade::rebook;
-use crate::units::{Price, Quote, SignedBase};
+use crate::units::Quote;
 
 /// Pays `unpaid`, a loss booked in the market of `slot` that collateral could not pay, from the account's profits in
 /// its other markets: their good-priced profitable positions are settled (cash at their `h`, the rest claims), cash
@@ -65,8 +65,9 @@ pub fn cover<M: DerefMut<Target = MarketState>>(
     Ok(rest)
 }
 
-/// After a liquidation, or a closing in a settled market: holdbacks, then [`cover`]. What is left when the position is closed whole is the market's deficit,
-/// for the account has nothing more. (It stood above zero by less than premium and confidence credit: else it is resolved.)
+/// After a liquidation, or a closing in a settled market: [`cover`], then holdbacks. What is left when the position is closed
+/// whole is the market's deficit, for the account has nothing more. (It stood above zero by less than premium and confidence
+/// credit: else it is resolved.)
 ///
 /// With a rest of the position, or another one whose price is not good, that cannot be known: it may hold the profit that
 /// has to pay. Then what is left goes back into the entry of the rest of this position, as in [`settle`]: that price
@@ -96,10 +97,7 @@ pub fn cover_liquidation<M: DerefMut<Target = MarketState>>(
         if market.status(now)? == Status::Good {
             release_holdback(market, account, other)?;
         } else {
-            let position = account.position_mut(other)?;
-            let held = core::mem::take(&mut position.held);
-            position.held_size = SignedBase::ZERO;
-            position.held_price = Price::ZERO;
+            let held = account.position_mut(other)?.take_held();
             account.collateral = account.collateral.plus(held)?;
         }
         let cash = rest.min(account.collateral);

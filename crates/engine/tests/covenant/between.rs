@@ -1,7 +1,9 @@
 //! What looks in between, or beside prices that are not good, make of what was found, of the mark and of the day's start.
 
+use ballast_engine::account::AccountState;
 use ballast_engine::constants::{DAY, HOUR};
-use ballast_engine::covenant::Limits;
+use ballast_engine::covenant::{CovenantState, Limits};
+use ballast_engine::market::MarketState;
 use ballast_engine::price::Status;
 use ballast_engine::{Error, Now, Price};
 
@@ -16,7 +18,7 @@ fn terms(daily_loss: u64, drawdown: u64) -> Limits {
     Limits { daily_loss, drawdown, cool_down: HOUR, loosening_delay: DAY, auto_close: 1, ..Limits::default() }
 }
 
-/// One dollar in a market whose oracle has stopped: from the second midnight on no loss elsewhere is a day's loss.
+/// One dollar in a market whose oracle has stopped, over two midnights and more.
 #[test]
 fn a_leg_beside_a_price_that_is_not_good_does_not_switch_the_days_limit_off() {
     let run = |leg: bool| {
@@ -142,7 +144,7 @@ fn in_a_crash_looks_beside_jumps_put_no_trip_off() {
     }
 }
 
-/// A single low print, shown by the owner right after the day's first honest look, lowers the day's start for the whole day.
+/// A single low print, shown by the owner right after the day's first honest look.
 #[test]
 fn one_low_print_after_the_days_first_look_does_not_lower_its_start() {
     let run = |owner: bool| {
@@ -173,7 +175,7 @@ fn one_low_print_after_the_days_first_look_does_not_lower_its_start() {
     assert_eq!(run(true), run(false));
 }
 
-/// The owner shows the low of each ten minutes after the keeper's look: the mark never follows.
+/// The owner shows the low of each ten minutes after the keeper's look.
 #[test]
 fn low_prints_between_looks_do_not_hold_the_mark_down() {
     let run = |owner: bool| {
@@ -197,7 +199,7 @@ fn low_prints_between_looks_do_not_hold_the_mark_down() {
     assert_eq!(run(true), run(false));
 }
 
-/// A drawdown that trips beside an old price counts anew from a result that was never there: it trips again with nothing lost.
+/// Or it would trip again, with nothing lost.
 #[test]
 fn a_trip_beside_an_old_price_counts_anew_from_what_is_there() {
     let (mut covenant, mut alice) = (bound(&terms(0, 1_000)), cash(50_000));
@@ -224,20 +226,31 @@ fn permille(of: u64) -> Price {
     Price(price(100).0 / 1_000 * of)
 }
 
+/// Ten thousand dollars' and a dollar's worth in two markets, at $100 each: who holds it, and what it is bound by.
+fn two_legs() -> (CovenantState, AccountState, [MarketState; 2]) {
+    let markets = [sharp(0, 100, &NOON), sharp(1, 100, &NOON)];
+    let mut alice = cash(50_000);
+    hold(&mut alice, 0, &markets[0], 1_000_000_000);
+    hold(&mut alice, 1, &markets[1], 1_000_000);
+    (bound(&terms(1_000, 0)), alice, markets)
+}
+
+/// Both prices are stored at $100, and the account is shown.
+fn look_at_par(covenant: &mut CovenantState, alice: &AccountState, markets: &mut [MarketState; 2], now: &Now) {
+    for market in &mut *markets {
+        reprice(market, price(100), now);
+    }
+    touch(covenant, 1, alice, markets, now);
+}
+
 /// One high print of A just after midnight, looked at twice: the second time aged 11 s beside a newer price of B.
 #[test]
 fn one_print_that_grows_old_beside_anothers_newer_one_tells_no_day() {
-    let (mut covenant, mut alice) = (bound(&terms(1_000, 0)), cash(50_000));
-    let mut markets = [sharp(0, 100, &NOON), sharp(1, 100, &NOON)];
-    hold(&mut alice, 0, &markets[0], 1_000_000_000);
-    hold(&mut alice, 1, &markets[1], 1_000_000);
+    let (mut covenant, alice, mut markets) = two_legs();
     let night = later(&NOON, 12 * HOUR - 60);
     for s in [0, 20, 40] {
         let now = later(&night, s);
-        for m in &mut markets {
-            reprice(m, price(100), &now);
-        }
-        touch(&mut covenant, 1, &alice, &markets, &now);
+        look_at_par(&mut covenant, &alice, &mut markets, &now);
     }
     let high = later(&night, 62);
     set_price_at(&mut markets[0], price(100), &later(&night, 57));
@@ -252,16 +265,13 @@ fn one_print_that_grows_old_beside_anothers_newer_one_tells_no_day() {
     let mut tripped = None;
     for s in [15, 17] {
         let now = later(&high, s);
-        for m in &mut markets {
-            reprice(m, price(100), &now);
-        }
-        touch(&mut covenant, 1, &alice, &markets, &now);
+        look_at_par(&mut covenant, &alice, &mut markets, &now);
         tripped = covenant.trip(&now).ok().or(tripped);
     }
     assert!(tripped.is_none(), "nothing was lost");
 }
 
-/// The owner's low print is the day's first look, the keeper's honest ones come after.
+/// It may be the owner's own print; the keeper's honest looks come after.
 #[test]
 fn a_low_first_look_does_not_hold_the_days_start_down() {
     let run = |owner: bool| {
@@ -287,21 +297,15 @@ fn a_low_first_look_does_not_hold_the_days_start_down() {
     assert_eq!(run(true), run(false));
 }
 
-/// One low print of A before midnight and dust in B: the day is told by it alone.
+/// One low print of A before midnight, and dust in B whose newer prices would make two looks of it.
 #[test]
 fn one_print_looked_at_over_midnight_tells_no_day() {
     let run = |owner: bool| {
-        let (mut covenant, mut alice) = (bound(&terms(1_000, 0)), cash(50_000));
-        let mut markets = [sharp(0, 100, &NOON), sharp(1, 100, &NOON)];
-        hold(&mut alice, 0, &markets[0], 1_000_000_000);
-        hold(&mut alice, 1, &markets[1], 1_000_000);
+        let (mut covenant, alice, mut markets) = two_legs();
         let night = later(&NOON, 12 * HOUR - 60);
         for s in [0, 20, 40] {
             let now = later(&night, s);
-            for m in &mut markets {
-                reprice(m, price(100), &now);
-            }
-            touch(&mut covenant, 1, &alice, &markets, &now);
+            look_at_par(&mut covenant, &alice, &mut markets, &now);
         }
         if owner {
             for s in [50, 61, 63] {
@@ -315,17 +319,14 @@ fn one_print_looked_at_over_midnight_tells_no_day() {
         }
         for s in [70, 90, 110] {
             let now = later(&night, s);
-            for m in &mut markets {
-                reprice(m, price(100), &now);
-            }
-            touch(&mut covenant, 1, &alice, &markets, &now);
+            look_at_par(&mut covenant, &alice, &mut markets, &now);
         }
         covenant.day_start.0
     };
     assert_eq!(run(true), run(false));
 }
 
-/// After a drawdown's trip the look from before it still confirms: one print raises the mark, and it trips again.
+/// Or one print after it would raise the mark, and it would trip again.
 #[test]
 fn after_a_drawdowns_trip_no_look_from_before_raises_the_mark() {
     let mut market = market_at(0, price(100));
@@ -351,4 +352,17 @@ fn after_a_drawdowns_trip_no_look_from_before_raises_the_mark() {
     look(210, 985);
     look(212, 985);
     assert_eq!(trips.len(), 1, "{trips:?}");
+}
+
+#[test]
+fn an_account_that_is_not_known_waits_for_a_touch_where_there_is_room_or_where_an_old_view_may_hide_it() {
+    let (mut covenant, alice, markets) = two_legs();
+    for number in 1..8 {
+        touch(&mut covenant, number, &alice, &markets, &NOON);
+    }
+    assert_eq!(covenant.why_unknown(2, &NOON), Ok(Error::CovenantNotEnrolled));
+    assert_eq!(covenant.why_unknown(3, &NOON), Ok(Error::CovenantFull), "sixteen positions");
+    touch(&mut covenant, 8, &alice, &markets, &NOON);
+    assert_eq!(covenant.why_unknown(1, &NOON), Ok(Error::CovenantFull), "eight accounts");
+    assert_eq!(covenant.why_unknown(1, &later(&NOON, 11)), Ok(Error::CovenantStale));
 }

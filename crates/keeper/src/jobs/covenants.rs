@@ -149,11 +149,14 @@ pub(super) fn owned<'a>(view: &View<'a>) -> HashMap<[u8; 32], Vec<&'a Entry>> {
 }
 
 /// An owner's accounts that are shown before another one of them increases: those that the covenant knows, and where it knows
-/// the other one too, those for which it has a place.
+/// the other one too, those for which it has a place. One that holds something and is not known is shown itself.
 pub(super) fn beside<'a>(view: &View<'_>, covenant: &Covenant, own: &[&'a Entry], entry: &Entry) -> Vec<&'a Entry> {
     let enrolled = known(covenant, entry).is_some();
-    let other = |other: &&&Entry| other.key != entry.key && (enrolled || known(covenant, other).is_some());
-    let others: Vec<&Entry> = own.iter().filter(other).copied().collect();
+    let shown = |other: &&&Entry| match other.key == entry.key {
+        true => !enrolled && !other.account.state.is_flat(),
+        false => enrolled || known(covenant, other).is_some(),
+    };
+    let others: Vec<&Entry> = own.iter().filter(shown).copied().collect();
     show(view, covenant, &others).map_or_else(Vec::new, |(shown, _)| shown)
 }
 

@@ -139,7 +139,8 @@ fn allow(
     markets: &Markets,
 ) -> Result<()> {
     let Some((covenant, beside)) = bound else { return Ok(()) };
-    let all = beside.iter().copied().chain([entry]).map(|entry| (&entry.key, &entry.account));
+    let others = beside.iter().copied().filter(|other| other.key != entry.key);
+    let all = others.chain([entry]).map(|entry| (&entry.key, &entry.account));
     covenants::check_fill(covenant, all, &entry.key, filled, markets, &view.now)
 }
 

@@ -158,6 +158,22 @@ fn an_order_under_a_covenant_goes_with_the_owners_other_accounts_in_front() {
     assert!(setup.position(&aside, 0) > 0);
 }
 
+/// An account with positions from before its owner's covenant is shown to it by whoever fills its order.
+#[test]
+fn an_order_of_an_account_that_the_covenant_does_not_know_goes_with_that_one_in_front() {
+    let mut setup = Setup::with(&Terms::still());
+    let alice = setup.trader("alice", units(10_000));
+    setup.open(&alice, 0, units(10_000).cast_signed());
+    let held = setup.position(&alice, 0);
+    setup.bind(&alice, ballast_tests::binding::TERMS).must();
+    let order = setup.place(&alice, 0, setup.size_for(0, units(8_000).cast_signed())).unwrap();
+    setup.later();
+    let bare = setup.execute_ix(&alice, 0, &order, false);
+    setup.clone().world.send(&[bare], &[]).fails(ballast_engine::Error::CovenantNotEnrolled);
+    assert_eq!(keep(&mut setup, "orders"), 1);
+    assert!(setup.position(&alice, 0) > held && !waits(&setup, &order));
+}
+
 /// What its owner's covenant forbids is cleared away like what its account cannot fill.
 #[test]
 fn an_order_that_a_covenant_forbids_is_cleared_away() {
